@@ -1,0 +1,15 @@
+import neostandard from 'neostandard'
+import tseslint from 'typescript-eslint'
+
+export default [
+  ...neostandard({ ts: true, ignores: ['dist/**', 'build/**', '.tap/**', 'node_modules/**'] }),
+  ...tseslint.configs.strict.map(config => ({ ...config, files: ['**/*.ts', '**/*.cts'] })),
+  {
+    files: ['**/*.ts', '**/*.cts'],
+    rules: {
+      '@typescript-eslint/no-explicit-any': 'error',
+      '@typescript-eslint/no-non-null-assertion': 'error',
+      '@typescript-eslint/consistent-type-imports': 'error'
+    }
+  }
+]

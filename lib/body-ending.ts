@@ -1,0 +1,136 @@
+import type { FastifyReply } from 'fastify'
+import { abortRecord, type AbortRecord, type ReadOrigin } from './abort-record.js'
+import type { BodyRead } from './body-read.js'
+import type { ReadError } from './errors.js'
+import { errorBody } from './head-ending.js'
+import { failIncoming, isBeingRead } from './incoming.js'
+
+/** A consumer that can't hear an error will not answer: no use waiting long, in milliseconds. */
+const GRACE_UNTOLD = 200
+/** A consumer that was told cleans up and answers; a handler that does not read has an answer of its own. In milliseconds. */
+const GRACE_TOLD = 2_000
+
+function bodyOrigin (read: BodyRead): ReadOrigin {
+  const { raw, request } = read
+  return {
+    method: raw.method,
+    url: raw.url,
+    route: request?.routeOptions.url,
+    reqId: request?.id,
+    remoteAddress: raw.socket.remoteAddress,
+    remotePort: raw.socket.remotePort,
+    protocol: 'http/1.1',
+    tls: 'encrypted' in raw.socket
+  }
+}
+
+export function recordBody (read: BodyRead, error: ReadError, outcome: Pick<AbortRecord, 'answered' | 'observed'>, time = new Date()): void {
+  const record = abortRecord(error, bodyOrigin(read), { ...outcome, time: time.toISOString() })
+  read.guard.journal.write(record, read.request)
+}
+
+/** Records once the exchange is over, when it is known whether the answer left. */
+function recordAtEnd (read: BodyRead, error: ReadError, answers: () => boolean): void {
+  const { response } = read
+  const time = new Date()
+  const record = (): void => {
+    response.off('finish', record)
+    response.off('close', record)
+    recordBody(read, error, { answered: response.writableFinished && answers(), observed: false }, time)
+  }
+  response.on('finish', record)
+  response.on('close', record)
+}
+
+function closeAfterAnswer (read: BodyRead): void {
+  if (!read.response.headersSent) read.response.setHeader('Connection', 'close')
+}
+
+/** The framework gives the answer: it has the error, or made one of its own. */
+export function refuseBody (read: BodyRead, error: ReadError): void {
+  closeAfterAnswer(read)
+  recordAtEnd(read, error, () => true)
+}
+
+function answerUnrouted (read: BodyRead, error: ReadError): void {
+  read.response.writeHead(error.statusCode ?? 500, { 'Content-Type': 'application/json; charset=utf-8' })
+  read.response.end(errorBody(error))
+}
+
+/** `@fastify/reply-from` turns a body that failed into an error of its own, with ours as the cause. */
+function isProxyError (payload: unknown, error: ReadError): boolean {
+  return payload instanceof Error && payload.cause === error && String((payload as { code?: unknown }).code).startsWith('FST_REPLY_FROM_')
+}
+
+/** Puts the read's own error in a proxy's answer, and drops what a handler sends after ours went out. */
+class Answering {
+  begun = false
+  #over = false
+  readonly #send: (payload?: unknown) => FastifyReply
+
+  constructor (reply: FastifyReply, readonly error: ReadError) {
+    this.#send = reply.send.bind(reply)
+    reply.send = (payload?: unknown) => {
+      this.begun = true
+      if (this.#over) return reply
+      return this.#send(isProxyError(payload, error) ? error : payload)
+    }
+  }
+
+  answer (): void {
+    this.#send(this.error)
+    this.#over = true
+  }
+}
+
+/** A reply that its owner has taken out of Fastify's hands (`reply.hijack()`). */
+function isHijacked (reply: FastifyReply | undefined): boolean {
+  return reply?.sent === true && !reply.raw.writableEnded
+}
+
+/** Fails the consumer, and sees to it that the client gets an answer: the application's, or after a grace our own. */
+function failAndAnswer (read: BodyRead, error: ReadError): void {
+  const { raw, reply, response } = read
+  const hijacked = isHijacked(reply)
+  const answering = reply === undefined ? undefined : new Answering(reply, error)
+  const told = raw.listenerCount('error') > 0
+  const grace = isBeingRead(raw) && !told ? GRACE_UNTOLD : GRACE_TOLD
+  let answered = false
+  const fallback = setTimeout(() => {
+    if (response.headersSent || answering?.begun === true || hijacked) return
+    answered = true
+    if (answering === undefined) answerUnrouted(read, error)
+    else answering.answer()
+  }, grace)
+  response.once('close', () => clearTimeout(fallback))
+  if (!hijacked) closeAfterAnswer(read)
+  recordAtEnd(read, error, () => answered || told)
+  failIncoming(raw, error)
+}
+
+function endUnanswered (read: BodyRead, error: ReadError): void {
+  failIncoming(read.raw, error)
+  read.connection?.socket.destroy()
+  recordBody(read, error, { answered: false, observed: false })
+}
+
+/** Ends a body to which a `clientErrorHandler` has given its own answer. */
+export function endAnsweredBody (read: BodyRead, error: ReadError, answered: boolean): void {
+  failIncoming(read.raw, error)
+  read.connection?.socket.destroySoon()
+  recordBody(read, error, { answered, observed: false })
+}
+
+/** Ends a body whose read failed. Called at most once for a read. */
+export function endBody (read: BodyRead, error: ReadError): void {
+  if (error.code === 'FST_READ_ABORTED') {
+    error.statusCode = read.guard.options.abortStatusCode
+    read.raw.aborted = true
+    endUnanswered(read, error)
+  } else if (read.response.headersSent && !isHijacked(read.reply)) {
+    // Half an answer can't be taken back; cut, it can't be taken for a whole one either.
+    endUnanswered(read, error)
+  } else {
+    failAndAnswer(read, error)
+  }
+}

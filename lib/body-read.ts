@@ -1,0 +1,205 @@
+import type { ServerResponse } from 'node:http'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { endAnsweredBody, endBody, recordBody, refuseBody } from './body-ending.js'
+import type { Connection, ConnectionRead } from './connection.js'
+import { checkDeclared, declaredLength } from './content-length.js'
+import { readError, readFacts, type ReadError, type ReadFacts, type Violation } from './errors.js'
+import type { Guard } from './guard.js'
+import { failIncoming, guardIncoming, isBeingRead, isHeldBack, type GuardedRequest } from './incoming.js'
+import { Linger } from './linger.js'
+import type { RoutePolicy } from './options.js'
+import { ReadClock, type Expiry } from './read-clock.js'
+
+/** Bytes go to the consumer, and are judged. */
+const OPEN = 0
+/** Bytes go to the consumer, and are not judged: the one record is written (`mode: 'observe'`), or the route is not guarded. */
+const PASSING = 1
+/** A rule was broken: what still comes is thrown away. */
+const FAILED = 2
+/** The answer was given without the rest: what still comes is thrown away. */
+const ABANDONED = 3
+const DONE = 4
+
+/** One request body, from dispatch to its last byte. */
+export class BodyRead implements ConnectionRead {
+  readonly phase = 'body'
+  readonly expected: number | undefined
+  readonly clock: ReadClock
+  request: FastifyRequest | undefined
+  reply: FastifyReply | undefined
+  error: ReadError | undefined
+  #state = OPEN
+
+  /** @param connection `undefined` for `inject()`, where there is none */
+  constructor (
+    readonly guard: Guard,
+    readonly connection: Connection | undefined,
+    readonly raw: GuardedRequest,
+    readonly response: ServerResponse,
+    public policy: RoutePolicy
+  ) {
+    this.expected = declaredLength(raw.headers)
+    this.clock = new ReadClock(policy.clock, guard.heartbeat.now())
+    guardIncoming(raw, this)
+  }
+
+  /** Whether a rule can still be broken. */
+  get judged (): boolean {
+    return this.#state === OPEN
+  }
+
+  get done (): boolean {
+    return this.#state === DONE
+  }
+
+  /** The route is known, and its limits hold from here on. Returns why the body is refused before a byte is read, if it is. */
+  routed (request: FastifyRequest, reply: FastifyReply, policy: RoutePolicy | false): ReadError | undefined {
+    this.request = request
+    this.reply = reply
+    if (this.error !== undefined) return this.error
+    if (policy === false) {
+      this.#state = PASSING
+      return undefined
+    }
+    if (policy !== this.policy) this.#apply(policy)
+    const violation = checkDeclared(this.expected, policy.limits)
+    if (violation === undefined || this.#observes(violation)) return undefined
+    this.refused(violation)
+    return this.error
+  }
+
+  setPolicy (policy: RoutePolicy): void {
+    this.#apply(policy)
+    const { bodyLimit } = policy.limits
+    if (bodyLimit > 0 && Math.max(this.clock.received, this.expected ?? 0) > bodyLimit) {
+      this.fail({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
+    }
+  }
+
+  lowerBodyLimit (bodyLimit: number): void {
+    const { limits, clock } = this.policy
+    if (limits.bodyLimit === 0 || bodyLimit < limits.bodyLimit) this.setPolicy({ limits: { ...limits, bodyLimit }, clock })
+  }
+
+  /** Counts a chunk; false when it must not reach the consumer. */
+  arrive (bytes: number): boolean {
+    if (this.#state > PASSING) {
+      this.connection?.discarded()
+      return false
+    }
+    const { clock, expected, policy: { limits: { bodyLimit } } } = this
+    const received = clock.received + bytes
+    // The last chunk needs no time: nothing is waited for any more.
+    if (received === expected) clock.received = received
+    else clock.arrive(bytes, this.guard.heartbeat.now())
+    if (bodyLimit > 0 && received > bodyLimit) return this.fail({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
+    // HTTP/1 frames by Content-Length; inject() does not.
+    if (expected !== undefined && received > expected) return this.fail({ code: 'FST_READ_LENGTH_MISMATCH' })
+    return true
+  }
+
+  /** The last byte was read; false when the consumer must not be told so. */
+  end (): boolean {
+    const { clock, expected } = this
+    if (expected !== undefined && clock.received !== expected) this.fail({ code: 'FST_READ_LENGTH_MISMATCH' })
+    const failed = this.#state === FAILED
+    this.#state = DONE
+    if (this.connection === undefined) this.guard.heartbeat.delete(this)
+    else this.connection.bodyEnded()
+    return !failed
+  }
+
+  /** The consumer does not keep up: until it does, the time is not the client's. */
+  held (): void {
+    if (this.clock.isPaused) return
+    this.clock.pause(this.guard.heartbeat.now())
+    this.connection?.watchResume()
+  }
+
+  resumed (): void {
+    this.clock.resume(this.guard.heartbeat.now())
+  }
+
+  look (now: number): boolean {
+    if (this.response.writableFinished && (this.#state === FAILED || !isBeingRead(this.raw))) this.abandon()
+    if (this.#state !== OPEN) return false
+    if (isHeldBack(this.raw, this.connection?.socket)) this.clock.pause(now)
+    else this.clock.resume(now)
+    return this.clock.expired(now) !== undefined
+  }
+
+  judge (now: number): void {
+    if (this.#state !== OPEN) return
+    const expiry = this.clock.expired(now)
+    if (expiry !== undefined) this.fail(this.#violation(expiry))
+  }
+
+  /**
+   * A rule was broken: consumer, answer and record get the same error.
+   * @returns whether the read goes on nevertheless
+   */
+  fail (violation: Violation): boolean {
+    if (this.#state !== OPEN) return this.#state === PASSING
+    if (this.#observes(violation)) return true
+    this.broken(violation)
+    return false
+  }
+
+  /** The read can't go on, whatever the mode: the parser, the network or Node's own timers ended it. */
+  broken (violation: Violation): void {
+    endBody(this, this.#close(violation))
+  }
+
+  /** As `broken`, where somebody else has answered already. */
+  brokenAndAnswered (violation: Violation, answered: boolean): void {
+    endAnsweredBody(this, this.#close(violation), answered)
+  }
+
+  /** The body is refused, and the framework gives the answer. */
+  refused (violation: Violation): void {
+    if (this.#state === PASSING || this.error !== undefined) return
+    refuseBody(this, this.#close(violation))
+  }
+
+  /** The answer was given without the rest of the body, which is no read any more. */
+  abandon (): void {
+    if (this.#state >= ABANDONED) return
+    const { linger } = this.policy.limits
+    if (this.#state < FAILED) failIncoming(this.raw, readError({ code: 'FST_READ_ABORTED' }, this.facts()))
+    if (this.connection === undefined) this.end()
+    else if (linger !== false) this.connection.read = new Linger(this.connection, linger)
+    this.#state = ABANDONED
+  }
+
+  facts (): ReadFacts {
+    const { clock, guard } = this
+    const now = guard.heartbeat.now()
+    return readFacts('body', this.expected, clock.received, clock.elapsed(now), clock.paused(now), clock.idle(now))
+  }
+
+  #close (violation: Violation): ReadError {
+    // What ended as it was refused stays ended.
+    if (this.#state < FAILED) this.#state = FAILED
+    this.error = readError(violation, this.facts())
+    return this.error
+  }
+
+  #observes (violation: Violation): boolean {
+    if (this.policy.limits.mode !== 'observe' || this.#state !== OPEN) return this.#state === PASSING
+    this.#state = PASSING
+    recordBody(this, readError(violation, this.facts()), { answered: false, observed: true })
+    return true
+  }
+
+  #apply (policy: RoutePolicy): void {
+    this.policy = policy
+    this.clock.setLimits(policy.clock, this.guard.heartbeat.now())
+  }
+
+  #violation (expiry: Expiry): Violation {
+    const { bodyTimeout, bodyIdleTimeout, minBodyRate } = this.policy.limits
+    if (expiry === 'total') return { code: 'FST_READ_BODY_TIMEOUT', limit: bodyTimeout }
+    if (expiry === 'idle') return { code: 'FST_READ_BODY_IDLE_TIMEOUT', limit: bodyIdleTimeout }
+    return { code: 'FST_READ_BODY_TOO_SLOW', limit: minBodyRate === false ? undefined : minBodyRate.bytesPerSecond }
+  }
+}

@@ -1,0 +1,108 @@
+import type { Server } from 'node:http'
+import type { Socket } from 'node:net'
+import { BodyRead } from './body-read.js'
+import { connectionOf, type Connection } from './connection.js'
+import type { Violation } from './errors.js'
+import { HeadRead } from './head-read.js'
+import { maxHeaderSize } from './node-http.js'
+
+export type ClientErrorListener = (error: ClientError, socket: Socket) => void
+
+/** What 'clientError' brings: an error of llhttp (`HPE_…`), of Node's own timers, or of the network. */
+export interface ClientError extends Error {
+  code?: string
+  /** llhttp's own words. */
+  reason?: string
+}
+
+/** Fastify installs its own handler bound, where the user gave none. */
+const FASTIFY_DEFAULT = 'bound defaultClientErrorHandler'
+
+type Cause = 'left' | 'timeout' | 'refused'
+
+function causeOf (error: ClientError): Cause {
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'timeout'
+  if (error.code === 'HPE_INVALID_EOF_STATE') return 'left'
+  return error.code?.startsWith('HPE_') === true ? 'refused' : 'left'
+}
+
+function headViolation (error: ClientError, socket: Socket, server: Server): Violation {
+  const cause = causeOf(error)
+  if (cause === 'left') return { code: 'FST_READ_ABORTED', cause: error }
+  if (cause === 'timeout') return { code: 'FST_READ_HEADERS_TIMEOUT', limit: server.headersTimeout, cause: error }
+  if (error.code === 'HPE_HEADER_OVERFLOW') {
+    const limit = maxHeaderSize(socket)
+    return { code: 'FST_READ_HEADERS_TOO_LARGE', limit, detail: `${limit} bytes`, cause: error }
+  }
+  return malformed(error)
+}
+
+function malformed (error: ClientError): Violation {
+  return { code: 'FST_READ_MALFORMED', detail: error.reason ?? error.message, cause: error }
+}
+
+function bodyViolation (error: ClientError, server: Server): Violation {
+  const cause = causeOf(error)
+  if (cause === 'left') return { code: 'FST_READ_ABORTED', cause: error }
+  return cause === 'timeout' ? { code: 'FST_READ_BODY_TIMEOUT', limit: server.requestTimeout, cause: error } : malformed(error)
+}
+
+/** What Node says of a connection in 'clientError', told to the read it happened in. */
+export class ClientErrors {
+  readonly #server: Server
+  readonly #listeners: readonly ClientErrorListener[]
+  /** Whether somebody else answers what Node's parser refuses. */
+  readonly #answered: boolean
+
+  /** @param listeners those that were there before */
+  constructor (server: Server, listeners: readonly ClientErrorListener[]) {
+    this.#server = server
+    this.#listeners = listeners
+    this.#answered = listeners.some(listener => listener.name !== FASTIFY_DEFAULT)
+  }
+
+  handle (error: ClientError, socket: Socket): void {
+    const connection = connectionOf(socket)
+    const read = connection?.read
+    if (connection === undefined) this.#pass(error, socket)
+    else if (connection.ended) this.#afterAnswer(error, connection)
+    else if (read instanceof BodyRead) this.#inBody(error, socket, read)
+    else if (read instanceof HeadRead) this.#inHead(error, socket, read)
+    // An error of the network between two requests is no failed read; any other is about a head that just began.
+    else if (error.code?.startsWith('HPE_') === true || causeOf(error) === 'timeout') this.#inHead(error, socket, connection.beginHead())
+    else this.#pass(error, socket)
+  }
+
+  /** The exchange is over, and closed to every other listener: a second answer would be taken for that of the next request. */
+  #afterAnswer (error: ClientError, connection: Connection): void {
+    if (causeOf(error) === 'left') connection.socket.destroy()
+    else connection.discarded()
+  }
+
+  #inHead (error: ClientError, socket: Socket, read: HeadRead): void {
+    read.fail(headViolation(error, socket, this.#server), false, this.#answered ? () => this.#passForAnswer(error, socket) : undefined)
+  }
+
+  #inBody (error: ClientError, socket: Socket, read: BodyRead): void {
+    const left = causeOf(error) === 'left'
+    if (read.judged) {
+      const violation = bodyViolation(error, this.#server)
+      if (left || !this.#answered || read.response.headersSent) read.broken(violation)
+      else read.brokenAndAnswered(violation, this.#passForAnswer(error, socket))
+    } else if (read.error === undefined) {
+      this.#pass(error, socket)
+    } else if (left) {
+      socket.destroy()
+    }
+  }
+
+  #pass (error: ClientError, socket: Socket): void {
+    for (const listener of this.#listeners) listener.call(this.#server, error, socket)
+  }
+
+  #passForAnswer (error: ClientError, socket: Socket): boolean {
+    const { bytesWritten } = socket
+    this.#pass(error, socket)
+    return socket.bytesWritten > bytesWritten
+  }
+}

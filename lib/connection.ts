@@ -1,0 +1,140 @@
+import { Socket } from 'node:net'
+import type { Guard } from './guard.js'
+import { HeadRead } from './head-read.js'
+import type { Watched } from './heartbeat.js'
+import { Linger } from './linger.js'
+import { keepAliveOver } from './node-http.js'
+import type { ReadPhase } from './errors.js'
+
+export const kConnection = Symbol('fastify-read-guard.connection')
+
+export interface GuardedSocket extends Socket {
+  [kConnection]?: Connection | undefined
+}
+
+/** What a connection is doing, as `stats()` counts it. */
+export type ConnectionPhase = ReadPhase | 'lingering'
+
+/** The one thing that can be read from a connection at a time. */
+export interface ConnectionRead extends Watched {
+  readonly phase: ConnectionPhase
+  /** The socket is gone, and nobody said why. */
+  lost? (): void
+  /** The answer was given without the rest of it. */
+  abandon? (): void
+  /** The application takes bytes again. */
+  resumed? (): void
+}
+
+/** Two stray bytes between requests may be the CRLF that RFC 9112 §2.2 has servers ignore: no head has begun. */
+const STRAY_CRLF = 2
+
+/**
+ * One connection from accept to close. Between two requests it is no more than this object: what is being read hangs
+ * on `read`, and Node's own `keepAliveTimeout` has the watch while nothing is.
+ */
+export class Connection implements Watched {
+  read: ConnectionRead | undefined
+  /** `socket.bytesRead` at the end of what was read last. */
+  bytes = 0
+
+  constructor (readonly guard: Guard, readonly socket: GuardedSocket) {
+    socket[kConnection] = this
+    guard.heartbeat.add(this)
+  }
+
+  /** A fresh connection: its silence counts as reading the head section. */
+  accepted (): void {
+    this.read = new HeadRead(this, this.guard.heartbeat.now(), true)
+  }
+
+  /** The head of a later request begins. */
+  beginHead (now = this.guard.heartbeat.now()): HeadRead {
+    const head = new HeadRead(this, now, false)
+    this.read = head
+    return head
+  }
+
+  look (now: number): boolean {
+    const { socket, read } = this
+    if (socket.destroyed) {
+      this.release()
+      read?.lost?.()
+      return false
+    }
+    if (read !== undefined) return read.look(now)
+    const stray = socket.bytesRead - this.bytes
+    if (stray === 0 || stray === STRAY_CRLF) return false
+    // Node would close on a head that stalls for its keepAliveTimeout, without a word.
+    keepAliveOver(socket)
+    return this.beginHead(now).look(now)
+  }
+
+  judge (now: number): void {
+    this.read?.judge(now)
+  }
+
+  /** Its last answer was given, or is about to be: nothing that still comes is a request. */
+  get ended (): boolean {
+    return this.read?.phase === 'lingering'
+  }
+
+  /** A body begins. */
+  reading (body: ConnectionRead): void {
+    this.read = body
+    this.socket.destroySoon = closeAfterBody
+  }
+
+  bodyEnded (): void {
+    if (this.read instanceof Linger && this.read.last) return
+    this.idle()
+  }
+
+  /** Bytes came that nobody is to see. */
+  discarded (): void {
+    if (this.read instanceof Linger) this.read.arrived()
+  }
+
+  /** The socket is paused: its next 'resume' ends that. */
+  watchResume (): void {
+    this.socket.on('resume', onResume)
+  }
+
+  /** Node closes after the last response; false when nothing of the request is left to be read first. */
+  closing (): boolean {
+    this.read?.abandon?.()
+    if (!(this.read instanceof Linger)) return false
+    this.read.halfClose()
+    return true
+  }
+
+  /** What was being read has been read. */
+  idle (): void {
+    this.read = undefined
+    this.bytes = this.socket.bytesRead
+  }
+
+  /** No longer ours: closed, or handed over by an upgrade. */
+  release (): void {
+    this.read = undefined
+    this.guard.heartbeat.delete(this)
+    this.socket[kConnection] = undefined
+  }
+}
+
+export function connectionOf (socket: Socket): Connection | undefined {
+  return (socket as GuardedSocket)[kConnection]
+}
+
+/**
+ * In the place of `socket.destroySoon`, which Node calls after a response with `Connection: close`: closing while the
+ * client still sends resets the connection, and destroys the answer. Tested on Node 20, 22, 24 and 26.
+ */
+function closeAfterBody (this: GuardedSocket): void {
+  if (this[kConnection]?.closing() !== true) Socket.prototype.destroySoon.call(this)
+}
+
+function onResume (this: GuardedSocket): void {
+  this.off('resume', onResume)
+  this[kConnection]?.read?.resumed?.()
+}

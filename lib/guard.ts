@@ -1,0 +1,14 @@
+import type { FastifyBaseLogger } from 'fastify'
+import type { AbortJournal } from './abort-journal.js'
+import type { Heartbeat } from './heartbeat.js'
+import type { ResolvedOptions } from './options.js'
+
+/** What every read of one application shares. */
+export interface Guard {
+  readonly options: ResolvedOptions
+  readonly heartbeat: Heartbeat
+  readonly journal: AbortJournal
+  readonly log: FastifyBaseLogger
+  /** How many connections were lingered on; see `stats()`. */
+  lingered: number
+}

@@ -1,0 +1,79 @@
+import type { Connection, ConnectionRead } from './connection.js'
+import { failHead } from './head-ending.js'
+import { readFacts, type ReadFacts, type Violation } from './errors.js'
+import { keepAliveAgain } from './node-http.js'
+import { ReadClock } from './read-clock.js'
+
+/** One header section, counted from the bytes of its connection. It ends when the request is dispatched. */
+export class HeadRead implements ConnectionRead {
+  readonly phase = 'headers'
+  readonly #connection: Connection
+  readonly #clock: ReadClock
+  readonly #fresh: boolean
+  #observed = false
+
+  /** @param fresh whether it is the first of its connection, where waiting for the first byte counts */
+  constructor (connection: Connection, now: number, fresh: boolean) {
+    const { headersTimeout, minHeadersRate } = connection.guard.options
+    this.#connection = connection
+    this.#clock = new ReadClock({ total: headersTimeout, idle: 0, minRate: minHeadersRate }, now)
+    this.#fresh = fresh
+  }
+
+  look (now: number): boolean {
+    if (this.#observed) return false
+    this.#sample(now)
+    return this.#clock.expired(now) !== undefined
+  }
+
+  judge (now: number): void {
+    this.#sample(now)
+    const expiry = this.#clock.expired(now)
+    if (expiry === undefined || this.#observed) return
+    const { socket, guard } = this.#connection
+    if (!this.#fresh && this.#clock.received === 2) {
+      // A stray CRLF after all, whose bytes came one by one: the client owes nothing.
+      this.#connection.idle()
+      keepAliveAgain(socket)
+      return
+    }
+    this.fail(this.#violation(expiry), guard.options.policy.limits.mode === 'observe')
+  }
+
+  /**
+   * The head can't be read to its end: the clock, the parser or the network said so.
+   * @param answer gives the answer in the guard's place, and tells whether one was given
+   */
+  fail (violation: Violation, observe = false, answer?: () => boolean): void {
+    const now = this.#connection.guard.heartbeat.now()
+    this.#sample(now)
+    this.#observed = observe
+    failHead(this.#connection, violation, this.#facts(now), observe, answer)
+  }
+
+  lost (): void {
+    const { socket } = this.#connection
+    // What came with bytes was told by 'clientError'. A socket that this process closed says nothing about the client.
+    if (socket.bytesRead === 0 && socket.readableEnded) this.fail({ code: 'FST_READ_ABORTED' })
+  }
+
+  #sample (now: number): void {
+    const { socket, bytes } = this.#connection
+    if (socket.isPaused()) this.#clock.pause(now)
+    else this.#clock.resume(now)
+    const arrived = socket.bytesRead - bytes - this.#clock.received
+    if (arrived > 0) this.#clock.arrive(arrived, now)
+  }
+
+  #violation (expiry: 'total' | 'idle' | 'rate'): Violation {
+    const { headersTimeout, minHeadersRate } = this.#connection.guard.options
+    return expiry === 'rate' && minHeadersRate !== false
+      ? { code: 'FST_READ_HEADERS_TOO_SLOW', limit: minHeadersRate.bytesPerSecond }
+      : { code: 'FST_READ_HEADERS_TIMEOUT', limit: headersTimeout }
+  }
+
+  #facts (now: number): ReadFacts {
+    const clock = this.#clock
+    return readFacts('headers', undefined, clock.received, clock.elapsed(now), clock.paused(now), clock.idle(now))
+  }
+}

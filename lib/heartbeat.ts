@@ -1,0 +1,69 @@
+import { CountedTime } from './counted-time.js'
+
+/** Something that is looked at once a beat while a read may be under way on it. */
+export interface Watched {
+  /** A cheap look; true nominates it for a verdict. */
+  look (now: number): boolean
+  /** The verdict, after everything that waited in the kernel has been read. */
+  judge (now: number): void
+}
+
+/** A beat that comes late counts for at most this many intervals: the delay is this process's fault. */
+const LONGEST_BEAT = 1.5
+
+/** The only timer. It runs while anything is watched. */
+export class Heartbeat {
+  readonly #watched = new Set<Watched>()
+  readonly #resolution: number
+  readonly #time: CountedTime
+  #timer: NodeJS.Timeout | undefined
+
+  constructor (resolution: number) {
+    this.#resolution = resolution
+    this.#time = new CountedTime(resolution * LONGEST_BEAT, performance.now())
+  }
+
+  /** Counted milliseconds; see `CountedTime`. */
+  now (): number {
+    return this.#time.now(performance.now())
+  }
+
+  add (watched: Watched): void {
+    this.#watched.add(watched)
+    if (this.#timer !== undefined) return
+    this.#time.restart(performance.now())
+    this.#timer = setInterval(() => this.#beat(), this.#resolution)
+  }
+
+  delete (watched: Watched): void {
+    this.#watched.delete(watched)
+  }
+
+  watched (): Iterable<Watched> {
+    return this.#watched
+  }
+
+  /** Looks now, so that nothing is left behind once the last connection is closed. */
+  sweep (): void {
+    if (this.#timer !== undefined) this.#beat()
+  }
+
+  #beat (): void {
+    const now = this.#time.beat(performance.now())
+    let nominated: Watched[] | undefined
+    for (const watched of this.#watched) {
+      if (watched.look(now)) (nominated ??= []).push(watched)
+    }
+    // The poll phase comes between a timer and its setImmediate: what lies in the kernel is read before the verdict.
+    if (nominated !== undefined) setImmediate(() => this.#judge(nominated))
+    if (this.#watched.size === 0) {
+      clearInterval(this.#timer)
+      this.#timer = undefined
+    }
+  }
+
+  #judge (nominated: readonly Watched[]): void {
+    const now = this.now()
+    for (const watched of nominated) watched.judge(now)
+  }
+}

@@ -1,0 +1,19 @@
+// eslint-disable-next-line @typescript-eslint/no-require-imports -- what CommonJS has for an import
+import esm = require('./index.js')
+
+/** The plugin itself, for `require('fastify-read-guard')`. */
+const readGuard = Object.assign(esm.default, { default: esm.default, readGuard: esm.default, errors: esm.errors })
+
+// eslint-disable-next-line @typescript-eslint/no-namespace -- the one way to give `export =` its types
+namespace readGuard {
+  export type AbortRecord = esm.AbortRecord
+  export type ReadError = esm.ReadError
+  export type ReadGuardOptions = esm.ReadGuardOptions
+  export type ReadGuardRouteOptions = esm.ReadGuardRouteOptions
+  export type ReadGuardStats = esm.ReadGuardStats
+  export type ReadLimits = esm.ReadLimits
+  export type RequestReadGuard = esm.RequestReadGuard
+  export type RawBodyOptions = esm.RawBodyOptions
+}
+
+export = readGuard

@@ -1,0 +1,68 @@
+import { maxHeaderSize as defaultMaxHeaderSize, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+
+/*
+ * What Node's HTTP server keeps on a socket without documenting it, read here and nowhere else. Each was looked up in,
+ * and is pinned by tests on, Node 20, 22, 24 and 26.
+ */
+
+interface HttpSocket extends Socket {
+  server?: Server
+  /** The response whose turn it is on this connection. */
+  _httpMessage?: ServerResponse | null
+}
+
+/** The response that this connection still owes to an earlier request. */
+export function pendingResponse (socket: Socket): ServerResponse | undefined {
+  return (socket as HttpSocket)._httpMessage ?? undefined
+}
+
+/** The server that accepted the connection. */
+export function serverOf (socket: Socket): Server | undefined {
+  return (socket as HttpSocket).server
+}
+
+/** Waiting between requests is over: Node does the same when a request is dispatched (`resetSocketTimeout`). */
+export function keepAliveOver (socket: Socket): void {
+  socket.setTimeout(serverOf(socket)?.timeout ?? 0)
+}
+
+/** Waiting for the next request goes on: Node does the same when a response is finished (`resOnFinish`). */
+export function keepAliveAgain (socket: Socket): void {
+  const server = serverOf(socket)
+  if (server !== undefined && server.keepAliveTimeout > 0) socket.setTimeout(server.keepAliveTimeout)
+}
+
+/** Header lines beyond this many are dropped by Node without a word (`maxHeaderPairs` of its parser). */
+const DEFAULT_MAX_HEADERS = 1000
+
+export function maxHeadersCount (request: IncomingMessage): number {
+  const count = serverOf(request.socket)?.maxHeadersCount
+  if (typeof count !== 'number') return DEFAULT_MAX_HEADERS
+  return count > 0 ? count : Infinity
+}
+
+/** How far behind the guard's own limit Node's timer stands, in milliseconds. */
+const BACKSTOP_MARGIN = 1_000
+/** How often Node looks for what its timers say, in milliseconds; its default is 30 000. Taken up when the server starts to listen. */
+const BACKSTOP_INTERVAL = 1_000
+
+interface BackstopServer extends Server {
+  connectionsCheckingInterval?: number
+}
+
+/**
+ * Sets Node's `headersTimeout` behind ours. It must never be above a `requestTimeout` that is on: Node takes the
+ * smaller of the two for the head section, whatever it is called, and the larger for the whole request.
+ */
+export function setBackstop (server: BackstopServer, headersTimeout: number): void {
+  const { requestTimeout } = server
+  const backstop = headersTimeout > 0 ? headersTimeout + BACKSTOP_MARGIN : server.headersTimeout
+  server.headersTimeout = requestTimeout > 0 ? Math.min(backstop, requestTimeout) : backstop
+  server.connectionsCheckingInterval = Math.min(server.connectionsCheckingInterval ?? BACKSTOP_INTERVAL, BACKSTOP_INTERVAL)
+}
+
+/** Bytes that a header section may have. */
+export function maxHeaderSize (socket: Socket): number {
+  return (serverOf(socket) as (Server & { maxHeaderSize?: number }) | undefined)?.maxHeaderSize ?? defaultMaxHeaderSize
+}

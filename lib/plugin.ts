@@ -1,0 +1,106 @@
+import diagnosticsChannel from 'node:diagnostics_channel'
+import type { Server } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
+import { AbortJournal } from './abort-journal.js'
+import { BodyRead } from './body-read.js'
+import type { Violation } from './errors.js'
+import type { Guard } from './guard.js'
+import { Heartbeat } from './heartbeat.js'
+import { bodyReadOf, isInjectedBody } from './incoming.js'
+import { serverOf } from './node-http.js'
+import { OptionsInvalidError, resolveOptions, resolveRoute, type ReadGuardOptions, type RoutePolicy } from './options.js'
+import { readRawBody, type RawBodyOptions } from './read-raw-body.js'
+import { requestReadGuard } from './request-read-guard.js'
+import { ServerGuard } from './server-guard.js'
+import { statsOf } from './stats.js'
+
+const kPolicy = Symbol('fastify-read-guard.policy')
+
+interface RouteConfig {
+  readGuard?: unknown
+  [kPolicy]?: RoutePolicy | false
+}
+
+/** Fastify's own refusals of a body, which keep their code towards the client, by what they are recorded as. */
+const refusals: Readonly<Record<string, (request: FastifyRequest) => Violation>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: (request) => ({ code: 'FST_READ_BODY_TOO_LARGE', limit: request.routeOptions.bodyLimit }),
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: () => ({ code: 'FST_READ_LENGTH_MISMATCH' })
+}
+
+/** Watches the application's servers, also those that Fastify starts behind `app.server` for the other addresses of `localhost`. */
+function guardServers (app: FastifyInstance, guard: Guard): void {
+  const main = new ServerGuard(guard, app.server)
+  const guarded = new WeakSet<Server>([app.server])
+  const onSocket = (message: unknown): void => {
+    const { socket } = message as { socket: Socket } // the channel 'net.server.socket' publishes nothing else
+    const server = serverOf(socket)
+    if (server === undefined || guarded.has(server) || !server.listeners('request').some(listener => main.handles(listener))) return
+    guarded.add(server)
+    new ServerGuard(guard, server).accept(socket)
+  }
+  diagnosticsChannel.subscribe('net.server.socket', onSocket)
+  app.addHook('onClose', (_app, done) => {
+    diagnosticsChannel.unsubscribe('net.server.socket', onSocket)
+    guard.journal.close()
+    done()
+  })
+}
+
+export function readGuard (app: FastifyInstance, options: ReadGuardOptions, registered: () => void): void {
+  if (app.hasDecorator('readGuard')) throw new OptionsInvalidError('fastify-read-guard', 'can be registered once, it guards the whole server', 'a second registration')
+  const resolved = resolveOptions(options)
+  const { policy } = resolved
+  const guard: Guard = {
+    options: resolved,
+    heartbeat: new Heartbeat(resolved.resolution),
+    journal: new AbortJournal(app.log, resolved),
+    log: app.log,
+    lingered: 0
+  }
+  const since = new Date().toISOString()
+  let routesDiffer = false
+
+  function policyOf (request: FastifyRequest): RoutePolicy | false {
+    if (!routesDiffer) return policy
+    const config = request.routeOptions.config as RouteConfig | undefined // of a 404 handler there may be none
+    return config?.[kPolicy] ?? policy
+  }
+
+  function onRequest (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
+    const { raw } = request
+    let read = bodyReadOf(raw)
+    if (read === undefined) {
+      if (!isInjectedBody(raw)) return done()
+      read = new BodyRead(guard, undefined, raw, reply.raw, policy)
+      guard.heartbeat.add(read)
+    }
+    done(read.routed(request, reply, policyOf(request)))
+  }
+
+  guardServers(app, guard)
+  app.decorate('readGuard', { stats: () => statsOf(guard, since) })
+  app.decorateRequest('readGuard', {
+    getter (this: FastifyRequest) {
+      return requestReadGuard(bodyReadOf(this.raw), policyOf(this) || policy)
+    }
+  })
+  function ownRawBody (this: FastifyRequest, rawBodyOptions?: RawBodyOptions): Promise<Buffer | string> {
+    return readRawBody(this.raw, bodyReadOf(this.raw), rawBodyOptions)
+  }
+  app.decorateRequest('readRawBody', ownRawBody as FastifyRequest['readRawBody']) // its result depends on `encoding`, which an overload alone can say
+  app.addHook('onRoute', (route) => {
+    const config = route.config as RouteConfig | undefined
+    if (config?.readGuard === undefined) return
+    routesDiffer = true
+    const merged: RouteConfig = { ...config, [kPolicy]: resolveRoute(config.readGuard, policy, `${String(route.method)} ${route.url}`) }
+    route.config = merged as NonNullable<typeof route.config>
+  })
+  app.addHook('onRequest', onRequest)
+  app.addHook('onError', (request, _reply, error, done) => {
+    const violation = refusals[error.code]
+    if (violation !== undefined) bodyReadOf(request.raw)?.refused(violation(request))
+    done()
+  })
+  registered()
+}

@@ -1,0 +1,41 @@
+import type { IncomingMessage } from 'node:http'
+import getRawBody from 'raw-body'
+import type { BodyRead } from './body-read.js'
+import { BodyConsumedError, readError, readFacts, type ReadErrorCode } from './errors.js'
+
+export interface RawBodyOptions {
+  /** Encoding to decode the body with, as `iconv-lite` names it; `true` is UTF-8. Without it the result is a `Buffer`. */
+  readonly encoding?: string | true
+  /** Bytes this body may have, below the route's `bodyLimit`. */
+  readonly limit?: number
+}
+
+const codes: Readonly<Record<string, ReadErrorCode>> = {
+  'entity.too.large': 'FST_READ_BODY_TOO_LARGE',
+  'request.size.invalid': 'FST_READ_LENGTH_MISMATCH',
+  'request.aborted': 'FST_READ_ABORTED'
+}
+
+function isConsumed (raw: IncomingMessage): boolean {
+  return raw.readableDidRead || raw.readableEnded || raw.readableFlowing !== null
+}
+
+/**
+ * The whole body of a request that no parser has consumed, as sent.
+ *
+ * @throws the read's own `ReadError`; FST_READ_BODY_CONSUMED if something else has read the body
+ */
+export async function readRawBody (raw: IncomingMessage, read: BodyRead | undefined, options: RawBodyOptions = {}): Promise<Buffer | string> {
+  const { encoding = null, limit } = options
+  if (read?.error !== undefined) throw read.error
+  if (isConsumed(raw)) throw new BodyConsumedError()
+  if (limit !== undefined) read?.lowerBodyLimit(limit)
+  if (read?.error !== undefined) throw read.error
+  try {
+    return await getRawBody(raw, { encoding, limit: limit ?? null, ...(read?.expected === undefined ? {} : { length: read.expected }) })
+  } catch (error) {
+    const code = codes[(error as { type?: string }).type ?? ''] // raw-body tells its errors apart by `type`
+    if (code === undefined) throw error
+    throw read?.error ?? readError({ code, limit, cause: error }, read?.facts() ?? readFacts('body', undefined, 0, 0, 0, 0))
+  }
+}

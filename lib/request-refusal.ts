@@ -1,0 +1,42 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { abortRecord } from './abort-record.js'
+import { readError, readFacts, type Violation } from './errors.js'
+import type { Guard } from './guard.js'
+import { errorBody } from './head-ending.js'
+
+/**
+ * Refuses a request whose head is complete and must not be trusted, before anybody sees it.
+ * @returns whether it goes on nevertheless (`mode: 'observe'`)
+ */
+export function refuseRequest (guard: Guard, request: IncomingMessage, response: ServerResponse, violation: Violation, received: number): boolean {
+  const { socket, method, url } = request
+  const { remoteAddress, remotePort } = socket
+  const observed = guard.options.policy.limits.mode === 'observe'
+  const error = readError(violation, readFacts('headers', undefined, received, 0, 0, 0))
+  const time = new Date().toISOString()
+  const record = (answered: boolean): void => {
+    guard.journal.write(abortRecord(error, {
+      method,
+      url,
+      route: undefined,
+      reqId: undefined,
+      remoteAddress,
+      remotePort,
+      protocol: 'http/1.1',
+      tls: 'encrypted' in socket
+    }, { answered, observed, time }), undefined)
+  }
+  if (observed) {
+    record(false)
+    return true
+  }
+  response.once('close', () => record(response.writableFinished))
+  const body = errorBody(error)
+  response.writeHead(error.statusCode ?? 400, {
+    'Content-Type': 'application/json; charset=utf-8',
+    'Content-Length': Buffer.byteLength(body),
+    Connection: 'close'
+  })
+  response.end(body)
+  return false
+}

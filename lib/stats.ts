@@ -1,0 +1,28 @@
+import type { AbortCounts } from './abort-journal.js'
+import { Connection, type ConnectionPhase } from './connection.js'
+import type { Guard } from './guard.js'
+
+/** What `app.readGuard.stats()` gives. */
+export interface ReadGuardStats extends AbortCounts {
+  /** When counting began, ISO 8601. */
+  readonly since: string
+  /** Failed reads by code. */
+  readonly aborted: Readonly<Record<string, number>>
+  /** Reads that would have been refused (`mode: 'observe'`), by code. */
+  readonly observed: Readonly<Record<string, number>>
+  /** Records that `logLimit` left out of the log. */
+  readonly suppressed: number
+  /** How often what a client still sent after its answer was read and thrown away. */
+  readonly lingered: number
+  /** Reads under way now. */
+  readonly reading: Readonly<Record<ConnectionPhase, number>>
+}
+
+export function statsOf (guard: Guard, since: string): ReadGuardStats {
+  const reading: Record<ConnectionPhase, number> = { handshake: 0, headers: 0, body: 0, lingering: 0 }
+  for (const watched of guard.heartbeat.watched()) {
+    const phase = watched instanceof Connection ? watched.read?.phase : 'body'
+    if (phase !== undefined) reading[phase]++
+  }
+  return { since, ...guard.journal.counts(), lingered: guard.lingered, reading }
+}
