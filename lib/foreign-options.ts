@@ -10,7 +10,7 @@ const meant: Readonly<Record<string, readonly [owner: string, ...options: Option
   connectionTimeout: ['Fastify and Tomcat', 'headersTimeout', 'bodyIdleTimeout'],
   connectionsCheckingInterval: ['Node', 'resolution'],
 
-  RequestReadTimeout: ['Apache', 'headersTimeout', 'minHeadersRate', 'bodyTimeout', 'minBodyRate'],
+  RequestReadTimeout: ['Apache', 'handshakeTimeout', 'headersTimeout', 'minHeadersRate', 'bodyTimeout', 'minBodyRate'],
   LimitRequestBody: ['Apache', 'bodyLimit'],
 
   client_header_timeout: ['nginx', 'headersTimeout'],

@@ -1,14 +1,12 @@
-/** The name of `known` that was nearly hit: at most two letters off, whatever the case and the separators. */
+/** The name of `known` that was nearly hit: two letters off at most, and fewer than a third, whatever the case and the separators. */
 export function misspelling (name: string, known: readonly string[]): string | undefined {
-  let nearest: string | undefined
-  let least = 3
-  for (const candidate of known) {
-    const letters = distance(folded(name), folded(candidate))
-    if (letters >= least) continue
-    least = letters
-    nearest = candidate
+  const word = folded(name)
+  const most = Math.min(2, Math.ceil(word.length / 3) - 1)
+  for (let edits = 0; edits <= most; edits++) {
+    const near = known.find((candidate) => within(edits, word, folded(candidate)))
+    if (near !== undefined) return near
   }
-  return nearest
+  return undefined
 }
 
 /** `ReadTimeout`, `readTimeout` and `read_timeout` are one name. */
@@ -16,17 +14,13 @@ export function folded (name: string): string {
   return name.toLowerCase().replaceAll(/[^a-z0-9]/g, '')
 }
 
-/** How many letters have to be added, left out or changed to make one word the other (Levenshtein). */
-function distance (from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, column) => column)
-  for (const [above, letter] of [...from].entries()) {
-    const next = [above + 1]
-    for (const [column, other] of [...to].entries()) {
-      const [changed = 0, omitted = 0] = row.slice(column)
-      const added = next[column] ?? 0
-      next.push(Math.min(changed + (letter === other ? 0 : 1), omitted + 1, added + 1))
-    }
-    row = next
-  }
-  return row.at(-1) ?? 0
+/** Whether so many letters added, left out or changed make one word the other (Levenshtein distance, bounded). */
+function within (edits: number, from: string, to: string): boolean {
+  let same = 0
+  while (same < from.length && from[same] === to[same]) same++
+  const [left, right] = [from.slice(same), to.slice(same)]
+  if (left === right) return true
+  if (edits === 0) return false
+  const [leftRest, rightRest] = [left.slice(1), right.slice(1)]
+  return within(edits - 1, leftRest, rightRest) || within(edits - 1, leftRest, right) || within(edits - 1, left, rightRest)
 }

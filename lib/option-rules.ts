@@ -82,8 +82,8 @@ export function givenIn (value: unknown, option: string, rule: string): Given {
 /** An object literal, of any realm; not an array, and no class instance, whose inherited values would be passed over. */
 function isPlainObject (value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false
-  const prototype: unknown = Object.getPrototypeOf(value)
-  return prototype === null || (Object.hasOwn(prototype as object, 'hasOwnProperty') && Object.getPrototypeOf(prototype) === null)
+  const prototype: object | null = Object.getPrototypeOf(value)
+  return prototype === null || (Object.hasOwn(prototype, 'hasOwnProperty') && Object.getPrototypeOf(prototype) === null)
 }
 
 /** Throws for the first name that is not one of `known`. `explain` may know more than that about a name. */
