@@ -1,9 +1,11 @@
+import type { EventEmitter } from 'node:events'
 import type { FastifyReply } from 'fastify'
 import { abortRecord, type AbortRecord, type ReadOrigin } from './abort-record.js'
 import type { BodyRead } from './body-read.js'
 import type { ReadError } from './errors.js'
 import { errorBody } from './head-ending.js'
 import { failIncoming, isBeingRead } from './incoming.js'
+import { endOf, isFinished } from './node-http.js'
 
 /** A consumer that can't hear an error will not answer: no use waiting long, in milliseconds. */
 const GRACE_UNTOLD = 200
@@ -19,31 +21,33 @@ function bodyOrigin (read: BodyRead): ReadOrigin {
     reqId: request?.id,
     remoteAddress: raw.socket.remoteAddress,
     remotePort: raw.socket.remotePort,
-    protocol: 'http/1.1',
+    protocol: read.source.protocol,
     tls: 'encrypted' in raw.socket
   }
 }
 
-export function recordBody (read: BodyRead, error: ReadError, outcome: Pick<AbortRecord, 'answered' | 'observed'>, time = new Date()): void {
-  const record = abortRecord(error, bodyOrigin(read), { ...outcome, time: time.toISOString() })
-  read.guard.journal.write(record, read.request)
+export function recordBody (read: BodyRead, error: ReadError, outcome: Pick<AbortRecord, 'answered' | 'observed'>, time = new Date(), origin = bodyOrigin(read)): void {
+  read.guard.journal.write(abortRecord(error, origin, { ...outcome, time: time.toISOString() }), read.request)
 }
 
 /** Records once the exchange is over, when it is known whether the answer left. */
 function recordAtEnd (read: BodyRead, error: ReadError, answers: () => boolean): void {
-  const { response } = read
+  const end: EventEmitter = endOf(read.response)
   const time = new Date()
-  const record = (): void => {
-    response.off('finish', record)
-    response.off('close', record)
-    recordBody(read, error, { answered: response.writableFinished && answers(), observed: false }, time)
+  // Afterwards a connection that broke no longer knows whose it was.
+  const origin = bodyOrigin(read)
+  const settle = (): void => {
+    end.off('finish', settle)
+    end.off('close', settle)
+    recordBody(read, error, { answered: isFinished(read.response) && answers(), observed: false }, time, origin)
+    read.abandon()
   }
-  response.on('finish', record)
-  response.on('close', record)
+  end.on('finish', settle)
+  end.on('close', settle)
 }
 
 function closeAfterAnswer (read: BodyRead): void {
-  if (!read.response.headersSent) read.response.setHeader('Connection', 'close')
+  if (!read.response.headersSent && read.source.protocol === 'http/1.1') read.response.setHeader('Connection', 'close')
 }
 
 /** The framework gives the answer: it has the error, or made one of its own. */
@@ -102,7 +106,7 @@ function failAndAnswer (read: BodyRead, error: ReadError): void {
     if (answering === undefined) answerUnrouted(read, error)
     else answering.answer()
   }, grace)
-  response.once('close', () => clearTimeout(fallback))
+  endOf(response).once('close', () => clearTimeout(fallback))
   if (!hijacked) closeAfterAnswer(read)
   recordAtEnd(read, error, () => answered || told)
   failIncoming(raw, error)
@@ -110,14 +114,14 @@ function failAndAnswer (read: BodyRead, error: ReadError): void {
 
 function endUnanswered (read: BodyRead, error: ReadError): void {
   failIncoming(read.raw, error)
-  read.connection?.socket.destroy()
+  read.source.cut()
   recordBody(read, error, { answered: false, observed: false })
 }
 
 /** Ends a body to which a `clientErrorHandler` has given its own answer. */
 export function endAnsweredBody (read: BodyRead, error: ReadError, answered: boolean): void {
   failIncoming(read.raw, error)
-  read.connection?.socket.destroySoon()
+  read.abandon()
   recordBody(read, error, { answered, observed: false })
 }
 
@@ -125,7 +129,7 @@ export function endAnsweredBody (read: BodyRead, error: ReadError, answered: boo
 export function endBody (read: BodyRead, error: ReadError): void {
   if (error.code === 'FST_READ_ABORTED') {
     error.statusCode = read.guard.options.abortStatusCode
-    read.raw.aborted = true
+    if (read.source.protocol === 'http/1.1') read.raw.aborted = true
     endUnanswered(read, error)
   } else if (read.response.headersSent && !isHijacked(read.reply)) {
     // Half an answer can't be taken back; cut, it can't be taken for a whole one either.

@@ -1,12 +1,13 @@
 import type { ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { endAnsweredBody, endBody, recordBody, refuseBody } from './body-ending.js'
-import type { Connection, ConnectionRead } from './connection.js'
+import type { BodySource } from './body-source.js'
+import type { ConnectionRead } from './connection.js'
 import { checkDeclared, declaredLength } from './content-length.js'
 import { readError, readFacts, type ReadError, type ReadFacts, type Violation } from './errors.js'
 import type { Guard } from './guard.js'
-import { failIncoming, guardIncoming, isBeingRead, isHeldBack, type GuardedRequest } from './incoming.js'
-import { Linger } from './linger.js'
+import { failIncoming, guardIncoming, isBeingRead, type GuardedRequest } from './incoming.js'
+import { isFinished } from './node-http.js'
 import type { RoutePolicy } from './options.js'
 import { ReadClock, type Expiry } from './read-clock.js'
 
@@ -29,11 +30,12 @@ export class BodyRead implements ConnectionRead {
   reply: FastifyReply | undefined
   error: ReadError | undefined
   #state = OPEN
+  #observed = false
+  #waitsForContinue = false
 
-  /** @param connection `undefined` for `inject()`, where there is none */
   constructor (
     readonly guard: Guard,
-    readonly connection: Connection | undefined,
+    readonly source: BodySource,
     readonly raw: GuardedRequest,
     readonly response: ServerResponse,
     public policy: RoutePolicy
@@ -84,7 +86,8 @@ export class BodyRead implements ConnectionRead {
   /** Counts a chunk; false when it must not reach the consumer. */
   arrive (bytes: number): boolean {
     if (this.#state > PASSING) {
-      this.connection?.discarded()
+      this.clock.arrive(bytes, this.guard.heartbeat.now())
+      this.source.discarded()
       return false
     }
     const { clock, expected, policy: { limits: { bodyLimit } } } = this
@@ -101,11 +104,12 @@ export class BodyRead implements ConnectionRead {
   /** The last byte was read; false when the consumer must not be told so. */
   end (): boolean {
     const { clock, expected } = this
-    if (expected !== undefined && clock.received !== expected) this.fail({ code: 'FST_READ_LENGTH_MISMATCH' })
+    if (this.#isLeft()) this.abandon()
+    else if (this.source.isCut()) this.truncated({ code: 'FST_READ_ABORTED' })
+    else if (expected !== undefined && clock.received !== expected) this.fail({ code: 'FST_READ_LENGTH_MISMATCH' })
     const failed = this.#state === FAILED
     this.#state = DONE
-    if (this.connection === undefined) this.guard.heartbeat.delete(this)
-    else this.connection.bodyEnded()
+    this.source.ended()
     return !failed
   }
 
@@ -113,7 +117,7 @@ export class BodyRead implements ConnectionRead {
   held (): void {
     if (this.clock.isPaused) return
     this.clock.pause(this.guard.heartbeat.now())
-    this.connection?.watchResume()
+    this.source.watchResume()
   }
 
   resumed (): void {
@@ -121,17 +125,19 @@ export class BodyRead implements ConnectionRead {
   }
 
   look (now: number): boolean {
-    if (this.response.writableFinished && (this.#state === FAILED || !isBeingRead(this.raw))) this.abandon()
-    if (this.#state !== OPEN) return false
-    if (isHeldBack(this.raw, this.connection?.socket)) this.clock.pause(now)
+    if (this.#isLeft()) this.abandon()
+    if (this.#state !== OPEN && this.#state !== ABANDONED) return false
+    if (this.#waitsForContinue || this.source.isHeldBack()) this.clock.pause(now)
     else this.clock.resume(now)
     return this.clock.expired(now) !== undefined
   }
 
   judge (now: number): void {
-    if (this.#state !== OPEN) return
     const expiry = this.clock.expired(now)
-    if (expiry !== undefined) this.fail(this.#violation(expiry))
+    if (expiry === undefined) return
+    // What is left after the answer is no read any more: it ends without a word.
+    if (this.#state === ABANDONED) this.source.cut()
+    else this.fail(this.#violation(expiry))
   }
 
   /**
@@ -161,14 +167,29 @@ export class BodyRead implements ConnectionRead {
     refuseBody(this, this.#close(violation))
   }
 
+  /** The source ended before the body did, which the consumer must not take for its end. */
+  truncated (violation: Violation): void {
+    if (this.#state === OPEN) this.broken(violation)
+    else if (this.#observed) failIncoming(this.raw, readError(violation, this.facts()))
+  }
+
   /** The answer was given without the rest of the body, which is no read any more. */
   abandon (): void {
     if (this.#state >= ABANDONED) return
-    const { linger } = this.policy.limits
     if (this.#state < FAILED) failIncoming(this.raw, readError({ code: 'FST_READ_ABORTED' }, this.facts()))
-    if (this.connection === undefined) this.end()
-    else if (linger !== false) this.connection.read = new Linger(this.connection, linger)
     this.#state = ABANDONED
+    this.source.abandoned(this.policy.limits.linger)
+  }
+
+  /** The client waits for `100 Continue`: until it is sent, the time is ours. */
+  awaitContinue (): void {
+    this.#waitsForContinue = true
+    this.clock.pause(this.guard.heartbeat.now())
+  }
+
+  continued (): void {
+    this.#waitsForContinue = false
+    this.resumed()
   }
 
   facts (): ReadFacts {
@@ -187,8 +208,14 @@ export class BodyRead implements ConnectionRead {
   #observes (violation: Violation): boolean {
     if (this.policy.limits.mode !== 'observe' || this.#state !== OPEN) return this.#state === PASSING
     this.#state = PASSING
+    this.#observed = true
     recordBody(this, readError(violation, this.facts()), { answered: false, observed: true })
     return true
+  }
+
+  /** Whether the answer was given, and nobody reads on. */
+  #isLeft (): boolean {
+    return isFinished(this.response) && (this.#state === FAILED || !isBeingRead(this.raw))
   }
 
   #apply (policy: RoutePolicy): void {

@@ -3,8 +3,9 @@ import type { Socket } from 'node:net'
 import { BodyRead } from './body-read.js'
 import { connectionOf, type Connection } from './connection.js'
 import type { Violation } from './errors.js'
+import { HandshakeRead } from './handshake-read.js'
 import { HeadRead } from './head-read.js'
-import { maxHeaderSize } from './node-http.js'
+import { maxHeaderSize, rawSocketOf } from './node-http.js'
 
 export type ClientErrorListener = (error: ClientError, socket: Socket) => void
 
@@ -41,6 +42,11 @@ function malformed (error: ClientError): Violation {
   return { code: 'FST_READ_MALFORMED', detail: error.reason ?? error.message, cause: error }
 }
 
+function handshakeViolation (error: ClientError): Violation {
+  if (error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT') return { code: 'FST_READ_HANDSHAKE_TIMEOUT', cause: error }
+  return error.code === 'ECONNRESET' ? { code: 'FST_READ_ABORTED', cause: error } : malformed(error)
+}
+
 function bodyViolation (error: ClientError, server: Server): Violation {
   const cause = causeOf(error)
   if (cause === 'left') return { code: 'FST_READ_ABORTED', cause: error }
@@ -62,12 +68,14 @@ export class ClientErrors {
   }
 
   handle (error: ClientError, socket: Socket): void {
-    const connection = connectionOf(socket)
+    // What goes wrong in a TLS handshake is told of the TLS socket; the connection is still that of TCP.
+    const connection = connectionOf(socket) ?? connectionOf(rawSocketOf(socket))
     const read = connection?.read
     if (connection === undefined) this.#pass(error, socket)
-    else if (connection.ended) this.#afterAnswer(error, connection)
+    else if (connection.isOver) this.#afterAnswer(error, connection)
     else if (read instanceof BodyRead) this.#inBody(error, socket, read)
     else if (read instanceof HeadRead) this.#inHead(error, socket, read)
+    else if (read instanceof HandshakeRead) read.fail(handshakeViolation(error))
     // An error of the network between two requests is no failed read; any other is about a head that just began.
     else if (error.code?.startsWith('HPE_') === true || causeOf(error) === 'timeout') this.#inHead(error, socket, connection.beginHead())
     else this.#pass(error, socket)

@@ -1,9 +1,12 @@
 import { Socket } from 'node:net'
+import type { BodySource } from './body-source.js'
 import type { Guard } from './guard.js'
+import { HandshakeRead } from './handshake-read.js'
 import { HeadRead } from './head-read.js'
 import type { Watched } from './heartbeat.js'
 import { Linger } from './linger.js'
 import { keepAliveOver } from './node-http.js'
+import type { LingerOptions } from './options.js'
 import type { ReadPhase } from './errors.js'
 
 export const kConnection = Symbol('fastify-read-guard.connection')
@@ -33,7 +36,7 @@ const STRAY_CRLF = 2
  * One connection from accept to close. Between two requests it is no more than this object: what is being read hangs
  * on `read`, and Node's own `keepAliveTimeout` has the watch while nothing is.
  */
-export class Connection implements Watched {
+export class Connection implements Watched, BodySource {
   read: ConnectionRead | undefined
   /** `socket.bytesRead` at the end of what was read last. */
   bytes = 0
@@ -46,6 +49,11 @@ export class Connection implements Watched {
   /** A fresh connection: its silence counts as reading the head section. */
   accepted (): void {
     this.read = new HeadRead(this, this.guard.heartbeat.now(), true)
+  }
+
+  /** A fresh connection of a TLS server. */
+  beginHandshake (): void {
+    this.read = new HandshakeRead(this, this.guard.heartbeat.now())
   }
 
   /** The head of a later request begins. */
@@ -75,7 +83,7 @@ export class Connection implements Watched {
   }
 
   /** Its last answer was given, or is about to be: nothing that still comes is a request. */
-  get ended (): boolean {
+  get isOver (): boolean {
     return this.read?.phase === 'lingering'
   }
 
@@ -85,9 +93,29 @@ export class Connection implements Watched {
     this.socket.destroySoon = closeAfterBody
   }
 
-  bodyEnded (): void {
+  ended (): void {
     if (this.read instanceof Linger && this.read.last) return
     this.idle()
+  }
+
+  get protocol (): 'http/1.1' {
+    return 'http/1.1'
+  }
+
+  isHeldBack (): boolean {
+    return this.socket.isPaused()
+  }
+
+  abandoned (linger: LingerOptions | false): void {
+    if (linger !== false) this.read = new Linger(this, linger)
+  }
+
+  isCut (): boolean {
+    return false
+  }
+
+  cut (): void {
+    this.socket.destroy()
   }
 
   /** Bytes came that nobody is to see. */
@@ -122,8 +150,8 @@ export class Connection implements Watched {
   }
 }
 
-export function connectionOf (socket: Socket): Connection | undefined {
-  return (socket as GuardedSocket)[kConnection]
+export function connectionOf (socket: Socket | undefined): Connection | undefined {
+  return (socket as GuardedSocket | undefined)?.[kConnection]
 }
 
 /**

@@ -21,9 +21,4 @@ export class CountedTime {
     this.#beatAt = real
     return this.#counted
   }
-
-  /** The clock stood still: nothing was under way since the last beat. */
-  restart (real: number): void {
-    this.#beatAt = real
-  }
 }

@@ -31,7 +31,7 @@ export class Heartbeat {
   add (watched: Watched): void {
     this.#watched.add(watched)
     if (this.#timer !== undefined) return
-    this.#time.restart(performance.now())
+    this.#time.beat(performance.now())
     this.#timer = setInterval(() => this.#beat(), this.#resolution)
   }
 

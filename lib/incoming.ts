@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { Socket } from 'node:net'
+import type { Http2ServerRequest } from 'node:http2'
 import { Readable } from 'node:stream'
 import type { BodyRead } from './body-read.js'
 
@@ -60,8 +60,20 @@ function tellLate (this: IncomingMessage): IncomingMessage {
   return resume.call(this) as IncomingMessage
 }
 
+/** Listeners of the deprecated 'aborted' make errors of their own: they are told after those of 'error'. */
+function deferAborted (raw: IncomingMessage): void {
+  const listeners = raw.listeners('aborted')
+  if (listeners.length === 0) return
+  raw.removeAllListeners('aborted')
+  // After the tick in which the stream is destroyed comes that in which it says so.
+  process.nextTick(() => process.nextTick(() => process.nextTick(() => {
+    for (const listener of listeners) listener.call(raw)
+  })))
+}
+
 /** Fails whoever reads the request, now or later, and leaves its connection alone. */
 export function failIncoming (raw: GuardedRequest, error: Error): void {
+  deferAborted(raw)
   raw._destroy = passOn
   raw.resume = tellLate as typeof raw.resume
   destroy.call(raw, error)
@@ -72,15 +84,9 @@ export function isBeingRead (raw: IncomingMessage): boolean {
   return raw.readableFlowing === true || raw.listenerCount('data') > 0 || raw.listenerCount('readable') > 0
 }
 
-/** Whether bytes are not read because the application has not taken what came. */
-export function isHeldBack (raw: IncomingMessage, socket: Socket | undefined): boolean {
-  // inject() pushes only what is asked for.
-  if (socket === undefined) return raw.readableLength > 0 || !isBeingRead(raw)
-  return socket.isPaused()
-}
-
 /** Whether a request says that a body follows (RFC 9112 §6.3). */
 export function hasBody (raw: IncomingMessage): boolean {
+  if (raw.httpVersionMajor === 2) return !(raw as unknown as Http2ServerRequest).stream.endAfterHeaders
   const length = raw.headers['content-length']
   return length === undefined ? raw.headers['transfer-encoding'] !== undefined : Number(length) > 0
 }

@@ -1,4 +1,5 @@
 import { maxHeaderSize as defaultMaxHeaderSize, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 
 /*
@@ -10,6 +11,8 @@ interface HttpSocket extends Socket {
   server?: Server
   /** The response whose turn it is on this connection. */
   _httpMessage?: ServerResponse | null
+  parser?: object | null
+  _parent?: Socket | null
 }
 
 /** The response that this connection still owes to an earlier request. */
@@ -65,4 +68,26 @@ export function setBackstop (server: BackstopServer, headersTimeout: number): vo
 /** Bytes that a header section may have. */
 export function maxHeaderSize (socket: Socket): number {
   return (serverOf(socket) as (Server & { maxHeaderSize?: number }) | undefined)?.maxHeaderSize ?? defaultMaxHeaderSize
+}
+
+/** What tells of a response's end: on HTTP/2 the stream below it, whose 'finish' the compatibility layer holds back until it closes. */
+export function endOf (response: ServerResponse): ServerResponse | ServerHttp2Stream {
+  return 'stream' in response ? response.stream as ServerHttp2Stream : response
+}
+
+/** Whether the whole answer was handed to the operating system. */
+export function isFinished (response: ServerResponse): boolean {
+  const end = endOf(response)
+  // A stream that is reset ends as well.
+  return end.writableFinished && !('aborted' in end && end.aborted)
+}
+
+/** Whether Node reads HTTP/1 from the connection: not from one that is still in its TLS handshake, nor from an HTTP/2 session. */
+export function speaksHttp1 (socket: Socket): boolean {
+  return (socket as HttpSocket).parser != null
+}
+
+/** The TCP connection under a TLS one. */
+export function rawSocketOf (socket: Socket): Socket | undefined {
+  return (socket as HttpSocket)._parent ?? undefined
 }

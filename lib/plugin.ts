@@ -8,6 +8,7 @@ import type { Violation } from './errors.js'
 import type { Guard } from './guard.js'
 import { Heartbeat } from './heartbeat.js'
 import { bodyReadOf, isInjectedBody } from './incoming.js'
+import { InjectedSource } from './injected-source.js'
 import { serverOf } from './node-http.js'
 import { OptionsInvalidError, resolveOptions, resolveRoute, type ReadGuardOptions, type RoutePolicy } from './options.js'
 import { readRawBody, type RawBodyOptions } from './read-raw-body.js'
@@ -72,8 +73,9 @@ export function readGuard (app: FastifyInstance, options: ReadGuardOptions, regi
     let read = bodyReadOf(raw)
     if (read === undefined) {
       if (!isInjectedBody(raw)) return done()
-      read = new BodyRead(guard, undefined, raw, reply.raw, policy)
-      guard.heartbeat.add(read)
+      const source = new InjectedSource(guard, raw)
+      read = new BodyRead(guard, source, raw, reply.raw, policy)
+      source.watch(read)
     }
     done(read.routed(request, reply, policyOf(request)))
   }

@@ -1,13 +1,15 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
-import { BodyRead } from './body-read.js'
+import { Server as TLSServer, type TLSSocket } from 'node:tls'
 import { ClientErrors, type ClientErrorListener } from './client-errors.js'
 import { Connection, connectionOf } from './connection.js'
+import { dispatch, dispatchExpecting } from './dispatch.js'
+import { watchExpectations } from './expectation.js'
 import type { Guard } from './guard.js'
-import { hasBody } from './incoming.js'
-import { maxHeadersCount, setBackstop } from './node-http.js'
-import { refuseRequest } from './request-refusal.js'
-import { checkFraming } from './strict-framing.js'
+import { SessionRead } from './http2-session.js'
+import { rawSocketOf, setBackstop, speaksHttp1 } from './node-http.js'
+import { watchUpgrades } from './upgrade.js'
 
 type RequestListener = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -18,7 +20,7 @@ function takeOver<Listener> (server: Server, event: string): Listener[] {
   return listeners
 }
 
-/** Watches the connections of one listening server. */
+/** Watches what comes to one listening server. */
 export class ServerGuard {
   readonly #guard: Guard
   readonly #server: Server
@@ -28,14 +30,13 @@ export class ServerGuard {
     this.#guard = guard
     this.#server = server
     this.#handlers = takeOver<RequestListener>(server, 'request')
-    const clientErrors = new ClientErrors(server, takeOver<ClientErrorListener>(server, 'clientError'))
-    const backstop = (): void => setBackstop(server, guard.options.policy.limits.mode === 'observe' ? 0 : guard.options.headersTimeout)
+    this.#watchConnections()
+    this.#watchRequests()
+    const { headersTimeout, policy } = guard.options
+    const backstop = (): void => setBackstop(server, policy.limits.mode === 'observe' ? 0 : headersTimeout)
     backstop()
     // What the application set meanwhile counts.
     server.prependListener('listening', backstop)
-    server.on('connection', (socket: Socket) => this.accept(socket))
-    server.on('request', (request, response) => this.#dispatch(request, response))
-    server.on('clientError', (error, socket) => clientErrors.handle(error, socket as Socket))
     server.on('close', () => guard.heartbeat.sweep())
   }
 
@@ -45,27 +46,40 @@ export class ServerGuard {
   }
 
   accept (socket: Socket): void {
-    if (connectionOf(socket) === undefined) new Connection(this.#guard, socket).accepted()
+    if (connectionOf(socket) !== undefined) return
+    if (speaksHttp1(socket)) new Connection(this.#guard, socket).accepted()
+    else if (this.#server instanceof TLSServer) new Connection(this.#guard, socket).beginHandshake()
   }
 
-  #dispatch (request: IncomingMessage, response: ServerResponse): void {
-    const connection = connectionOf(request.socket)
-    if (connection !== undefined && !this.#admit(connection, request, response)) return
+  #watchConnections (): void {
+    const server = this.#server
+    const clientErrors = new ClientErrors(server, takeOver<ClientErrorListener>(server, 'clientError'))
+    server.on('connection', (socket: Socket) => this.accept(socket))
+    server.on('secureConnection', (socket: TLSSocket) => this.#secured(socket))
+    server.on('session', (session: ServerHttp2Session) => new SessionRead(this.#guard, session))
+    server.on('clientError', (error, socket) => clientErrors.handle(error, socket as Socket))
+    watchUpgrades(server, (_request, socket) => connectionOf(socket)?.release())
+  }
+
+  #watchRequests (): void {
+    const guard = this.#guard
+    const server = this.#server
+    server.on('request', (request, response) => {
+      if (dispatch(guard, request, response)) this.#handle(request, response)
+    })
+    watchExpectations(server, (request, response) => {
+      if (dispatchExpecting(guard, request, response)) this.#handle(request, response)
+    }, (request, response) => dispatch(guard, request, response))
+    server.on('dropRequest', (_request, socket) => connectionOf(socket as Socket)?.idle())
+  }
+
+  /** The handshake is over; what follows is read from the TLS socket. */
+  #secured (socket: TLSSocket): void {
+    connectionOf(rawSocketOf(socket))?.release()
+    if (speaksHttp1(socket)) this.accept(socket)
+  }
+
+  #handle (request: IncomingMessage, response: ServerResponse): void {
     for (const handler of this.#handlers) handler.call(this.#server, request, response)
-  }
-
-  #admit (connection: Connection, request: IncomingMessage, response: ServerResponse): boolean {
-    if (connection.ended) {
-      // Its answer was given before it was complete; nobody is to see the request now.
-      request.resume()
-      return false
-    }
-    const headBytes = request.socket.bytesRead - connection.bytes
-    connection.idle()
-    const { options } = this.#guard
-    if (hasBody(request)) connection.reading(new BodyRead(this.#guard, connection, request, response, options.policy))
-    if (!options.strictFraming) return true
-    const violation = checkFraming(request, maxHeadersCount(request))
-    return violation === undefined || refuseRequest(this.#guard, request, response, violation, headBytes)
   }
 }

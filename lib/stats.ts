@@ -1,6 +1,8 @@
 import type { AbortCounts } from './abort-journal.js'
+import type { BodyRead } from './body-read.js'
 import { Connection, type ConnectionPhase } from './connection.js'
 import type { Guard } from './guard.js'
+import type { SessionRead } from './http2-session.js'
 
 /** What `app.readGuard.stats()` gives. */
 export interface ReadGuardStats extends AbortCounts {
@@ -21,7 +23,7 @@ export interface ReadGuardStats extends AbortCounts {
 export function statsOf (guard: Guard, since: string): ReadGuardStats {
   const reading: Record<ConnectionPhase, number> = { handshake: 0, headers: 0, body: 0, lingering: 0 }
   for (const watched of guard.heartbeat.watched()) {
-    const phase = watched instanceof Connection ? watched.read?.phase : 'body'
+    const phase = watched instanceof Connection ? watched.read?.phase : (watched as BodyRead | SessionRead).phase
     if (phase !== undefined) reading[phase]++
   }
   return { since, ...guard.journal.counts(), lingered: guard.lingered, reading }

@@ -1,0 +1,20 @@
+import type { LingerOptions } from './options.js'
+
+/** Where the bytes of a body come from: an HTTP/1 connection, an HTTP/2 stream, or `inject()`. */
+export interface BodySource {
+  readonly protocol: 'http/1.1' | 'h2'
+  /** Whether bytes are not read because the application has not taken what came. */
+  isHeldBack (): boolean
+  /** Whether what looks like the end of the body is that of its source. */
+  isCut (): boolean
+  /** Bytes are no longer read: tells the read when that ends. */
+  watchResume (): void
+  /** Bytes came that nobody is to see. */
+  discarded (): void
+  /** The last byte was read. */
+  ended (): void
+  /** The answer was given without the rest. */
+  abandoned (linger: LingerOptions | false): void
+  /** Ends the exchange, answered or not. */
+  cut (): void
+}
