@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { blameFor, type Blame, type ReadError, type ReadPhase, type ReadReason } from './errors.js'
 
 /**
@@ -46,6 +47,14 @@ export interface AbortRecord {
 
 /** Where a read happened: what a record says beside the error itself. */
 export type ReadOrigin = Pick<AbortRecord, 'method' | 'url' | 'route' | 'reqId' | 'remoteAddress' | 'remotePort' | 'protocol' | 'tls'>
+
+/** Of a read that failed before there was a request. */
+export const unrouted = { method: undefined, url: undefined, route: undefined, reqId: undefined } as const
+
+/** Whose read it is, for as long as the connection knows. */
+export function peerOf (socket: Socket, protocol: AbortRecord['protocol'] = 'http/1.1'): Pick<ReadOrigin, 'remoteAddress' | 'remotePort' | 'protocol' | 'tls'> {
+  return { remoteAddress: socket.remoteAddress, remotePort: socket.remotePort, protocol, tls: 'encrypted' in socket }
+}
 
 export function abortRecord (error: ReadError, origin: ReadOrigin, outcome: Pick<AbortRecord, 'answered' | 'observed' | 'time'>): AbortRecord {
   const { code, reason, phase, statusCode, received, expected, limit, elapsed, paused, idle, rate } = error

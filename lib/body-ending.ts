@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events'
 import type { FastifyReply } from 'fastify'
-import { abortRecord, type AbortRecord, type ReadOrigin } from './abort-record.js'
+import { abortRecord, peerOf, type AbortRecord, type ReadOrigin } from './abort-record.js'
 import type { BodyRead } from './body-read.js'
 import type { ReadError } from './errors.js'
 import { errorBody } from './head-ending.js'
@@ -19,10 +19,7 @@ function bodyOrigin (read: BodyRead): ReadOrigin {
     url: raw.url,
     route: request?.routeOptions.url,
     reqId: request?.id,
-    remoteAddress: raw.socket.remoteAddress,
-    remotePort: raw.socket.remotePort,
-    protocol: read.source.protocol,
-    tls: 'encrypted' in raw.socket
+    ...peerOf(raw.socket, read.source.protocol)
   }
 }
 

@@ -5,11 +5,12 @@ import type { BodySource } from './body-source.js'
 import type { ConnectionRead } from './connection.js'
 import { checkDeclared, declaredLength } from './content-length.js'
 import { readError, readFacts, type ReadError, type ReadFacts, type Violation } from './errors.js'
+import { bodyExpiry } from './expiry.js'
 import type { Guard } from './guard.js'
 import { failIncoming, guardIncoming, isBeingRead, type GuardedRequest } from './incoming.js'
 import { isFinished } from './node-http.js'
 import type { RoutePolicy } from './options.js'
-import { ReadClock, type Expiry } from './read-clock.js'
+import { ReadClock } from './read-clock.js'
 
 /** Bytes go to the consumer, and are judged. */
 const OPEN = 0
@@ -137,7 +138,7 @@ export class BodyRead implements ConnectionRead {
     if (expiry === undefined) return
     // What is left after the answer is no read any more: it ends without a word.
     if (this.#state === ABANDONED) this.source.cut()
-    else this.fail(this.#violation(expiry))
+    else this.fail(bodyExpiry(expiry, this.policy.limits))
   }
 
   /**
@@ -221,12 +222,5 @@ export class BodyRead implements ConnectionRead {
   #apply (policy: RoutePolicy): void {
     this.policy = policy
     this.clock.setLimits(policy.clock, this.guard.heartbeat.now())
-  }
-
-  #violation (expiry: Expiry): Violation {
-    const { bodyTimeout, bodyIdleTimeout, minBodyRate } = this.policy.limits
-    if (expiry === 'total') return { code: 'FST_READ_BODY_TIMEOUT', limit: bodyTimeout }
-    if (expiry === 'idle') return { code: 'FST_READ_BODY_IDLE_TIMEOUT', limit: bodyIdleTimeout }
-    return { code: 'FST_READ_BODY_TOO_SLOW', limit: minBodyRate === false ? undefined : minBodyRate.bytesPerSecond }
   }
 }

@@ -3,20 +3,16 @@ import type { BodySource } from './body-source.js'
 import type { Guard } from './guard.js'
 import { HandshakeRead } from './handshake-read.js'
 import { HeadRead } from './head-read.js'
-import type { Watched } from './heartbeat.js'
+import type { ConnectionPhase, Watched } from './heartbeat.js'
 import { Linger } from './linger.js'
 import { keepAliveOver } from './node-http.js'
 import type { LingerOptions } from './options.js'
-import type { ReadPhase } from './errors.js'
 
 export const kConnection = Symbol('fastify-read-guard.connection')
 
 export interface GuardedSocket extends Socket {
   [kConnection]?: Connection | undefined
 }
-
-/** What a connection is doing, as `stats()` counts it. */
-export type ConnectionPhase = ReadPhase | 'lingering'
 
 /** The one thing that can be read from a connection at a time. */
 export interface ConnectionRead extends Watched {
@@ -61,6 +57,11 @@ export class Connection implements Watched, BodySource {
     const head = new HeadRead(this, now, false)
     this.read = head
     return head
+  }
+
+  /** What is being read, if the connection still stands. */
+  get phase (): ConnectionPhase | undefined {
+    return this.socket.destroyed ? undefined : this.read?.phase
   }
 
   look (now: number): boolean {

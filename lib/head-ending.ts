@@ -1,6 +1,5 @@
 import { STATUS_CODES } from 'node:http'
-import type { Socket } from 'node:net'
-import { abortRecord, type ReadOrigin } from './abort-record.js'
+import { abortRecord, peerOf, unrouted } from './abort-record.js'
 import type { Connection } from './connection.js'
 import { readError, type ReadError, type ReadFacts, type Violation } from './errors.js'
 import { Draining, Linger } from './linger.js'
@@ -22,19 +21,6 @@ function answerHead (error: ReadError): string {
     `Connection: close\r\n\r\n${body}`
 }
 
-function headOrigin (socket: Socket): ReadOrigin {
-  return {
-    method: undefined,
-    url: undefined,
-    route: undefined,
-    reqId: undefined,
-    remoteAddress: socket.remoteAddress,
-    remotePort: socket.remotePort,
-    protocol: 'http/1.1',
-    tls: 'encrypted' in socket
-  }
-}
-
 function closeAfterLinger (connection: Connection): void {
   const { linger } = connection.guard.options.policy.limits
   if (linger === false) {
@@ -54,7 +40,7 @@ function closeAfterLinger (connection: Connection): void {
 export function failHead (connection: Connection, violation: Violation, facts: ReadFacts, observe: boolean, answer?: () => boolean): void {
   const { guard, socket } = connection
   const error = readError(violation, facts)
-  const origin = headOrigin(socket)
+  const origin = { ...unrouted, ...peerOf(socket) }
   const time = new Date().toISOString()
   const record = (answered: boolean): void => {
     guard.journal.write(abortRecord(error, origin, { answered, observed: observe, time }), undefined)

@@ -1,5 +1,6 @@
 import type { Connection, ConnectionRead } from './connection.js'
 import { failHead } from './head-ending.js'
+import { headExpiry } from './expiry.js'
 import { readFacts, type ReadFacts, type Violation } from './errors.js'
 import { keepAliveAgain } from './node-http.js'
 import { ReadClock } from './read-clock.js'
@@ -37,7 +38,7 @@ export class HeadRead implements ConnectionRead {
       keepAliveAgain(socket)
       return
     }
-    this.fail(this.#violation(expiry), guard.options.policy.limits.mode === 'observe')
+    this.fail(headExpiry(expiry, guard.options), guard.options.policy.limits.mode === 'observe')
   }
 
   /**
@@ -63,13 +64,6 @@ export class HeadRead implements ConnectionRead {
     else this.#clock.resume(now)
     const arrived = socket.bytesRead - bytes - this.#clock.received
     if (arrived > 0) this.#clock.arrive(arrived, now)
-  }
-
-  #violation (expiry: 'total' | 'idle' | 'rate'): Violation {
-    const { headersTimeout, minHeadersRate } = this.#connection.guard.options
-    return expiry === 'rate' && minHeadersRate !== false
-      ? { code: 'FST_READ_HEADERS_TOO_SLOW', limit: minHeadersRate.bytesPerSecond }
-      : { code: 'FST_READ_HEADERS_TIMEOUT', limit: headersTimeout }
   }
 
   #facts (now: number): ReadFacts {

@@ -1,7 +1,13 @@
 import { CountedTime } from './counted-time.js'
+import type { ReadPhase } from './errors.js'
+
+/** What a connection is doing, as `stats()` counts it. */
+export type ConnectionPhase = ReadPhase | 'lingering'
 
 /** Something that is looked at once a beat while a read may be under way on it. */
 export interface Watched {
+  /** What is being read, as `stats()` counts it. */
+  readonly phase: ConnectionPhase | undefined
   /** A cheap look; true nominates it for a verdict. */
   look (now: number): boolean
   /** The verdict, after everything that waited in the kernel has been read. */

@@ -1,6 +1,7 @@
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
-import { abortRecord } from './abort-record.js'
+import { abortRecord, unrouted } from './abort-record.js'
 import { readError, readFacts, type Violation } from './errors.js'
+import { headExpiry } from './expiry.js'
 import type { Guard } from './guard.js'
 import type { Watched } from './heartbeat.js'
 import { ReadClock } from './read-clock.js'
@@ -52,10 +53,7 @@ export class SessionRead implements Watched {
     this.#sample(now)
     const expiry = this.#clock?.expired(now)
     if (expiry === undefined || this.#clock === undefined) return
-    const { headersTimeout, minHeadersRate } = this.#guard.options
-    this.#end(this.#clock, now, expiry === 'rate' && minHeadersRate !== false
-      ? { code: 'FST_READ_HEADERS_TOO_SLOW', limit: minHeadersRate.bytesPerSecond }
-      : { code: 'FST_READ_HEADERS_TIMEOUT', limit: headersTimeout })
+    this.#end(this.#clock, now, headExpiry(expiry, this.#guard.options))
   }
 
   #newClock (now: number): ReadClock {
@@ -88,10 +86,7 @@ export class SessionRead implements Watched {
     const error = readError(violation, readFacts('headers', undefined, clock.received, clock.elapsed(now), clock.paused(now), clock.idle(now)))
     guard.heartbeat.delete(this)
     guard.journal.write(abortRecord(error, {
-      method: undefined,
-      url: undefined,
-      route: undefined,
-      reqId: undefined,
+      ...unrouted,
       remoteAddress: this.#remoteAddress,
       remotePort: this.#remotePort,
       protocol: 'h2',

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { abortRecord } from './abort-record.js'
+import { abortRecord, peerOf, unrouted } from './abort-record.js'
 import { readError, readFacts, type Violation } from './errors.js'
 import type { Guard } from './guard.js'
 import { errorBody } from './head-ending.js'
@@ -10,21 +10,12 @@ import { errorBody } from './head-ending.js'
  */
 export function refuseRequest (guard: Guard, request: IncomingMessage, response: ServerResponse, violation: Violation, received: number): boolean {
   const { socket, method, url } = request
-  const { remoteAddress, remotePort } = socket
+  const origin = { ...unrouted, method, url, ...peerOf(socket) }
   const observed = guard.options.policy.limits.mode === 'observe'
   const error = readError(violation, readFacts('headers', undefined, received, 0, 0, 0))
   const time = new Date().toISOString()
   const record = (answered: boolean): void => {
-    guard.journal.write(abortRecord(error, {
-      method,
-      url,
-      route: undefined,
-      reqId: undefined,
-      remoteAddress,
-      remotePort,
-      protocol: 'http/1.1',
-      tls: 'encrypted' in socket
-    }, { answered, observed, time }), undefined)
+    guard.journal.write(abortRecord(error, origin, { answered, observed, time }), undefined)
   }
   if (observed) {
     record(false)

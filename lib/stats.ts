@@ -1,8 +1,6 @@
 import type { AbortCounts } from './abort-journal.js'
-import type { BodyRead } from './body-read.js'
-import { Connection, type ConnectionPhase } from './connection.js'
 import type { Guard } from './guard.js'
-import type { SessionRead } from './http2-session.js'
+import type { ConnectionPhase } from './heartbeat.js'
 
 /** What `app.readGuard.stats()` gives. */
 export interface ReadGuardStats extends AbortCounts {
@@ -23,7 +21,7 @@ export interface ReadGuardStats extends AbortCounts {
 export function statsOf (guard: Guard, since: string): ReadGuardStats {
   const reading: Record<ConnectionPhase, number> = { handshake: 0, headers: 0, body: 0, lingering: 0 }
   for (const watched of guard.heartbeat.watched()) {
-    const phase = watched instanceof Connection ? watched.read?.phase : (watched as BodyRead | SessionRead).phase
+    const { phase } = watched
     if (phase !== undefined) reading[phase]++
   }
   return { since, ...guard.journal.counts(), lingered: guard.lingered, reading }
