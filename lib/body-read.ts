@@ -9,7 +9,7 @@ import { bodyExpiry } from './expiry.js'
 import type { Guard } from './guard.js'
 import { failIncoming, guardIncoming, isBeingRead, type GuardedRequest } from './incoming.js'
 import { isFinished } from './node-http.js'
-import type { RoutePolicy } from './options.js'
+import { unguarded, type RoutePolicy } from './options.js'
 import { ReadClock } from './read-clock.js'
 
 /** Bytes go to the consumer, and are judged. */
@@ -62,6 +62,7 @@ export class BodyRead implements ConnectionRead {
     if (this.error !== undefined) return this.error
     if (policy === false) {
       this.#state = PASSING
+      this.#apply(unguarded)
       return undefined
     }
     if (policy !== this.policy) this.#apply(policy)
@@ -179,6 +180,7 @@ export class BodyRead implements ConnectionRead {
     if (this.#state >= ABANDONED) return
     if (this.#state < FAILED) failIncoming(this.raw, readError({ code: 'FST_READ_ABORTED' }, this.facts()))
     this.#state = ABANDONED
+    if (this.policy.limits.mode === 'observe') this.#apply(unguarded)
     this.source.abandoned(this.policy.limits.linger)
   }
 

@@ -5,7 +5,7 @@ import { connectionOf, type Connection } from './connection.js'
 import type { Violation } from './errors.js'
 import { HandshakeRead } from './handshake-read.js'
 import { HeadRead } from './head-read.js'
-import { maxHeaderSize, rawSocketOf } from './node-http.js'
+import { maxHeaderSize, pendingResponse, rawSocketOf } from './node-http.js'
 
 export type ClientErrorListener = (error: ClientError, socket: Socket) => void
 
@@ -78,6 +78,7 @@ export class ClientErrors {
     else if (read instanceof HandshakeRead) read.fail(handshakeViolation(error))
     // An error of the network between two requests is no failed read; any other is about a head that just began.
     else if (error.code?.startsWith('HPE_') === true || causeOf(error) === 'timeout') this.#inHead(error, socket, connection.beginHead())
+    else if (pendingResponse(socket)?.headersSent === true) socket.destroy()
     else this.#pass(error, socket)
   }
 
@@ -97,10 +98,10 @@ export class ClientErrors {
       const violation = bodyViolation(error, this.#server)
       if (left || !this.#answered || read.response.headersSent) read.broken(violation)
       else read.brokenAndAnswered(violation, this.#passForAnswer(error, socket))
+    } else if (left || read.response.headersSent) {
+      socket.destroy()
     } else if (read.error === undefined) {
       this.#pass(error, socket)
-    } else if (left) {
-      socket.destroy()
     }
   }
 

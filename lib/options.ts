@@ -149,3 +149,14 @@ function policyOf (limits: ReadLimits): RoutePolicy {
   const { bodyTimeout: total, bodyIdleTimeout: idle, minBodyRate: minRate } = limits
   return Object.freeze({ limits, clock: Object.freeze({ total, idle, minRate }) })
 }
+
+/** No limit at all: of a body that is let pass. */
+export const unguarded: RoutePolicy = policyOf(Object.freeze({
+  bodyTimeout: 0,
+  bodyIdleTimeout: 0,
+  minBodyRate: false,
+  requireContentLength: false,
+  bodyLimit: 0,
+  linger: false,
+  mode: 'enforce'
+}))
