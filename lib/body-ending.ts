@@ -23,20 +23,24 @@ function bodyOrigin (read: BodyRead): ReadOrigin {
   }
 }
 
-export function recordBody (read: BodyRead, error: ReadError, outcome: Pick<AbortRecord, 'answered' | 'observed'>, time = new Date(), origin = bodyOrigin(read)): void {
-  read.guard.journal.write(abortRecord(error, origin, { ...outcome, time: time.toISOString() }), read.request)
+function recordOf (read: BodyRead, error: ReadError, outcome: Pick<AbortRecord, 'answered' | 'observed'>): AbortRecord {
+  return abortRecord(error, bodyOrigin(read), { ...outcome, time: new Date().toISOString() })
+}
+
+export function recordBody (read: BodyRead, error: ReadError, outcome: Pick<AbortRecord, 'answered' | 'observed'>): void {
+  read.guard.journal.write(recordOf(read, error, outcome), read.request)
 }
 
 /** Records once the exchange is over, when it is known whether the answer left. */
 function recordAtEnd (read: BodyRead, error: ReadError, answers: () => boolean): void {
   const end: EventEmitter = endOf(read.response)
-  const time = new Date()
-  // Afterwards a connection that broke no longer knows whose it was.
-  const origin = bodyOrigin(read)
+  // Afterwards a connection that broke no longer knows whose it was, and the application may have written on its error.
+  const record = recordOf(read, error, { answered: false, observed: false })
   const settle = (): void => {
     end.off('finish', settle)
     end.off('close', settle)
-    recordBody(read, error, { answered: isFinished(read.response) && answers(), observed: false }, time, origin)
+    record.answered = isFinished(read.response) && answers()
+    read.guard.journal.write(record, read.request)
     read.abandon()
   }
   end.on('finish', settle)
@@ -63,24 +67,38 @@ function isProxyError (payload: unknown, error: ReadError): boolean {
   return payload instanceof Error && payload.cause === error && String((payload as { code?: unknown }).code).startsWith('FST_REPLY_FROM_')
 }
 
-/** Puts the read's own error in a proxy's answer, and drops what a handler sends after ours went out. */
+/**
+ * Puts the read's own error in the place of what a consumer made of it: a proxy its own, and `@fastify/compress` writes
+ * another code and status on ours. Drops what a handler sends after ours went out.
+ */
 class Answering {
   begun = false
+  /** Whether the answer is made from the read's error. */
+  tells = false
   #over = false
   readonly #send: (payload?: unknown) => FastifyReply
 
   constructor (reply: FastifyReply, readonly error: ReadError) {
+    const asMade = { ...error }
     this.#send = reply.send.bind(reply)
     reply.send = (payload?: unknown) => {
+      if (!this.begun) {
+        // Later it is the application's own error handler that writes.
+        Object.assign(error, asMade)
+        this.tells = payload === error || isProxyError(payload, error)
+      }
       this.begun = true
-      if (this.#over) return reply
+      // Until then it may be the error handler, which is free to take its time.
+      if (this.#over && reply.raw.headersSent) return reply
       return this.#send(isProxyError(payload, error) ? error : payload)
     }
   }
 
   answer (): void {
-    this.#send(this.error)
     this.#over = true
+    this.begun = true
+    this.tells = true
+    this.#send(this.error)
   }
 }
 
@@ -96,16 +114,14 @@ function failAndAnswer (read: BodyRead, error: ReadError): void {
   const answering = reply === undefined ? undefined : new Answering(reply, error)
   const told = raw.listenerCount('error') > 0
   const grace = isBeingRead(raw) && !told ? GRACE_UNTOLD : GRACE_TOLD
-  let answered = false
   const fallback = setTimeout(() => {
     if (response.headersSent || answering?.begun === true || hijacked) return
-    answered = true
     if (answering === undefined) answerUnrouted(read, error)
     else answering.answer()
   }, grace)
   endOf(response).once('close', () => clearTimeout(fallback))
   if (!hijacked) closeAfterAnswer(read)
-  recordAtEnd(read, error, () => answered || told)
+  recordAtEnd(read, error, () => told || answering?.tells !== false)
   failIncoming(raw, error)
 }
 
@@ -128,7 +144,7 @@ export function endBody (read: BodyRead, error: ReadError): void {
     error.statusCode = read.guard.options.abortStatusCode
     if (read.source.protocol === 'http/1.1') read.raw.aborted = true
     endUnanswered(read, error)
-  } else if (read.response.headersSent && !isHijacked(read.reply)) {
+  } else if (read.source.isTaken?.() === true || (read.response.headersSent && !isHijacked(read.reply))) {
     // Half an answer can't be taken back; cut, it can't be taken for a whole one either.
     endUnanswered(read, error)
   } else {

@@ -26,23 +26,24 @@ const DONE = 4
 export class BodyRead implements ConnectionRead {
   readonly phase = 'body'
   readonly expected: number | undefined
-  readonly clock: ReadClock
+  received = 0
   request: FastifyRequest | undefined
   reply: FastifyReply | undefined
   error: ReadError | undefined
   #state = OPEN
   #observed = false
   #waitsForContinue = false
+  /** Made when there is something to wait for: a body that came whole with its head needs none. */
+  #clock: ReadClock | undefined
 
   constructor (
     readonly guard: Guard,
     readonly source: BodySource,
     readonly raw: GuardedRequest,
-    readonly response: ServerResponse,
+    public response: ServerResponse,
     public policy: RoutePolicy
   ) {
     this.expected = declaredLength(raw.headers)
-    this.clock = new ReadClock(policy.clock, guard.heartbeat.now())
     guardIncoming(raw, this)
   }
 
@@ -59,6 +60,8 @@ export class BodyRead implements ConnectionRead {
   routed (request: FastifyRequest, reply: FastifyReply, policy: RoutePolicy | false): ReadError | undefined {
     this.request = request
     this.reply = reply
+    // That of an upgrade request is made by whoever routes it.
+    this.response = reply.raw
     if (this.error !== undefined) return this.error
     if (policy === false) {
       this.#state = PASSING
@@ -75,7 +78,7 @@ export class BodyRead implements ConnectionRead {
   setPolicy (policy: RoutePolicy): void {
     this.#apply(policy)
     const { bodyLimit } = policy.limits
-    if (bodyLimit > 0 && Math.max(this.clock.received, this.expected ?? 0) > bodyLimit) {
+    if (bodyLimit > 0 && Math.max(this.received, this.expected ?? 0) > bodyLimit) {
       this.fail({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
     }
   }
@@ -87,16 +90,18 @@ export class BodyRead implements ConnectionRead {
 
   /** Counts a chunk; false when it must not reach the consumer. */
   arrive (bytes: number): boolean {
+    const { expected, policy: { limits: { bodyLimit } } } = this
+    const received = this.received + bytes
+    this.received = received
+    // The last chunk needs no time: nothing is waited for any more.
+    if (received !== expected) {
+      const now = this.guard.heartbeat.now()
+      this.#clockAt(now).arrive(bytes, now)
+    }
     if (this.#state > PASSING) {
-      this.clock.arrive(bytes, this.guard.heartbeat.now())
       this.source.discarded()
       return false
     }
-    const { clock, expected, policy: { limits: { bodyLimit } } } = this
-    const received = clock.received + bytes
-    // The last chunk needs no time: nothing is waited for any more.
-    if (received === expected) clock.received = received
-    else clock.arrive(bytes, this.guard.heartbeat.now())
     if (bodyLimit > 0 && received > bodyLimit) return this.fail({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
     // HTTP/1 frames by Content-Length; inject() does not.
     if (expected !== undefined && received > expected) return this.fail({ code: 'FST_READ_LENGTH_MISMATCH' })
@@ -105,10 +110,8 @@ export class BodyRead implements ConnectionRead {
 
   /** The last byte was read; false when the consumer must not be told so. */
   end (): boolean {
-    const { clock, expected } = this
-    if (this.#isLeft()) this.abandon()
-    else if (this.source.isCut()) this.truncated({ code: 'FST_READ_ABORTED' })
-    else if (expected !== undefined && clock.received !== expected) this.fail({ code: 'FST_READ_LENGTH_MISMATCH' })
+    const { received, expected } = this
+    if (this.source.isCut() || (expected !== undefined && received !== expected)) this.#endShort()
     const failed = this.#state === FAILED
     this.#state = DONE
     this.source.ended()
@@ -117,25 +120,28 @@ export class BodyRead implements ConnectionRead {
 
   /** The consumer does not keep up: until it does, the time is not the client's. */
   held (): void {
-    if (this.clock.isPaused) return
-    this.clock.pause(this.guard.heartbeat.now())
+    const now = this.guard.heartbeat.now()
+    const clock = this.#clockAt(now)
+    if (clock.isPaused) return
+    clock.pause(now)
     this.source.watchResume()
   }
 
   resumed (): void {
-    this.clock.resume(this.guard.heartbeat.now())
+    this.#clock?.resume(this.guard.heartbeat.now())
   }
 
   look (now: number): boolean {
     if (this.#isLeft()) this.abandon()
     if (this.#state !== OPEN && this.#state !== ABANDONED) return false
-    if (this.#waitsForContinue || this.source.isHeldBack()) this.clock.pause(now)
-    else this.clock.resume(now)
-    return this.clock.expired(now) !== undefined
+    const clock = this.#clockAt(now)
+    if (this.#waitsForContinue || this.source.isHeldBack()) clock.pause(now)
+    else clock.resume(now)
+    return clock.expired(now) !== undefined
   }
 
   judge (now: number): void {
-    const expiry = this.clock.expired(now)
+    const expiry = this.#clock?.expired(now)
     if (expiry === undefined) return
     // What is left after the answer is no read any more: it ends without a word.
     if (this.#state === ABANDONED) this.source.cut()
@@ -187,7 +193,6 @@ export class BodyRead implements ConnectionRead {
   /** The client waits for `100 Continue`: until it is sent, the time is ours. */
   awaitContinue (): void {
     this.#waitsForContinue = true
-    this.clock.pause(this.guard.heartbeat.now())
   }
 
   continued (): void {
@@ -196,9 +201,10 @@ export class BodyRead implements ConnectionRead {
   }
 
   facts (): ReadFacts {
-    const { clock, guard } = this
-    const now = guard.heartbeat.now()
-    return readFacts('body', this.expected, clock.received, clock.elapsed(now), clock.paused(now), clock.idle(now))
+    const { expected, received } = this
+    const now = this.guard.heartbeat.now()
+    const clock = this.#clockAt(now)
+    return readFacts('body', expected, received, clock.elapsed(now), clock.paused(now), clock.idle(now))
   }
 
   #close (violation: Violation): ReadError {
@@ -216,13 +222,24 @@ export class BodyRead implements ConnectionRead {
     return true
   }
 
+  #endShort (): void {
+    if (this.#isLeft()) this.abandon()
+    else if (this.source.isCut()) this.truncated({ code: 'FST_READ_ABORTED' })
+    else this.fail({ code: 'FST_READ_LENGTH_MISMATCH' })
+  }
+
   /** Whether the answer was given, and nobody reads on. */
   #isLeft (): boolean {
     return isFinished(this.response) && (this.#state === FAILED || !isBeingRead(this.raw))
   }
 
+  #clockAt (now: number): ReadClock {
+    this.#clock ??= new ReadClock(this.policy.clock, now)
+    return this.#clock
+  }
+
   #apply (policy: RoutePolicy): void {
     this.policy = policy
-    this.clock.setLimits(policy.clock, this.guard.heartbeat.now())
+    this.#clock?.setLimits(policy.clock, this.guard.heartbeat.now())
   }
 }

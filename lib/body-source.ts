@@ -7,6 +7,8 @@ export interface BodySource {
   isHeldBack (): boolean
   /** Whether what looks like the end of the body is that of its source. */
   isCut (): boolean
+  /** Whether somebody else answers on its connection by now. */
+  isTaken? (): boolean
   /** Bytes are no longer read: tells the read when that ends. */
   watchResume (): void
   /** Bytes came that nobody is to see. */

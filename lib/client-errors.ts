@@ -5,7 +5,7 @@ import { connectionOf, type Connection } from './connection.js'
 import type { Violation } from './errors.js'
 import { HandshakeRead } from './handshake-read.js'
 import { HeadRead } from './head-read.js'
-import { maxHeaderSize, pendingResponse, rawSocketOf } from './node-http.js'
+import { isBackstop, maxHeaderSize, pendingResponse, rawSocketOf } from './node-http.js'
 
 export type ClientErrorListener = (error: ClientError, socket: Socket) => void
 
@@ -42,8 +42,9 @@ function malformed (error: ClientError): Violation {
   return { code: 'FST_READ_MALFORMED', detail: error.reason ?? error.message, cause: error }
 }
 
-function handshakeViolation (error: ClientError): Violation {
-  if (error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT') return { code: 'FST_READ_HANDSHAKE_TIMEOUT', cause: error }
+function handshakeViolation (error: ClientError, socket: Socket): Violation {
+  // The server's own `handshakeTimeout`, where it is shorter than ours.
+  if (error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT') return { code: 'FST_READ_HANDSHAKE_TIMEOUT', limit: socket.timeout, cause: error }
   return error.code === 'ECONNRESET' ? { code: 'FST_READ_ABORTED', cause: error } : malformed(error)
 }
 
@@ -59,10 +60,15 @@ export class ClientErrors {
   readonly #listeners: readonly ClientErrorListener[]
   /** Whether somebody else answers what Node's parser refuses. */
   readonly #answered: boolean
+  readonly #headersTimeout: number
 
-  /** @param listeners those that were there before */
-  constructor (server: Server, listeners: readonly ClientErrorListener[]) {
+  /**
+   * @param listeners those that were there before
+   * @param headersTimeout the guard's own, in milliseconds; 0 where it is not enforced
+   */
+  constructor (server: Server, listeners: readonly ClientErrorListener[], headersTimeout: number) {
     this.#server = server
+    this.#headersTimeout = headersTimeout
     this.#listeners = listeners
     this.#answered = listeners.some(listener => listener.name !== FASTIFY_DEFAULT)
   }
@@ -74,12 +80,18 @@ export class ClientErrors {
     if (connection === undefined) this.#pass(error, socket)
     else if (connection.isOver) this.#afterAnswer(error, connection)
     else if (read instanceof BodyRead) this.#inBody(error, socket, read)
+    else if (this.#isBackstop(error)) connection.headOverdue(this.#server.headersTimeout)
     else if (read instanceof HeadRead) this.#inHead(error, socket, read)
-    else if (read instanceof HandshakeRead) read.fail(handshakeViolation(error))
+    else if (read instanceof HandshakeRead) this.#inHandshake(error, socket, read)
     // An error of the network between two requests is no failed read; any other is about a head that just began.
     else if (error.code?.startsWith('HPE_') === true || causeOf(error) === 'timeout') this.#inHead(error, socket, connection.beginHead())
     else if (pendingResponse(socket)?.headersSent === true) socket.destroy()
     else this.#pass(error, socket)
+  }
+
+  /** Node's timer stands behind the guard's clock, and knows nothing of a blocked event loop: it gives no verdicts. */
+  #isBackstop (error: ClientError): boolean {
+    return causeOf(error) === 'timeout' && isBackstop(this.#server, this.#headersTimeout)
   }
 
   /** The exchange is over, and closed to every other listener: a second answer would be taken for that of the next request. */
@@ -88,8 +100,14 @@ export class ClientErrors {
     else connection.discarded()
   }
 
+  #inHandshake (error: ClientError, socket: Socket, read: HandshakeRead): void {
+    read.fail(handshakeViolation(error, socket))
+    this.#pass(error, socket)
+  }
+
   #inHead (error: ClientError, socket: Socket, read: HeadRead): void {
-    read.fail(headViolation(error, socket, this.#server), false, this.#answered ? () => this.#passForAnswer(error, socket) : undefined)
+    if (read.recorded) this.#pass(error, socket)
+    else read.fail(headViolation(error, socket, this.#server), false, this.#answered ? () => this.#passForAnswer(error, socket) : undefined)
   }
 
   #inBody (error: ClientError, socket: Socket, read: BodyRead): void {
@@ -106,6 +124,8 @@ export class ClientErrors {
   }
 
   #pass (error: ClientError, socket: Socket): void {
+    // As Node does where nobody listens: on the other addresses of an application nobody does.
+    if (this.#listeners.length === 0) socket.destroy()
     for (const listener of this.#listeners) listener.call(this.#server, error, socket)
   }
 

@@ -1,4 +1,6 @@
+import type { ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
+import { peerOf } from './abort-record.js'
 import type { BodySource } from './body-source.js'
 import type { Guard } from './guard.js'
 import { HandshakeRead } from './handshake-read.js'
@@ -19,6 +21,8 @@ export interface ConnectionRead extends Watched {
   readonly phase: ConnectionPhase
   /** The socket is gone, and nobody said why. */
   lost? (): void
+  /** A request was completed after its answer was given, or refused: nobody is to see it. */
+  tooLate? (response: ServerResponse): void
   /** The answer was given without the rest of it. */
   abandon? (): void
   /** The application takes bytes again. */
@@ -39,12 +43,14 @@ export class Connection implements Watched, BodySource {
 
   constructor (readonly guard: Guard, readonly socket: GuardedSocket) {
     socket[kConnection] = this
+    // A connection that was reset does not tell its peer any more, but the socket remembers what it was asked before.
+    peerOf(socket)
     guard.heartbeat.add(this)
   }
 
   /** A fresh connection: its silence counts as reading the head section. */
   accepted (): void {
-    this.read = new HeadRead(this, this.guard.heartbeat.now(), true)
+    this.read = new HeadRead(this, this.guard.heartbeat.now(), false)
   }
 
   /** A fresh connection of a TLS server. */
@@ -52,11 +58,17 @@ export class Connection implements Watched, BodySource {
     this.read = new HandshakeRead(this, this.guard.heartbeat.now())
   }
 
-  /** The head of a later request begins. */
-  beginHead (now = this.guard.heartbeat.now()): HeadRead {
-    const head = new HeadRead(this, now, false)
+  /** The head of a later request begins, and be it in the packet of the request before, whose bytes can't be told from its own. */
+  beginHead (now = this.guard.heartbeat.now(), mayBeStray = true): HeadRead {
+    this.bytes = Math.min(this.bytes, this.socket.bytesRead - 1)
+    const head = new HeadRead(this, now, mayBeStray)
     this.read = head
     return head
+  }
+
+  /** Node's timer tells of a head that began so many milliseconds ago; where its bytes told of it, our own clock has it. */
+  headOverdue (elapsed: number): void {
+    if (this.read === undefined) this.beginHead(this.guard.heartbeat.now() - elapsed, false)
   }
 
   /** What is being read, if the connection still stands. */

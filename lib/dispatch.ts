@@ -29,15 +29,18 @@ function admit (guard: Guard, connection: Connection, request: IncomingMessage, 
   if (connection.isOver) {
     // Its answer was given before it was complete; nobody is to see the request now.
     request.resume()
+    connection.read?.tooLate?.(response)
     return false
   }
-  const headBytes = request.socket.bytesRead - connection.bytes
-  connection.idle()
   const { options } = guard
+  const headStart = connection.bytes
   if (hasBody(request)) connection.reading(new BodyRead(guard, connection, request, response, options.policy))
+  else connection.idle()
   if (!options.strictFraming) return true
   const violation = checkFraming(request, maxHeadersCount(request))
-  return violation === undefined || refuseRequest(guard, request, response, violation, headBytes)
+  if (violation === undefined) return true
+  // What came in the packet of the request before can't be told from its bytes.
+  return refuseRequest(guard, request, response, violation, Math.max(request.socket.bytesRead - headStart, 1))
 }
 
 /** As `dispatch`, for a client that waits for `100 Continue` before it sends. */

@@ -1,6 +1,6 @@
+import { abortRecord, peerOf, unrouted } from './abort-record.js'
 import type { Connection, ConnectionRead } from './connection.js'
-import { failHead } from './head-ending.js'
-import { readFacts, type Violation } from './errors.js'
+import { readError, readFacts, type Violation } from './errors.js'
 import { ReadClock } from './read-clock.js'
 
 /** A TLS handshake, from accept to 'secureConnection'. Nothing can be answered before it is over. */
@@ -16,22 +16,34 @@ export class HandshakeRead implements ConnectionRead {
   }
 
   look (now: number): boolean {
+    const arrived = this.#connection.socket.bytesRead - this.#clock.received
+    if (arrived > 0) this.#clock.arrive(arrived, now)
     return !this.#observed && this.#clock.expired(now) !== undefined
   }
 
   judge (now: number): void {
     if (!this.look(now)) return
-    const { options } = this.#connection.guard
-    this.#observed = options.policy.limits.mode === 'observe'
-    this.fail({ code: 'FST_READ_HANDSHAKE_TIMEOUT', limit: options.handshakeTimeout }, this.#observed)
+    const { handshakeTimeout, policy } = this.#connection.guard.options
+    this.#observed = policy.limits.mode === 'observe'
+    this.fail({ code: 'FST_READ_HANDSHAKE_TIMEOUT', limit: handshakeTimeout }, this.#observed)
   }
 
-  fail (violation: Violation, observe = false): void {
-    const { guard, socket } = this.#connection
+  /** The handshake can't be finished. Whoever else hears of it may leave the socket alone: it is closed here. */
+  fail (violation: Violation, observed = false): void {
+    const connection = this.#connection
+    const { guard, socket } = connection
     const now = guard.heartbeat.now()
     const clock = this.#clock
-    const idle = clock.elapsed(now)
-    failHead(this.#connection, violation, readFacts('handshake', undefined, socket.bytesRead, clock.elapsed(now), clock.paused(now), idle), observe)
+    const error = readError(violation, readFacts('handshake', undefined, socket.bytesRead, clock.elapsed(now), clock.paused(now), clock.idle(now)))
+    if (violation.code === 'FST_READ_ABORTED') error.statusCode = guard.options.abortStatusCode
+    else delete error.statusCode
+    if (observed || !this.#observed) {
+      const origin = { ...unrouted, ...peerOf(socket), tls: true }
+      guard.journal.write(abortRecord(error, origin, { answered: false, observed, time: new Date().toISOString() }), undefined)
+    }
+    if (observed) return
+    connection.release()
+    socket.destroy()
   }
 
   lost (): void {

@@ -10,19 +10,20 @@ export class HeadRead implements ConnectionRead {
   readonly phase = 'headers'
   readonly #connection: Connection
   readonly #clock: ReadClock
-  readonly #fresh: boolean
-  #observed = false
+  readonly #mayBeStray: boolean
+  /** Its one record is written; where it goes on nevertheless, it is observed. */
+  recorded = false
 
-  /** @param fresh whether it is the first of its connection, where waiting for the first byte counts */
-  constructor (connection: Connection, now: number, fresh: boolean) {
+  /** @param mayBeStray whether two bytes of it may be the CRLF that RFC 9112 §2.2 has servers ignore */
+  constructor (connection: Connection, now: number, mayBeStray: boolean) {
     const { headersTimeout, minHeadersRate } = connection.guard.options
     this.#connection = connection
     this.#clock = new ReadClock({ total: headersTimeout, idle: 0, minRate: minHeadersRate }, now)
-    this.#fresh = fresh
+    this.#mayBeStray = mayBeStray
   }
 
   look (now: number): boolean {
-    if (this.#observed) return false
+    if (this.recorded) return false
     this.#sample(now)
     return this.#clock.expired(now) !== undefined
   }
@@ -30,9 +31,9 @@ export class HeadRead implements ConnectionRead {
   judge (now: number): void {
     this.#sample(now)
     const expiry = this.#clock.expired(now)
-    if (expiry === undefined || this.#observed) return
+    if (expiry === undefined || this.recorded) return
     const { socket, guard } = this.#connection
-    if (!this.#fresh && this.#clock.received === 2) {
+    if (this.#mayBeStray && this.#clock.received === 2) {
       // A stray CRLF after all, whose bytes came one by one: the client owes nothing.
       this.#connection.idle()
       keepAliveAgain(socket)
@@ -48,14 +49,14 @@ export class HeadRead implements ConnectionRead {
   fail (violation: Violation, observe = false, answer?: () => boolean): void {
     const now = this.#connection.guard.heartbeat.now()
     this.#sample(now)
-    this.#observed = observe
+    this.recorded = true
     failHead(this.#connection, violation, this.#facts(now), observe, answer)
   }
 
   lost (): void {
     const { socket } = this.#connection
-    // What came with bytes was told by 'clientError'. A socket that this process closed says nothing about the client.
-    if (socket.bytesRead === 0 && socket.readableEnded) this.fail({ code: 'FST_READ_ABORTED' })
+    // A head that has begun is told of by 'clientError'; a socket that this process closed says nothing about the client.
+    if (!this.recorded && !this.#mayBeStray && socket.readableEnded) this.fail({ code: 'FST_READ_ABORTED' })
   }
 
   #sample (now: number): void {

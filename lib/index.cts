@@ -1,4 +1,3 @@
-// eslint-disable-next-line @typescript-eslint/no-require-imports -- what CommonJS has for an import
 import esm = require('./index.js')
 
 /** The plugin itself, for `require('fastify-read-guard')`. */

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Connection, ConnectionRead } from './connection.js'
 import { pendingResponse } from './node-http.js'
@@ -49,14 +50,21 @@ export class Draining implements ConnectionRead {
   readonly phase = 'lingering'
   readonly #connection: Connection
   readonly #close: () => void
+  /** Nobody will give this answer: those before it were the last. */
+  #never: ServerResponse | undefined
 
   constructor (connection: Connection, close: () => void) {
     this.#connection = connection
     this.#close = close
   }
 
+  tooLate (response: ServerResponse): void {
+    this.#never ??= response
+  }
+
   look (): boolean {
-    if (pendingResponse(this.#connection.socket) === undefined) this.#close()
+    const pending = pendingResponse(this.#connection.socket)
+    if (pending === undefined || pending === this.#never) this.#close()
     return false
   }
 

@@ -11,7 +11,7 @@ interface HttpSocket extends Socket {
   server?: Server
   /** The response whose turn it is on this connection. */
   _httpMessage?: ServerResponse | null
-  parser?: object | null
+  parser?: { maxHeaderPairs: number } | null
   _parent?: Socket | null
 }
 
@@ -45,6 +45,12 @@ export function maxHeadersCount (request: IncomingMessage): number {
   return count > 0 ? count : Infinity
 }
 
+/** Lets one header line too many be seen: the parser drops lines in batches (of 31), and the first of them might be gone. */
+export function keepOneMoreHeader (socket: Socket): void {
+  const { parser } = socket as HttpSocket
+  if (parser != null && parser.maxHeaderPairs > 0) parser.maxHeaderPairs += 2 // name and value
+}
+
 /** How far behind the guard's own limit Node's timer stands, in milliseconds. */
 const BACKSTOP_MARGIN = 1_000
 /** How often Node looks for what its timers say, in milliseconds; its default is 30 000. Taken up when the server starts to listen. */
@@ -63,6 +69,11 @@ export function setBackstop (server: BackstopServer, headersTimeout: number): vo
   const backstop = headersTimeout > 0 ? headersTimeout + BACKSTOP_MARGIN : server.headersTimeout
   server.headersTimeout = requestTimeout > 0 ? Math.min(backstop, requestTimeout) : backstop
   server.connectionsCheckingInterval = Math.min(server.connectionsCheckingInterval ?? BACKSTOP_INTERVAL, BACKSTOP_INTERVAL)
+}
+
+/** Whether Node's `headersTimeout` is ours with the margin: not the application's own, and no smaller `requestTimeout`. */
+export function isBackstop (server: Server, headersTimeout: number): boolean {
+  return headersTimeout > 0 && server.headersTimeout === headersTimeout + BACKSTOP_MARGIN
 }
 
 /** Bytes that a header section may have. */

@@ -1,6 +1,5 @@
 import diagnosticsChannel from 'node:diagnostics_channel'
 import type { Server } from 'node:http'
-import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import { AbortJournal } from './abort-journal.js'
 import { BodyRead } from './body-read.js'
@@ -9,12 +8,12 @@ import type { Guard } from './guard.js'
 import { Heartbeat } from './heartbeat.js'
 import { bodyReadOf, isInjectedBody } from './incoming.js'
 import { InjectedSource } from './injected-source.js'
-import { serverOf } from './node-http.js'
 import { OptionsInvalidError, resolveOptions, resolveRoute, type ReadGuardOptions, type RoutePolicy } from './options.js'
 import { readRawBody, type RawBodyOptions } from './read-raw-body.js'
 import { requestReadGuard } from './request-read-guard.js'
-import { ServerGuard } from './server-guard.js'
+import { guardServer, type RequestListener } from './server-guard.js'
 import { statsOf } from './stats.js'
+import { watchUpgrades } from './upgrade.js'
 
 const kPolicy = Symbol('fastify-read-guard.policy')
 
@@ -29,27 +28,32 @@ const refusals: Readonly<Record<string, (request: FastifyRequest) => Violation>>
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: () => ({ code: 'FST_READ_LENGTH_MISMATCH' })
 }
 
+/** Published when a server is about to listen: before it takes a connection, and while its settings are still taken up. */
+const LISTENING = 'tracing:net.server.listen:asyncStart'
+
+const guardedServers = new WeakSet<Server>()
+
 /** Watches the application's servers, also those that Fastify starts behind `app.server` for the other addresses of `localhost`. */
 function guardServers (app: FastifyInstance, guard: Guard): void {
-  const main = new ServerGuard(guard, app.server)
-  const guarded = new WeakSet<Server>([app.server])
-  const onSocket = (message: unknown): void => {
-    const { socket } = message as { socket: Socket } // the channel 'net.server.socket' publishes nothing else
-    const server = serverOf(socket)
-    if (server === undefined || guarded.has(server) || !server.listeners('request').some(listener => main.handles(listener))) return
-    guarded.add(server)
-    new ServerGuard(guard, server).accept(socket)
+  guardedServers.add(app.server)
+  const handlers = guardServer(guard, app.server)
+  // Fastify hands what the other servers get of these to the one that the application knows.
+  watchUpgrades(guard, app.server)
+  const onListening = (message: unknown): void => {
+    const { server } = message as { server: Server } // of any kind, but only an HTTP server has our handlers
+    const isOurs = server !== app.server && server.listeners('request').some(listener => handlers.includes(listener as RequestListener))
+    if (isOurs) guardServer(guard, server)
   }
-  diagnosticsChannel.subscribe('net.server.socket', onSocket)
+  diagnosticsChannel.subscribe(LISTENING, onListening)
   app.addHook('onClose', (_app, done) => {
-    diagnosticsChannel.unsubscribe('net.server.socket', onSocket)
+    diagnosticsChannel.unsubscribe(LISTENING, onListening)
     guard.journal.close()
     done()
   })
 }
 
 export function readGuard (app: FastifyInstance, options: ReadGuardOptions, registered: () => void): void {
-  if (app.hasDecorator('readGuard')) throw new OptionsInvalidError('fastify-read-guard', 'can be registered once, it guards the whole server', 'a second registration')
+  if (guardedServers.has(app.server)) throw new OptionsInvalidError('fastify-read-guard', 'can be registered once, it guards the whole server', 'a second registration')
   const resolved = resolveOptions(options)
   const { policy } = resolved
   const guard: Guard = {

@@ -32,7 +32,7 @@ class BodyReadGuard implements RequestReadGuard {
   }
 
   get phase (): 'body' | undefined { return this.#read.done ? undefined : 'body' }
-  get received (): number { return this.#read.clock.received }
+  get received (): number { return this.#read.received }
   get expected (): number | undefined { return this.#read.expected }
   get elapsed (): number { return this.#read.facts().elapsed }
   get paused (): number { return this.#read.facts().paused }

@@ -1,31 +1,43 @@
 import type { IncomingMessage, Server } from 'node:http'
-import type { Socket } from 'node:net'
+import { connectionOf } from './connection.js'
+import type { Guard } from './guard.js'
+import { hasBody } from './incoming.js'
+import { readUpgradeBody } from './upgrade-body.js'
 
-type UpgradeListener = (request: IncomingMessage, socket: Socket) => void
+type UpgradeListener = (request: IncomingMessage) => void
 
 /**
- * Calls `onUpgrade` for connections that change hands. Whether anybody listens decides what Node does with such a
- * request, so this listens only while the application does.
+ * Calls `onUpgrade` before all others. Whether anybody listens decides what Node does with such a request, so this
+ * listens only while the application does.
  */
-export function watchUpgrades (server: Server, onUpgrade: UpgradeListener): void {
-  for (const event of ['upgrade', 'connect']) {
-    let listening = false
-    const follow = (): void => {
-      const others = server.listenerCount(event) - (listening ? 1 : 0)
-      if (others > 0 && !listening) {
-        listening = true
-        server.prependListener(event, onUpgrade)
-      } else if (others === 0 && listening) {
-        listening = false
-        server.off(event, onUpgrade)
-      }
-    }
-    follow()
-    // Both are emitted around the change itself, of which the count must be taken after.
-    const changed = (name: string, listener: unknown): void => {
-      if (name === event && listener !== onUpgrade) queueMicrotask(follow)
-    }
-    server.on('newListener', changed)
-    server.on('removeListener', changed)
+function follow (server: Server, event: string, onUpgrade: UpgradeListener): void {
+  const update = (): void => {
+    const listeners = server.listeners(event)
+    const wanted = listeners.some(listener => listener !== onUpgrade)
+    if (wanted === listeners.includes(onUpgrade)) return
+    if (wanted) server.prependListener(event, onUpgrade)
+    else server.off(event, onUpgrade)
   }
+  update()
+  // Both are emitted around the change itself, of which the listeners must be taken after.
+  const changed = (name: string): void => {
+    if (name === event) queueMicrotask(update)
+  }
+  server.on('newListener', changed)
+  server.on('removeListener', changed)
+}
+
+/**
+ * A connection that changes hands is no longer ours. Node 26 hands it over when the body of such a request has ended,
+ * which it parses; earlier versions hand over at once, and what follows the head is the new owner's.
+ */
+export function watchUpgrades (guard: Guard, server: Server): void {
+  const onUpgrade = (request: IncomingMessage): void => {
+    const connection = connectionOf(request.socket)
+    if (connection === undefined) return
+    if (request.complete || !hasBody(request)) connection.release()
+    else readUpgradeBody(guard, connection, request)
+  }
+  follow(server, 'upgrade', onUpgrade)
+  follow(server, 'connect', onUpgrade)
 }

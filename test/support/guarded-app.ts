@@ -1,3 +1,4 @@
+import type { SecureServerOptions } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { Writable } from 'node:stream'
 import fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
@@ -21,9 +22,16 @@ export interface GuardedApp {
   recorded: (count?: number) => Promise<AbortRecord[]>
 }
 
+/** What Fastify has other types for: `https`, `http2`. */
+export interface ServerKind {
+  readonly https?: SecureServerOptions
+  readonly http2?: boolean
+  readonly http2SessionTimeout?: number
+}
+
 export interface GuardedAppOptions {
   readonly guard?: ReadGuardOptions
-  readonly fastify?: FastifyServerOptions
+  readonly fastify?: FastifyServerOptions & ServerKind
   readonly routes?: (app: FastifyInstance) => void | Promise<void>
   /** Called before the guard is registered. */
   readonly before?: (app: FastifyInstance) => void

@@ -18,6 +18,15 @@ export interface Answer {
   readonly json: Record<string, unknown>
 }
 
+export interface RawClientOptions {
+  readonly tls?: boolean
+  readonly host?: string
+  /** What TLS is to agree on: `h2` for HTTP/2. */
+  readonly alpn?: string
+  /** TLS on a connection that stands. */
+  readonly over?: net.Socket
+}
+
 /** A client that writes bytes as it is told, and keeps what it got. */
 export class RawClient {
   text = ''
@@ -25,11 +34,11 @@ export class RawClient {
   readonly closed: Promise<Seen>
   readonly #waiting = new Set<() => void>()
 
-  constructor (port: number, options: { readonly tls?: boolean, readonly host?: string } = {}) {
-    const { host = '127.0.0.1' } = options
+  constructor (port: number, options: RawClientOptions = {}) {
+    const { host = '127.0.0.1', over } = options
     const started = performance.now()
     this.socket = options.tls === true
-      ? tls.connect({ port, host, rejectUnauthorized: false })
+      ? tls.connect({ ...(over === undefined ? { port, host } : { socket: over }), rejectUnauthorized: false, ...(options.alpn === undefined ? {} : { ALPNProtocols: [options.alpn] }) })
       : net.connect({ port, host, allowHalfOpen: true })
     let end = 'none'
     this.socket.setEncoding('latin1')
@@ -54,6 +63,14 @@ export class RawClient {
     return new Promise((resolve, reject) => {
       if (!this.socket.connecting) return resolve()
       this.socket.once('connect', resolve)
+      this.socket.once('error', reject)
+    })
+  }
+
+  /** Resolves when the TLS handshake is over. */
+  secured (): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.socket.once('secureConnect', resolve)
       this.socket.once('error', reject)
     })
   }
@@ -103,6 +120,11 @@ export class RawClient {
 
 export function delay (ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+/** Pieces for a trickle. */
+export function * repeat (bytes: string, times: number): Generator<string> {
+  for (let i = 0; i < times; i++) yield bytes
 }
 
 /** Parses the answers on a connection; each must have a Content-Length, or be chunked. */

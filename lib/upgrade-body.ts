@@ -1,0 +1,67 @@
+import { ServerResponse, type IncomingMessage } from 'node:http'
+import { BodyRead } from './body-read.js'
+import type { BodySource } from './body-source.js'
+import type { Connection } from './connection.js'
+import type { Guard } from './guard.js'
+import type { LingerOptions } from './options.js'
+
+/** The connection of an upgrade request until the body has ended, with which it changes hands. */
+class UpgradeSource implements BodySource {
+  readonly protocol = 'http/1.1'
+  readonly #connection: Connection
+  readonly #response: ServerResponse
+  readonly #written: number
+
+  constructor (connection: Connection, response: ServerResponse) {
+    this.#connection = connection
+    this.#response = response
+    this.#written = connection.socket.bytesWritten
+  }
+
+  isHeldBack (): boolean {
+    return this.#connection.isHeldBack()
+  }
+
+  isCut (): boolean {
+    return false
+  }
+
+  /** Its new owner may write before the body has ended. */
+  isTaken (): boolean {
+    return this.#connection.socket.bytesWritten > this.#written
+  }
+
+  watchResume (): void {
+    this.#connection.watchResume()
+  }
+
+  discarded (): void {
+    this.#connection.discarded()
+  }
+
+  ended (): void {
+    if (this.#connection.isOver) return
+    this.#response.detachSocket(this.#connection.socket)
+    this.#connection.release()
+  }
+
+  /** No server closes after this answer. */
+  abandoned (linger: LingerOptions | false): void {
+    this.#connection.abandoned(linger)
+    this.#connection.socket.destroySoon()
+  }
+
+  cut (): void {
+    this.#connection.cut()
+  }
+}
+
+/** Reads the body of a request for which Node emits 'upgrade' before the body has ended, and makes no response. */
+export function readUpgradeBody (guard: Guard, connection: Connection, request: IncomingMessage): void {
+  const response = new ServerResponse(request)
+  response.assignSocket(request.socket)
+  const body = new BodyRead(guard, new UpgradeSource(connection, response), request, response, guard.options.policy)
+  connection.reading(body)
+  // What came with the head.
+  if (request.readableLength > 0) body.arrive(request.readableLength)
+}

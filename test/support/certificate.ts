@@ -1,0 +1,20 @@
+/** For `localhost`, 127.0.0.1 and 127.0.0.2, signed by itself and good until 2125. The key is no secret: it is for tests alone. */
+export const certificate = {
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgJxFQkNsR3cZqvODG
+ATFoNbJa8uZq7EPnsAgGleVG4y2hRANCAAR65/KzuB+6aOsJC5ZCwBM5kxxqaEXC
+9sfrfrAil8BaW8WBWcZN82FpnC1FQXb6b86/lXLvhL+SDMuWvx3PpEo9
+-----END PRIVATE KEY-----
+`,
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBXTCCAQKgAwIBAgIBATAKBggqhkjOPQQDAjAUMRIwEAYDVQQDDAlsb2NhbGhv
+c3QwIBcNMjUwMTAxMDAwMDAwWhgPMjEyNTAxMDEwMDAwMDBaMBQxEjAQBgNVBAMM
+CWxvY2FsaG9zdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABHrn8rO4H7po6wkL
+lkLAEzmTHGpoRcL2x+t+sCKXwFpbxYFZxk3zYWmcLUVBdvpvzr+Vcu+Ev5IMy5a/
+Hc+kSj2jQzBBMCAGA1UdEQQZMBeCCWxvY2FsaG9zdIcEfwAAAYcEfwAAAjAdBgNV
+HQ4EFgQUJuMq2SLsLB/FSPIlUcHSqTNTwKAwCgYIKoZIzj0EAwIDSQAwRgIhALw5
+NruwTzKDX0aU2rDzzkwG5b5sx9J7cjyGHvlLAKHWAiEAkpIQCpHdltpQkmPUkhxo
+LT0Tvul/nWinJ7ax/reKZf0=
+-----END CERTIFICATE-----
+`
+}
