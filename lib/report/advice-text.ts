@@ -1,0 +1,83 @@
+import { bytesText, countText, durationText, percentText, rateText } from './amount-text.js'
+import type { LimitKind } from './reasons.js'
+import type { LimitAdvice, RouteAdvice } from './report.js'
+
+/** Whether the reads were cut, or would have been. */
+export type Mood = 'failed' | 'observed'
+
+/** Said once, before all advice. */
+export const movingText = 'A read is still moving if its last byte came in the last quarter of its time.'
+
+/** Plain sentences, one paragraph each; numbers only from the records. */
+export function adviceText (advice: RouteAdvice, mood: Mood): string[] {
+  return [routeText(advice, mood), ...advice.limits.map(limit => limitText(limit, mood))]
+}
+
+function routeText ({ count, cut, cutReceivedShare: got }: RouteAdvice, mood: Mood): string {
+  const whole = { failed: 'reads that failed here', observed: 'reads recorded here' }[mood]
+  const verb = { failed: 'cut', observed: 'would have cut' }[mood]
+  const part = cut === count ? `all ${countText(count)} ${whole}` : `${countText(cut)} of the ${countText(count)} ${whole} (${percentText(cut / count)})`
+  const first = `A limit ${verb} ${part}.`
+  if (got === null) return first
+  return `${first} ${subject(got.count, cut)} declared a length: half had received no more than ${percentText(got.median)} of it, 95% no more than ${percentText(got.p95)}.`
+}
+
+function limitText (limit: LimitAdvice, mood: Mood): string {
+  const verb = { failed: 'cut', observed: 'would have cut' }[mood]
+  const what = `${limit.option}${inForce(limit)} ${verb} ${countText(limit.count)} ${limit.count === 1 ? 'read' : 'reads'}`
+  return texts[limit.kind](what, limit)
+}
+
+const texts: Readonly<Record<LimitKind, (what: string, limit: LimitAdvice) => string>> = {
+  silence: what => `${what}. How long the silence would have lasted is not in the log, so it cannot tell which limit would have been enough.`,
+
+  time: (what, { option, enough, ...limit }) => {
+    const [half, most, nearly] = enough
+    if (half === undefined || most === undefined || nearly === undefined) return `${what}${movement(limit)}. ${tooLittle(limit)}`
+    return `${what}${movement(limit)}. At the pace that the ${countText(limit.declared)} of these with a declared length had, a ${option} of ${exactDuration(half.limit)} would have been enough for 50% of them, ${exactDuration(most.limit)} for 90% and ${exactDuration(nearly.limit)} for 99%. That is also how long the slowest of them would have held a connection.`
+  },
+
+  rate: (what, { option, enough, ...limit }) => {
+    const [half, most, nearly] = enough
+    if (half === undefined || most === undefined || nearly === undefined) return `${what}${movement(limit)}. ${tooFew}`
+    const first = `${what}${movement(limit)}. A ${option} of ${rateText(half.limit)} would not have cut 50% of these, ${rateText(most.limit)} 90% and ${rateText(nearly.limit)} 99%.`
+    if (half.longestMs === null || most.longestMs === null || nearly.longestMs === null) return first
+    return `${first} At the pace they had, the longest of them would have held a connection for ${durationText(half.longestMs)}, ${durationText(most.longestMs)} and ${durationText(nearly.longestMs)}, unless another limit ended it.`
+  },
+
+  size: (what, { option, enough, ...limit }) => {
+    const [half, most, nearly] = enough
+    if (half === undefined || most === undefined || nearly === undefined) return `${what}.`
+    return `${what}. ${subject(limit.declared, limit.count)} declared a length: a ${option} of ${exactBytes(half.limit)} would have been enough for 50% of them, ${exactBytes(most.limit)} for 90% and ${exactBytes(nearly.limit)} for 99%.`
+  }
+}
+
+const tooFew = 'That is too few to tell which limit would have been enough.'
+
+function tooLittle ({ moving, declared }: Pick<LimitAdvice, 'moving' | 'declared'>): string {
+  if (moving > 0 && declared === 0) return 'Nothing says how much was still to come, so the log cannot tell which limit would have been enough.'
+  return tooFew
+}
+
+function movement ({ silent, moving }: Pick<LimitAdvice, 'silent' | 'moving'>): string {
+  return `; ${countText(moving)} of them were still moving${silent === 0 ? '' : `, ${countText(silent)} had sent nothing`}`
+}
+
+function inForce ({ kind, limit }: LimitAdvice): string {
+  if (limit === null) return ''
+  const show = { time: durationText, silence: durationText, rate: rateText, size: bytesText }[kind]
+  return limit.min === limit.max ? ` (${show(limit.max)})` : ` (${show(limit.min)} to ${show(limit.max)})`
+}
+
+function subject (part: number, whole: number): string {
+  return part === whole ? `All ${countText(whole)}` : `${countText(part)} of them`
+}
+
+/** What can be put into the options: the option's own unit beside the readable one. */
+function exactDuration (ms: number): string {
+  return `${durationText(ms)} (${countText(ms)} ms)`
+}
+
+function exactBytes (bytes: number): string {
+  return bytes < 1000 ? bytesText(bytes) : `${bytesText(bytes)} (${countText(bytes)} bytes)`
+}

@@ -1,0 +1,62 @@
+import { access, constants, stat, writeFile } from 'node:fs/promises'
+import { readFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { collect } from './collect.js'
+import { htmlPage } from './html-page.js'
+import { findInputs, systemMessage, type Input } from './inputs.js'
+import type { Io } from './io.js'
+import { parseArguments, type ReportOptions } from './parse-arguments.js'
+import { plainText } from './plain-text.js'
+import { Progress } from './progress.js'
+import { textReport } from './text-report.js'
+import { UsageError, usageText } from './usage.js'
+
+/** Runs the command. Answers the exit status: 0, or 2 after one line on standard error. */
+export async function main (argv: readonly string[], io: Io): Promise<0 | 2> {
+  try {
+    const options = parseArguments(argv, io.now())
+    if (options === 'help') io.stdout.write(usageText)
+    else if (options === 'version') io.stdout.write(`${version()}\n`)
+    else await report(options, io)
+    return 0
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error
+    io.stderr.write(`fastify-read-guard: ${plainText(error.message)}\n`)
+    return 2
+  }
+}
+
+async function report (options: ReportOptions, io: Io): Promise<void> {
+  const inputs = await findInputs(options.files, io)
+  if (options.html !== undefined) await checkTarget(options.html, options.files)
+  const progress = new Progress(io.stderr, totalSize(inputs), io.now)
+  const made = await collect(inputs, options, bytes => progress.advance(bytes)).finally(() => progress.end())
+  for (const name of made.input.damaged) io.stderr.write(`fastify-read-guard: ${name} is damaged or breaks off: what came before that is in the report\n`)
+  if (options.html !== undefined) await writeFile(options.html, htmlPage(made)).catch((error: unknown) => { throw unwritable(options.html ?? '', error) })
+  io.stdout.write(options.json ? `${JSON.stringify(made, null, 2)}\n` : textReport(made, io))
+}
+
+function totalSize (inputs: readonly Input[]): number | undefined {
+  return inputs.reduce<number | undefined>((sum, { size }) => sum === undefined || size === undefined ? undefined : sum + size, 0)
+}
+
+/** Before an hour's log is read: whether the page can be written, and would not replace a log. */
+async function checkTarget (target: string, files: readonly string[]): Promise<void> {
+  const existing = await stat(target).catch(() => undefined)
+  if (existing?.isDirectory() === true) throw new UsageError(`cannot write ${target}: it is a directory`)
+  for (const file of files) {
+    const input = file === '-' ? undefined : await stat(file)
+    if (existing !== undefined && input?.ino === existing.ino && input.dev === existing.dev) throw new UsageError(`--html ${target} would overwrite the log it is made from`)
+  }
+  await access(existing === undefined ? dirname(target) : target, constants.W_OK).catch((error: unknown) => { throw unwritable(target, error) })
+}
+
+function unwritable (target: string, error: unknown): UsageError {
+  return new UsageError(`cannot write ${target}: ${systemMessage(error)}`)
+}
+
+/** The package's own; the compiled file lies as deep as the source. */
+function version (): string {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+  return version
+}

@@ -1,0 +1,38 @@
+import { countText } from './amount-text.js'
+import { html, jsonPoint, type Html } from './html.js'
+import { percent, type Segment } from './svg-columns.js'
+
+export interface Bar {
+  readonly label: string
+  readonly total: number
+  readonly path: string
+  readonly segments: readonly Segment[]
+}
+
+const rowHeight = 44
+/** Of the width; the rest is room for the number. */
+const longest = 0.74
+const longestLabel = 40
+
+/** Stacked horizontal bars, each under its label and with its total at the end. */
+export function svgBars (name: string, bars: readonly Bar[]): Html {
+  const max = Math.max(1, ...bars.map(bar => bar.total))
+  const rows = bars.map((bar, index) => {
+    const top = index * rowHeight
+    const share = (value: number) => value / max * longest
+    let end = 0
+    const rects = bar.segments.filter(segment => segment.value > 0).map(segment => {
+      const start = end
+      end += segment.value
+      return html`<rect class="${segment.series}" x="${percent(share(start))}" width="${percent(share(segment.value))}" y="${top + 20}" height="16" ${jsonPoint(segment.path, segment.value)}/>`
+    })
+    return html`<g><title>${bar.label}</title><text class="label" x="0" y="${top + 14}">${shortened(bar.label)}</text>${rects}<text x="${percent(share(end))}" dx="6" y="${top + 33}" ${jsonPoint(bar.path, bar.total)}>${countText(bar.total)}</text></g>`
+  })
+  return html`<svg class="bars" width="100%" height="${bars.length * rowHeight}" role="img" aria-label="${name}">${rows}</svg>`
+}
+
+/** Start and end, which tell routes apart; the whole label is in the title and in the table. */
+function shortened (label: string): string {
+  if (label.length <= longestLabel) return label
+  return `${label.slice(0, longestLabel / 2)}…${label.slice(1 - longestLabel / 2)}`
+}

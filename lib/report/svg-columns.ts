@@ -1,0 +1,91 @@
+import { html, jsonPoint, type Html } from './html.js'
+import { niceTicks, shortCount } from './axis-ticks.js'
+
+export interface Segment {
+  /** CSS class that colours it. */
+  readonly series: string
+  readonly value: number
+  readonly path: string
+}
+
+export interface ChartColumn {
+  /** Shown by the browser when the pointer rests on it. */
+  readonly title: string
+  readonly segments: readonly Segment[]
+}
+
+export interface Tick {
+  /** From 0, left, to 1, right. */
+  readonly at: number
+  readonly label: string
+  /** Left out on a narrow screen. */
+  readonly minor?: boolean
+  /** Names a column, and is not wider. */
+  readonly ofColumn?: boolean
+}
+
+export interface ColumnChart {
+  readonly name: string
+  readonly columns: readonly ChartColumn[]
+  readonly ticks: readonly Tick[]
+  /** Vertical lines. */
+  readonly marks?: readonly Tick[]
+}
+
+const height = 170
+const below = 24
+const markRoom = 18
+
+/**
+ * Stacked columns over a count axis. Widths are percentages and heights pixels, so that the chart takes the width there
+ * is and its text keeps its size.
+ */
+export function svgColumns ({ name, columns, ticks, marks = [] }: ColumnChart): Html {
+  const above = 10 + marks.length * markRoom
+  const counts = niceTicks(Math.max(0, ...columns.map(column => sum(column.segments))))
+  const scale = height / (counts.at(-1) ?? 1)
+  const bottom = above + height
+  const axisWidth = Math.max(...counts.map(count => shortCount(count).length)) * 7 + 10
+  const y = (count: number) => round(bottom - count * scale)
+  const bars = columns.map((column, index) => {
+    let base = 0
+    const rects = column.segments.filter(segment => segment.value > 0).map(segment => {
+      base += segment.value
+      return html`<rect class="${segment.series}" x="${percent((index + 0.08) / columns.length)}" width="${percent(0.84 / columns.length)}" y="${y(base)}" height="${round(segment.value * scale)}" ${jsonPoint(segment.path, segment.value)}/>`
+    })
+    return html`<g><title>${column.title}</title>${rects}</g>`
+  })
+  return html`<div class="plot">
+<svg class="axis" width="${axisWidth}" height="${bottom + below}" aria-hidden="true">${counts.map(count => html`<text x="${axisWidth - 6}" y="${y(count) + 4}" text-anchor="end">${shortCount(count)}</text>`)}</svg>
+<svg class="area" width="100%" height="${bottom + below}" role="img" aria-label="${name}">
+${counts.map(count => html`<line class="${count === 0 ? 'base' : 'grid'}" x1="0" x2="100%" y1="${y(count)}" y2="${y(count)}"/>`)}
+${bars}
+${ticks.map(tick => html`<text class="${tick.minor === true ? 'minor' : ''}" x="${percent(tick.at)}" y="${bottom + 17}" text-anchor="${anchor(tick)}">${tick.label}</text>`)}
+${marks.map((mark, index) => svgMark(mark, 14 + index * markRoom, bottom))}
+</svg></div>`
+}
+
+function svgMark ({ at, label }: Tick, top: number, bottom: number): Html {
+  const before = at > 0.5
+  return html`<line class="mark" x1="${percent(at)}" x2="${percent(at)}" y1="${top - 10}" y2="${bottom}"/><text class="mark" x="${percent(at)}" dx="${before ? -5 : 5}" y="${top}" text-anchor="${before ? 'end' : 'start'}">${label}</text>`
+}
+
+/** Keeps the outermost labels inside, also where the chart is no wider than 240 pixels. */
+function anchor ({ at, label, ofColumn }: Tick): 'start' | 'middle' | 'end' {
+  const half = label.length * 3.6 / 240
+  if (ofColumn === true) return 'middle'
+  if (at < half) return 'start'
+  return at > 1 - half ? 'end' : 'middle'
+}
+
+function sum (segments: readonly Segment[]): number {
+  return segments.reduce((total, { value }) => total + value, 0)
+}
+
+export function percent (share: number): string {
+  return `${round(share * 100)}%`
+}
+
+function round (value: number): number {
+  return Math.round(value * 100) / 100
+}

@@ -1,0 +1,23 @@
+/** What the user asked for cannot be done: one line on standard error, exit 2. */
+export class UsageError extends Error {
+  override name = 'UsageError'
+}
+
+export const usageText = `Usage: fastify-read-guard report [options] [file …]
+
+Reads newline-delimited pino logs and reports the reads that failed. Files may be gzipped; \`-\`, or no file, is standard
+input. Give it the raw lines, not what pino-pretty makes of them.
+
+Options
+  --group-by WHAT   rows by route, reason, client or hour; by route and reason if not given
+  --route PATTERN   only this route, as it is registered (/files/:id); * stands for any text
+  --since TIME      only from then on: 2025-03-01, 2025-03-01T14:00, or back from now: 30m, 2h, 7d
+  --until TIME      only before then
+  --json            print JSON; times in ms, sizes in bytes, rates in bytes per second, shares from 0 to 1
+  --html FILE       write a page with charts as well, which needs nothing but itself
+  --help            print this
+  --version         print the version
+
+Times are UTC unless they say otherwise (2025-03-01T14:00+02:00). Counts and sums are exact, medians and other quantiles
+within 1%. Exit status: 0, or 2 if it cannot do what it was asked to.
+`

@@ -1,0 +1,91 @@
+import t from 'tap'
+import { abortLine, jsonOf, random, run } from './report-log.js'
+
+const adviceOf = async (lines: readonly string[]) => (await jsonOf(lines)).failed.advice
+const times = <T>(count: number, make: (index: number) => T) => Array.from({ length: count }, (_, index) => make(index))
+const timedOut = { code: 'FST_READ_BODY_TIMEOUT', reason: 'body_timeout', limit: 300_000, elapsed: 300_000, idle: 100 } as const
+
+t.test('of fewer than five reads nothing is said', async t => {
+  t.same(await adviceOf(times(4, () => abortLine())), [])
+  t.equal((await adviceOf(times(5, () => abortLine()))).length, 1)
+  const lines = [...times(5, () => abortLine()), ...times(4, () => abortLine(timedOut))]
+  t.same((await adviceOf(lines))[0]?.limits.map(limit => limit.reason), ['body_too_slow'])
+})
+
+t.test('of a route on which no limit cut anything nothing is said', async t => {
+  t.same(await adviceOf(times(20, () => abortLine({ code: 'FST_READ_ABORTED', reason: 'client_aborted', blame: 'client_gone' }))), [])
+})
+
+t.test('the share is of failed reads, and says so', async t => {
+  const lines = [
+    ...times(6, () => abortLine()),
+    ...times(2, () => abortLine({ reason: 'client_aborted', blame: 'client_gone' }))
+  ]
+  t.match((await adviceOf(lines))[0], { route: '/upload', count: 8, cut: 6, cutReceivedShare: { count: 6, median: 0.1 } })
+  t.match((await run(['report'], { stdin: lines.join('\n') })).stdout.replaceAll(/\s+/g, ' '), 'A limit cut 6 of the 8 reads that failed here (75.0%).')
+})
+
+t.test('a body timeout that would have been enough is the time the length needs at the pace it had', async t => {
+  // the n-th read had received 1/n of its body when 300 s were over
+  const lines = times(100, index => abortLine({ ...timedOut, received: 1000, expected: 1000 * (index + 2) }))
+  const [limit] = (await adviceOf(lines))[0]?.limits ?? []
+  t.match(limit, { option: 'bodyTimeout', kind: 'time', count: 100, limit: { min: 300_000, max: 300_000 }, silent: 0, moving: 100, declared: 100 })
+  for (const [index, [share, exact]] of [[0.5, 51], [0.9, 91], [0.99, 100]].entries()) {
+    const enough = limit?.enough[index]
+    const needed = (exact ?? 0) * 300_000
+    t.equal(enough?.share, share)
+    t.ok(enough !== undefined && enough.limit >= needed && enough.limit <= needed * 1.021 + 1000, `${enough?.limit} for ${needed}`)
+    t.equal(enough?.longestMs, enough?.limit)
+  }
+})
+
+t.test('only reads that were still moving tell which limit would have been enough', async t => {
+  const stuck = times(50, () => abortLine({ ...timedOut, received: 1, expected: 1e9, idle: 80_000 }))
+  const silent = times(10, () => abortLine({ ...timedOut, received: 0, expected: 1e9, idle: 300_000 }))
+  const moving = times(5, () => abortLine({ ...timedOut, received: 500, expected: 1000, idle: 75_000 }))
+  const [limit] = (await adviceOf([...stuck, ...silent, ...moving]))[0]?.limits ?? []
+  t.match(limit, { count: 65, silent: 10, moving: 5, declared: 5 })
+  t.same(limit?.enough.map(({ limit }) => limit), [600_000, 600_000, 600_000])
+})
+
+t.test('without a declared length nobody knows what was still to come', async t => {
+  const lines = times(10, () => abortLine({ ...timedOut, expected: undefined }))
+  t.same((await adviceOf(lines))[0]?.limits[0]?.enough, [])
+  t.match((await run(['report'], { stdin: lines.join('\n') })).stdout.replaceAll(/\s+/g, ' '), 'Nothing says how much was still to come')
+})
+
+t.test('a minimum rate that would have been enough, against the longest read it lets through', async t => {
+  const next = random(5)
+  const rates = times(500, () => 1 + next() * 239)
+  const lines = rates.map(rate => abortLine({ received: Math.round(rate * 30), expected: 1_000_000, elapsed: 30_000, rate: Math.round(rate * 100) / 100 }))
+  const [limit] = (await adviceOf(lines))[0]?.limits ?? []
+  t.equal(limit?.option, 'minBodyRate')
+  for (const { share, limit: rate, longestMs } of limit?.enough ?? []) {
+    const through = rates.filter(value => Math.round(value * 100) / 100 >= rate)
+    t.ok(through.length >= share * 500, `${rate} B/s lets ${through.length} of 500 through`)
+    const slowest = 1_000_000 / Math.min(...through) * 1000
+    t.ok(longestMs !== null && Math.abs(longestMs / slowest - 1) < 0.15, `${longestMs} ms for ${slowest} ms`)
+  }
+})
+
+t.test('how long a silence would have lasted is not known', async t => {
+  const lines = times(10, () => abortLine({ code: 'FST_READ_BODY_IDLE_TIMEOUT', reason: 'body_idle_timeout', limit: 20_000, idle: 20_000 }))
+  t.match((await adviceOf(lines))[0]?.limits, [{ option: 'bodyIdleTimeout', kind: 'silence', enough: [] }])
+  t.match((await run(['report'], { stdin: lines.join('\n') })).stdout.replaceAll(/\s+/g, ' '), 'bodyIdleTimeout (20 s) cut 10 reads. How long the silence would have lasted is not in the log')
+})
+
+t.test('a body limit that would have been enough comes from the declared sizes', async t => {
+  const lines = times(100, index => abortLine({ code: 'FST_READ_BODY_TOO_LARGE', reason: 'body_too_large', blame: 'client_invalid', limit: index < 50 ? 1000 : 2000, received: 0, expected: (index + 1) * 10_000 }))
+  const [limit] = (await adviceOf(lines))[0]?.limits ?? []
+  t.match(limit, { option: 'bodyLimit', kind: 'size', limit: { min: 1000, max: 2000 }, declared: 100 })
+  for (const { share, limit: bytes } of limit?.enough ?? []) t.ok(bytes >= share * 1e6 && bytes <= share * 1e6 * 1.13, `${bytes} for ${share}`)
+  t.match((await run(['report'], { stdin: lines.join('\n') })).stdout, 'bodyLimit (1 kB to 2 kB) cut 100 reads')
+})
+
+t.test('observed reads would have been cut', async t => {
+  const stdin = times(5, () => abortLine({ observed: true })).join('\n')
+  const { stdout } = await run(['report'], { stdin })
+  t.match(stdout, 'What enforcing would have cost')
+  t.match(stdout, 'A limit would have cut all 5 reads recorded here.')
+  t.notMatch(stdout, 'failed:')
+})

@@ -1,0 +1,85 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
+import t from 'tap'
+import ts from 'typescript'
+import { Progress } from '../lib/report/progress.js'
+import { abortLine, logOf, run, variedRecords } from './report-log.js'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const directory = t.testdir()
+const cli = join(directory, 'dist', 'report', 'cli.js')
+
+/** Only what lies in lib/report, each file by itself: if it ran code of the plugin, it could not start. */
+t.before(() => {
+  mkdirSync(join(directory, 'dist', 'report'), { recursive: true })
+  cpSync(join(root, 'package.json'), join(directory, 'package.json'))
+  const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true }
+  for (const name of readdirSync(join(root, 'lib', 'report'))) {
+    const { outputText } = ts.transpileModule(readFileSync(join(root, 'lib', 'report', name), 'utf8'), { compilerOptions })
+    writeFileSync(join(directory, 'dist', 'report', name.replace(/\.ts$/, '.js')), outputText)
+  }
+})
+
+t.test('the command runs, and needs nothing of the plugin', async t => {
+  const file = join(directory, 'app.log')
+  writeFileSync(file, logOf(variedRecords(50)))
+  const page = join(directory, 'page.html')
+  const { status, stdout, stderr } = spawnSync(process.execPath, [cli, 'report', '--json', '--html', page, file], { encoding: 'utf8' })
+  t.equal(stderr, '')
+  t.equal(status, 0)
+  t.equal(JSON.parse(stdout).input.records, 50)
+  t.match(readFileSync(page, 'utf8'), /^<!doctype html>/)
+  t.match(readFileSync(cli, 'utf8'), /^#!\/usr\/bin\/env node\n/)
+})
+
+t.test('reads standard input, plain and gzipped', async t => {
+  for (const input of [abortLine(), gzipSync(abortLine())]) {
+    const { status, stdout } = spawnSync(process.execPath, [cli, 'report', '--json'], { encoding: 'utf8', input })
+    t.equal(status, 0)
+    t.equal(JSON.parse(stdout).input.records, 1)
+  }
+})
+
+t.test('bad usage exits with 2', async t => {
+  t.match(spawnSync(process.execPath, [cli, 'report', '--nope'], { encoding: 'utf8' }), { status: 2, stdout: '', stderr: /^[^\n]+\n$/ })
+})
+
+t.test('ends quietly when nobody reads on', async t => {
+  const lines = Array.from({ length: 3000 }, (_, index) => abortLine({ remoteAddress: `10.0.${index >> 8}.${index & 255}` })).join('\n')
+  const child = spawn(process.execPath, [cli, 'report', '--json', '--group-by', 'client'])
+  let stderr = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => { stderr += text })
+  child.stdin.end(lines)
+  await once(child.stdout, 'data')
+  child.stdout.destroy()
+  const [code, signal] = await once(child, 'close')
+  t.equal(stderr, '')
+  t.equal(code, 0)
+  t.equal(signal, null)
+})
+
+t.test('progress is shown on a terminal once it has taken a second, and wiped', t => {
+  let now = 0
+  let written = ''
+  const output = { isTTY: true, write: (text: string) => { written += text } }
+  const progress = new Progress(output, 4_000_000, () => now)
+  progress.advance(1_000_000)
+  t.equal(written, '')
+  now = 1000
+  progress.advance(1_000_000)
+  t.equal(written, '\r\u001b[Kread 2 MB of 4 MB (50.0%)')
+  now = 1100
+  progress.advance(1_000_000)
+  progress.end()
+  t.equal(written, '\r\u001b[Kread 2 MB of 4 MB (50.0%)\r\u001b[K')
+  t.end()
+})
+
+t.test('nothing is shown where standard error is no terminal, or reading was quick', async t => {
+  t.equal((await run(['report'], { stdin: logOf(variedRecords(100)) })).stderr, '')
+  t.equal((await run(['report'], { stdin: logOf(variedRecords(100)), terminal: 80 })).stderr, '')
+})

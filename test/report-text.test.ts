@@ -1,0 +1,64 @@
+import { stripVTControlCharacters } from 'node:util'
+import t from 'tap'
+import { abortLine, logOf, run, variedRecords } from './report-log.js'
+
+const log = logOf(variedRecords(1500))
+const longest = (text: string) => Math.max(...text.split('\n').map(line => line.length))
+
+t.test('fits 80 columns, also with long names and large numbers', async t => {
+  const hostile = [
+    abortLine({ route: `/${'long/'.repeat(60)}` }),
+    abortLine({ remoteAddress: '2001:db8:85a3:8d3:1319:8a2e:370:7348' }),
+    abortLine({ received: 9e14, expected: 1e15, elapsed: 1e14, rate: 123_456_789.12 })
+  ].join('\n')
+  for (const grouping of [[], ['--group-by', 'route'], ['--group-by', 'reason'], ['--group-by', 'client'], ['--group-by', 'hour']]) {
+    const { stdout } = await run(['report', ...grouping], { stdin: log + hostile })
+    t.ok(longest(stdout) <= 80, `${longest(stdout)} columns by ${grouping[1]}`)
+  }
+  t.ok(longest(stripVTControlCharacters((await run(['report'], { stdin: log, terminal: 40 })).stdout)) <= 80)
+})
+
+t.test('grows with the terminal', async t => {
+  const at = async (columns: number) => stripVTControlCharacters((await run(['report'], { stdin: log, terminal: columns })).stdout)
+  t.notMatch(await at(80), 'last (UTC)')
+  t.match(await at(160), 'last (UTC)')
+  t.ok(longest(await at(120)) > longest(await at(80)))
+  t.ok(longest(await at(120)) <= 120)
+  t.ok(longest(await at(400)) <= 160)
+})
+
+t.test('a long label has a line of its own rather than losing its end', async t => {
+  const client = '2001:db8:85a3:8d3:1319:8a2e:370:7348'
+  const { stdout } = await run(['report', '--group-by', 'client'], { stdin: abortLine({ remoteAddress: client, received: 9e14, rate: 123_456 }) })
+  t.match(stdout, client)
+})
+
+t.test('colour only on a terminal, and not with NO_COLOR', async t => {
+  const escape = '\u001b['
+  const colours = async (world: Parameters<typeof run>[1]) => (await run(['report'], { stdin: log, ...world })).stdout.includes(escape)
+  t.equal(await colours({}), false)
+  t.equal(await colours({ terminal: 100 }), true)
+  t.equal(await colours({ terminal: 100, env: { NO_COLOR: '1' } }), false)
+  t.equal(await colours({ terminal: 100, env: { NO_COLOR: '' } }), true)
+  t.equal(await colours({ terminal: 100, env: { TERM: 'dumb' } }), false)
+  const plain = await run(['report'], { stdin: log, terminal: 100, env: { NO_COLOR: '1' } })
+  const coloured = await run(['report'], { stdin: log, terminal: 100 })
+  t.equal(stripVTControlCharacters(coloured.stdout), plain.stdout, 'and changes nothing else')
+})
+
+t.test('what clients chose cannot write on the terminal', async t => {
+  const evil = '\u001b]0;owned\u0007\u001b[2J/x\r\n\u202e\u009b31m\u0000'
+  const stdin = abortLine({ route: evil, remoteAddress: evil, url: evil, method: evil })
+  const { stdout } = await run(['report'], { stdin })
+  t.notMatch(stdout, /[^\P{C}\n]/u, 'no control or format character')
+  t.match(stdout, '\\u{1b}]0;owned\\u{7}')
+  const byClient = await run(['report', '--group-by', 'client', '--json'], { stdin })
+  t.notMatch(byClient.stdout, /[^\P{C}\n]/u)
+})
+
+t.test('the number of rows is bounded, and what is left out is said', async t => {
+  const lines = Array.from({ length: 60 }, (_, index) => abortLine({ route: `/r${index}` })).join('\n')
+  const { stdout } = await run(['report', '--group-by', 'route'], { stdin: lines })
+  t.equal(stdout.match(/^\/r\d+ /gm)?.length, 50)
+  t.match(stdout, 'and 10 groups with fewer reads')
+})
