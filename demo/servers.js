@@ -1,0 +1,69 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { Writable } from 'node:stream'
+import Fastify from 'fastify'
+import readGuard from 'fastify-read-guard'
+
+/** @typedef {{ port: number, log: Array<Record<string, unknown>>, close: () => Promise<void> }} DemoServer */
+
+/** How long the demo's disk needs before it takes the first byte, in milliseconds: longer than the silence a client is granted. */
+const SLOW_DISK = 2_000
+
+/** @param {import('fastify').FastifyRequest} request */
+async function countBytes (request) {
+  let bytes = 0
+  for await (const chunk of request.raw) bytes += chunk.length
+  return { bytes }
+}
+
+/**
+ * Stock Fastify knows no `config.readGuard`, and passes over it.
+ *
+ * @param {import('fastify').FastifyInstance} app
+ */
+function addRoutes (app) {
+  app.addContentTypeParser('application/octet-stream', (_request, _payload, done) => done(null))
+
+  app.post('/login', {
+    config: { readGuard: { bodyLimit: 256, bodyTimeout: 1_500, requireContentLength: true } }
+  }, async () => ({ token: 'secret' }))
+
+  app.post('/notes', async (request) => ({ saved: request.body }))
+
+  app.post('/videos', {
+    config: { readGuard: { bodyLimit: 1_000_000, bodyTimeout: 0, minBodyRate: { bytesPerSecond: 500, gracePeriod: 1_500 } } }
+  }, countBytes)
+
+  app.post('/archive', async (request) => {
+    await delay(SLOW_DISK)
+    return countBytes(request)
+  })
+}
+
+/**
+ * The demo's application, on a free port of the loopback interface.
+ *
+ * @param {boolean} guarded
+ * @returns {Promise<DemoServer>}
+ */
+export async function startServer (guarded) {
+  /** @type {DemoServer['log']} */
+  const log = []
+  const stream = new Writable({
+    write (line, _encoding, done) {
+      log.push(JSON.parse(line))
+      done()
+    }
+  })
+  const app = Fastify({ logger: { level: 'debug', stream } })
+  if (guarded) await app.register(readGuard, { headersTimeout: 2_000, bodyTimeout: 3_000, bodyIdleTimeout: 1_000 })
+  addRoutes(app)
+  const address = await app.listen({ port: 0, host: '127.0.0.1' })
+  return {
+    port: Number(new URL(address).port),
+    log,
+    close: async () => {
+      app.server.closeAllConnections()
+      await app.close()
+    }
+  }
+}
