@@ -165,6 +165,8 @@ t.test('axes have round ticks', t => {
   t.same(labels(21), ['1 Mar 12:00', '15:00', '18:00', '21:00', '2 Mar', '03:00', '06:00'])
   t.same(labels(72), ['1 Mar 12:00', '2 Mar', '12:00', '3 Mar', '12:00', '4 Mar'])
   t.same(labels(24 * 5), ['2 Mar', '3 Mar', '4 Mar', '5 Mar', '6 Mar'])
+  t.same(labels(24 * 365), ['May 2025', 'Jul 2025', 'Sep 2025', 'Nov 2025', 'Jan 2026', 'Mar 2026'])
+  t.same(labels(24 * 365 * 6), ['2026', '2027', '2028', '2029', '2030', '2031'])
   for (const hours of [0.001, 1, 100, 1e4, 1e6]) t.ok(labels(hours).length <= 8)
   t.end()
 })

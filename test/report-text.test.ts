@@ -7,7 +7,7 @@ const longest = (text: string) => Math.max(...text.split('\n').map(line => line.
 
 t.test('fits 80 columns, also with long names and large numbers', async t => {
   const hostile = [
-    abortLine({ route: `/${'long/'.repeat(60)}` }),
+    ...Array.from({ length: 5 }, () => abortLine({ route: `/${'long/'.repeat(60)}` })),
     abortLine({ remoteAddress: '2001:db8:85a3:8d3:1319:8a2e:370:7348' }),
     abortLine({ received: 9e14, expected: 1e15, elapsed: 1e14, rate: 123_456_789.12 })
   ].join('\n')

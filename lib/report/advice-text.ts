@@ -59,8 +59,9 @@ function tooLittle ({ moving, declared }: Pick<LimitAdvice, 'moving' | 'declared
   return tooFew
 }
 
-function movement ({ silent, moving }: Pick<LimitAdvice, 'silent' | 'moving'>): string {
-  return `; ${countText(moving)} of them were still moving${silent === 0 ? '' : `, ${countText(silent)} had sent nothing`}`
+function movement ({ count, silent, moving }: Pick<LimitAdvice, 'count' | 'silent' | 'moving'>): string {
+  const part = moving === count ? 'all' : moving === 0 ? 'none' : countText(moving)
+  return `; ${part} of them were still moving${silent === 0 ? '' : `, ${countText(silent)} had sent nothing`}`
 }
 
 function inForce ({ kind, limit }: LimitAdvice): string {

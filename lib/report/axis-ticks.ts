@@ -19,28 +19,50 @@ export function shortCount (count: number): string {
 
 const second = 1000
 const day = 86_400 * second
-const timeSteps = [1, 5, 15, 60, 300, 900, 1800, 3600, 10_800, 21_600, 43_200].map(seconds => seconds * second).concat([1, 2, 7, 14, 28, 91, 182, 364, 1820, 3640, 36_400].map(days => days * day))
+const steps = [1, 5, 15, 60, 300, 900, 1800, 3600, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800, 1_209_600].map(seconds => seconds * second)
+const monthSteps = [1, 2, 3, 6, 12, 24, 60, 120, 600, 1200]
+const mostTicks = 7
 
-/** Moments at which a clock is read, up to seven of them, with what to write there. UTC. */
-export function timeTicks (from: number, to: number): { time: number, label: string }[] {
-  const step = timeSteps.find(step => (to - from) / step <= 7) ?? (to - from)
-  const ticks: { time: number, label: string }[] = []
+export interface TimeTick {
+  readonly time: number
+  readonly label: string
+}
+
+/** Moments at which a clock or a calendar is read, about seven of them at most, with what to write there. UTC. */
+export function timeTicks (from: number, to: number): TimeTick[] {
+  const step = steps.find(step => (to - from) / step <= mostTicks)
+  if (step === undefined) return monthTicks(from, to)
+  const ticks: TimeTick[] = []
   for (let time = Math.ceil(from / step) * step; time < to; time += step) {
-    ticks.push({ time, label: timeLabel(time, step, ticks.length === 0) })
+    ticks.push({ time, label: timeLabel(new Date(time), step, ticks.length === 0) })
   }
   return ticks
 }
 
-function timeLabel (time: number, step: number, first: boolean): string {
-  const date = new Date(time)
-  const iso = date.toISOString()
-  const dayLabel = `${date.getUTCDate()} ${date.toLocaleString('en-US', { month: 'short', timeZone: 'UTC' })}`
-  if (step >= 364 * day) return iso.slice(0, 4)
-  if (step >= 28 * day) return `${dayLabel} ${iso.slice(0, 4)}`
+function monthTicks (from: number, to: number): TimeTick[] {
+  const months = (to - from) / (30 * day)
+  const step = monthSteps.find(step => months / step <= mostTicks) ?? Math.ceil(months / mostTicks)
+  const start = new Date(from)
+  const ticks: TimeTick[] = []
+  let month = Math.floor(((start.getUTCFullYear() - 1970) * 12 + start.getUTCMonth()) / step) * step
+  for (let time = Date.UTC(1970, month); time < to; month += step, time = Date.UTC(1970, month)) {
+    if (time < from) continue
+    const year = new Date(time).getUTCFullYear()
+    ticks.push({ time, label: step >= 12 ? String(year) : `${monthName(new Date(time))} ${year}` })
+  }
+  return ticks
+}
+
+function timeLabel (date: Date, step: number, first: boolean): string {
+  const dayLabel = `${date.getUTCDate()} ${monthName(date)}`
   if (step >= day) return dayLabel
-  const clock = iso.slice(11, step < 60 * second ? 19 : 16)
+  const clock = date.toISOString().slice(11, step < 60 * second ? 19 : 16)
   if (first) return `${dayLabel} ${clock}`
-  return time % day === 0 ? dayLabel : clock
+  return date.getTime() % day === 0 ? dayLabel : clock
+}
+
+function monthName (date: Date): string {
+  return date.toLocaleString('en-US', { month: 'short', timeZone: 'UTC' })
 }
 
 const units: readonly (readonly [number, string])[] = [[day, 'day'], [3600 * second, 'hour'], [60 * second, 'minute'], [second, 'second']]

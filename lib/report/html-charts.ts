@@ -19,7 +19,8 @@ export function timelineChart ({ timeline: { bucketMs, buckets }, reasons }: Sec
   const to = last + bucketMs
   const unit = `reads per ${widthName(bucketMs)}`
   const moments = timeTicks(from, to)
-  const odd = moments[1]?.label.includes(':') === false ? 1 : 0 // days rather than hours, where there is room for half of them
+  // days rather than hours, where there is room for half of them
+  const odd = moments[0]?.label.includes(':') === true && moments[1]?.label.includes(':') === false ? 1 : 0
   const ticks = moments.map(({ time, label }, index) => ({ at: (time - from) / (to - from), label, minor: index % 2 !== odd }))
   return figure('wide', 'Over time', `${unit}, by reason; times in UTC`, reasonLegend(reasons), svgColumns({
     name: `Failed reads over time, ${unit}`,
@@ -53,7 +54,7 @@ export function clientChart ({ clients, blame }: Section, path: string): Html {
 export function shareChart ({ receivedShare: { bins, declared, undeclared } }: Section, path: string): Html {
   if (declared === 0) return html``
   const label = ({ to }: typeof bins[number]) => to === null ? '100' : to === 100 ? '<100' : to === 0 ? '0' : `≤${to}`
-  return figure('', 'How far they got', `reads by percent of the declared bytes received; ${countText(undeclared)} declared no length`, [], svgColumns({
+  return figure('', 'How far they got', `reads by percent of the declared bytes received${undeclared === 0 ? '' : `; ${countText(undeclared)} declared no length`}`, [], svgColumns({
     name: 'Reads by percent of the declared bytes received',
     columns: bins.map((bin, index) => ({
       title: `${label(bin)}%: ${countText(bin.count)} reads`,
@@ -68,7 +69,10 @@ export function rateChart ({ rates }: Section, path: string): Html {
   if (bins.length === 0) return html``
   const decades = [...bins.entries()].filter(([, { from }]) => Number.isInteger(Math.log10(from)))
   const ticks = decades.map(([index, { from }], place): Tick => ({ at: index / bins.length, label: rateTick(from), minor: decades.length > 5 && place % 2 === 1 }))
-  const legend = [key('tooslow', 'cut for its rate'), key('other', 'cut for its time')]
+  const legend = [
+    ...bins.some(bin => bin.tooSlow > 0) ? [key('tooslow', 'cut for its rate')] : [],
+    ...bins.some(bin => bin.other > 0) ? [key('other', 'cut for its time')] : []
+  ]
   return figure('', 'How fast they were', 'reads of slow clients that had sent something, by bytes per second', legend, svgColumns({
     name: 'Reads of slow clients by bytes per second',
     columns: bins.map(({ from, to, tooSlow, other }, index) => ({

@@ -33,16 +33,17 @@ body{margin:0;background:var(--ground);color:var(--text);font:15px/1.5 system-ui
 main{max-width:1180px;margin:0 auto;padding:24px 16px 64px}
 h1{font-size:26px;line-height:1.25;margin:0 0 4px}
 h2{font-size:20px;line-height:1.3;margin:48px 0 8px;padding-top:16px;border-top:1px solid var(--line)}
-h3{font-size:16px;line-height:1.4;margin:0;overflow-wrap:anywhere}
+h3{font-size:16px;line-height:1.4;margin:28px 0 0;overflow-wrap:anywhere}
 p{margin:0 0 8px;max-width:78ch;overflow-wrap:anywhere}
 .unit,.note,.period{color:var(--faint)}
 .unit,.note{font-size:13px}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:16px 0;padding:0;list-style:none}
+.tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:12px;margin:16px 0;padding:0;list-style:none}
 .tiles li{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px 14px}
 .tiles b{display:block;font-size:24px;line-height:1.2;font-variant-numeric:tabular-nums}
 .tiles span{color:var(--faint);font-size:13px}
 .charts{display:grid;grid-template-columns:minmax(0,1fr);gap:16px;margin:16px 0}
 figure{margin:0;background:var(--card);border:1px solid var(--line);border-radius:8px;padding:14px 16px 12px;min-width:0}
+figcaption h3{margin:0}
 figcaption p{margin:0 0 6px}
 .legend{display:flex;flex-wrap:wrap;gap:2px 14px;margin:0 0 8px;padding:0;list-style:none;font-size:13px}
 .legend li{display:flex;align-items:center;gap:6px}
@@ -53,7 +54,7 @@ svg text.label,.bars text{fill:var(--text);font-size:13px}
 .grid{stroke:var(--line)}
 .base{stroke:var(--faint)}
 line.mark{stroke:var(--mark);stroke-width:1.5;stroke-dasharray:4 3}
-svg text.mark{fill:var(--mark);font-weight:600}
+svg text.mark{fill:var(--mark);font-weight:600;paint-order:stroke;stroke:var(--card);stroke-width:5px}
 rect{stroke:var(--card);stroke-width:.5}
 ${series}
 .table{overflow-x:auto}

@@ -40,7 +40,8 @@ export class QuantileSketch {
   merge (other: QuantileSketch): void {
     this.#min = Math.min(this.#min, other.#min)
     this.#max = Math.max(this.#max, other.#max)
-    for (const [offset, count] of other.#bins.entries()) {
+    for (let offset = 0; offset < other.#bins.length; offset++) {
+      const count = other.#bins[offset] ?? 0
       if (count > 0) this.#addToBin(other.#first + offset, count)
     }
   }
@@ -91,11 +92,12 @@ export class QuantileSketch {
 
   #cover (bin: number): void {
     const size = this.#bins.length
-    const spare = 16
-    const from = Math.max(0, size === 0 ? bin - spare : Math.min(this.#first, bin - spare))
-    const to = size === 0 ? bin + spare : Math.max(this.#first + size, bin + spare)
+    const spare = Math.max(8, size >> 2) // so that it seldom has to grow again
+    const first = size === 0 ? bin : this.#first
+    const from = Math.max(0, Math.min(first, bin - spare))
+    const to = Math.max(first + size, bin + spare)
     const bins = new Uint32Array(to - from)
-    bins.set(this.#bins, this.#first - (size === 0 ? this.#first : from))
+    bins.set(this.#bins, first - from)
     this.#bins = bins
     this.#first = from
   }

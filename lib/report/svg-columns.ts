@@ -61,13 +61,19 @@ export function svgColumns ({ name, columns, ticks, marks = [] }: ColumnChart): 
 ${counts.map(count => html`<line class="${count === 0 ? 'base' : 'grid'}" x1="0" x2="100%" y1="${y(count)}" y2="${y(count)}"/>`)}
 ${bars}
 ${ticks.map(tick => html`<text class="${tick.minor === true ? 'minor' : ''}" x="${percent(tick.at)}" y="${bottom + 17}" text-anchor="${anchor(tick)}">${tick.label}</text>`)}
-${marks.map((mark, index) => svgMark(mark, 14 + index * markRoom, bottom))}
+${marksSvg(marks, bottom)}
 </svg></div>`
 }
 
-function svgMark ({ at, label }: Tick, top: number, bottom: number): Html {
-  const before = at > 0.5
-  return html`<line class="mark" x1="${percent(at)}" x2="${percent(at)}" y1="${top - 10}" y2="${bottom}"/><text class="mark" x="${percent(at)}" dx="${before ? -5 : 5}" y="${top}" text-anchor="${before ? 'end' : 'start'}">${label}</text>`
+/** From left to right one lower than the other, so that no line starts above the name of one before it. */
+function marksSvg (marks: readonly Tick[], bottom: number): Html {
+  const placed = [...marks].sort((a, b) => a.at - b.at).map((mark, index) => ({ ...mark, top: 14 + index * markRoom }))
+  const lines = placed.map(({ at, top }) => html`<line class="mark" x1="${percent(at)}" x2="${percent(at)}" y1="${top - 10}" y2="${bottom}"/>`)
+  const names = placed.map(({ at, top, label }) => {
+    const before = at > 0.5
+    return html`<text class="mark" x="${percent(at)}" dx="${before ? -5 : 5}" y="${top}" text-anchor="${before ? 'end' : 'start'}">${label}</text>`
+  })
+  return html`${lines}${names}`
 }
 
 /** Keeps the outermost labels inside, also where the chart is no wider than 240 pixels. */

@@ -45,11 +45,15 @@ function section (section: Section, mood: Mood, width: number, paint: Paint): st
 
 function advice ({ advice }: Section, mood: Mood, width: number, paint: Paint): string[] {
   const lines = advice.slice(0, advisedRoutes).flatMap(route => [
-    paint.strong(route.route),
+    paint.strong(cut(route.route, width)),
     ...adviceText(route, mood).flatMap(text => paragraph(text, width, '  ')),
     ''
   ])
   return lines.length === 0 ? [] : [paint.strong({ failed: 'Are the limits right?', observed: 'What enforcing would have cost' }[mood]), ...paragraph(movingText, width, ''), '', ...lines]
+}
+
+function cut (text: string, width: number): string {
+  return text.length > width ? `${text.slice(0, width - 1)}…` : text
 }
 
 function paragraph (text: string, width: number, indent: string): string[] {
