@@ -42,11 +42,7 @@ export class AbortJournal {
     const counts = record.observed ? this.#observed : this.#aborted
     counts[record.code] = (counts[record.code] ?? 0) + 1
     this.#writeLog(record, request?.log ?? this.#log)
-    try {
-      this.#onAbort?.(record, request)
-    } catch (error) {
-      this.#log.error({ err: error }, 'onAbort threw')
-    }
+    this.#call(record, request)
     // publish() hands what a subscriber throws to the process as an uncaught exception: its own affair, as for every channel.
     if (channel.hasSubscribers) channel.publish(record)
   }
@@ -59,6 +55,16 @@ export class AbortJournal {
   close (): void {
     if (this.#summary !== undefined) clearTimeout(this.#summary)
     this.#summarise()
+  }
+
+  #call (record: AbortRecord, request: FastifyRequest | undefined): void {
+    const onThrown = (error: unknown): void => this.#log.error({ err: error }, 'onAbort threw')
+    try {
+      const done: unknown = this.#onAbort?.(record, request) // may be an async function: it fits the type
+      if (done instanceof Promise) done.catch(onThrown)
+    } catch (error) {
+      onThrown(error)
+    }
   }
 
   #writeLog (record: AbortRecord, log: FastifyBaseLogger): void {

@@ -67,10 +67,7 @@ function isProxyError (payload: unknown, error: ReadError): boolean {
   return payload instanceof Error && payload.cause === error && String((payload as { code?: unknown }).code).startsWith('FST_REPLY_FROM_')
 }
 
-/**
- * Puts the read's own error in the place of what a consumer made of it: a proxy its own, and `@fastify/compress` writes
- * another code and status on ours. Drops what a handler sends after ours went out.
- */
+/** An answer, the application's or our own, to a request whose body failed. Drops what a handler sends after ours went out. */
 class Answering {
   begun = false
   /** Whether the answer is made from the read's error. */
@@ -88,18 +85,41 @@ class Answering {
         this.tells = payload === error || isProxyError(payload, error)
       }
       this.begun = true
-      // Until then it may be the error handler, which is free to take its time.
-      if (this.#over && reply.raw.headersSent) return reply
-      return this.#send(isProxyError(payload, error) ? error : payload)
+      const own = isProxyError(payload, error) ? error : payload
+      return this.#over ? this.#sendAfterOurs(reply, own) : this.#send(own)
     }
   }
 
   answer (): void {
     this.#over = true
     this.begun = true
-    this.tells = true
-    this.#send(this.error)
+    this.tells = this.#sendUnlessHeldUp(this.error)
   }
+
+  /** Until the answer has left it may be the error handler that sends, which is free to take its time. */
+  #sendAfterOurs (reply: FastifyReply, payload: unknown): FastifyReply {
+    if (!reply.raw.headersSent) this.#sendUnlessHeldUp(payload)
+    return reply
+  }
+
+  /** Fastify throws while an error that was sent before is held up in an `onError` hook: that one is the answer. */
+  #sendUnlessHeldUp (payload: unknown): boolean {
+    try {
+      this.#send(payload)
+      return true
+    } catch (error) {
+      if ((error as { code?: string }).code === 'FST_ERR_SEND_INSIDE_ONERR') return false
+      throw error
+    }
+  }
+}
+
+/**
+ * Puts the read's own error in the place of what a consumer makes of it: proxies give one of their own, and
+ * `@fastify/compress` writes another code and status on ours.
+ */
+function putInPlace (reply: FastifyReply, error: ReadError): Answering {
+  return new Answering(reply, error)
 }
 
 /** A reply that its owner has taken out of Fastify's hands (`reply.hijack()`). */
@@ -111,7 +131,7 @@ function isHijacked (reply: FastifyReply | undefined): boolean {
 function failAndAnswer (read: BodyRead, error: ReadError): void {
   const { raw, reply, response } = read
   const hijacked = isHijacked(reply)
-  const answering = reply === undefined ? undefined : new Answering(reply, error)
+  const answering = reply === undefined ? undefined : putInPlace(reply, error)
   const told = raw.listenerCount('error') > 0
   const grace = isBeingRead(raw) && !told ? GRACE_UNTOLD : GRACE_TOLD
   const fallback = setTimeout(() => {
@@ -126,6 +146,9 @@ function failAndAnswer (read: BodyRead, error: ReadError): void {
 }
 
 function endUnanswered (read: BodyRead, error: ReadError): void {
+  const { reply, response } = read
+  // The application is told all the same.
+  if (reply !== undefined && !response.headersSent) putInPlace(reply, error)
   failIncoming(read.raw, error)
   read.source.cut()
   recordBody(read, error, { answered: false, observed: false })

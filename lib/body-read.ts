@@ -33,6 +33,8 @@ export class BodyRead implements ConnectionRead {
   #state = OPEN
   #observed = false
   #waitsForContinue = false
+  readonly #begun: number
+  readonly #lostBefore: number
   /** Made when there is something to wait for: a body that came whole with its head needs none. */
   #clock: ReadClock | undefined
 
@@ -44,6 +46,9 @@ export class BodyRead implements ConnectionRead {
     public policy: RoutePolicy
   ) {
     this.expected = declaredLength(raw.headers)
+    // The first look may be a whole resolution away.
+    this.#begun = guard.heartbeat.now()
+    this.#lostBefore = guard.heartbeat.lost
     guardIncoming(raw, this)
   }
 
@@ -96,7 +101,7 @@ export class BodyRead implements ConnectionRead {
     // The last chunk needs no time: nothing is waited for any more.
     if (received !== expected) {
       const now = this.guard.heartbeat.now()
-      this.#clockAt(now).arrive(bytes, now)
+      this.#startedClock().arrive(bytes, now)
     }
     if (this.#state > PASSING) {
       this.source.discarded()
@@ -111,7 +116,8 @@ export class BodyRead implements ConnectionRead {
   /** The last byte was read; false when the consumer must not be told so. */
   end (): boolean {
     const { received, expected } = this
-    if (this.source.isCut() || (expected !== undefined && received !== expected)) this.#endShort()
+    const cut = this.source.cutBy()
+    if (cut !== undefined || (expected !== undefined && received !== expected)) this.#endShort(cut)
     const failed = this.#state === FAILED
     this.#state = DONE
     this.source.ended()
@@ -121,7 +127,7 @@ export class BodyRead implements ConnectionRead {
   /** The consumer does not keep up: until it does, the time is not the client's. */
   held (): void {
     const now = this.guard.heartbeat.now()
-    const clock = this.#clockAt(now)
+    const clock = this.#startedClock()
     if (clock.isPaused) return
     clock.pause(now)
     this.source.watchResume()
@@ -132,9 +138,9 @@ export class BodyRead implements ConnectionRead {
   }
 
   look (now: number): boolean {
-    if (this.#isLeft()) this.abandon()
+    this.leave()
     if (this.#state !== OPEN && this.#state !== ABANDONED) return false
-    const clock = this.#clockAt(now)
+    const clock = this.#startedClock()
     if (this.#waitsForContinue || this.source.isHeldBack()) clock.pause(now)
     else clock.resume(now)
     return clock.expired(now) !== undefined
@@ -154,6 +160,7 @@ export class BodyRead implements ConnectionRead {
    */
   fail (violation: Violation): boolean {
     if (this.#state !== OPEN) return this.#state === PASSING
+    if (this.leave()) return false
     if (this.#observes(violation)) return true
     this.broken(violation)
     return false
@@ -177,8 +184,16 @@ export class BodyRead implements ConnectionRead {
 
   /** The source ended before the body did, which the consumer must not take for its end. */
   truncated (violation: Violation): void {
+    if (this.leave()) return
     if (this.#state === OPEN) this.broken(violation)
     else if (this.#observed) failIncoming(this.raw, readError(violation, this.facts()))
+  }
+
+  /** Abandons what is left where the answer was given since the last look, and nobody reads on. */
+  leave (): boolean {
+    const left = this.#isLeft()
+    if (left) this.abandon()
+    return left
   }
 
   /** The answer was given without the rest of the body, which is no read any more. */
@@ -193,6 +208,7 @@ export class BodyRead implements ConnectionRead {
   /** The client waits for `100 Continue`: until it is sent, the time is ours. */
   awaitContinue (): void {
     this.#waitsForContinue = true
+    this.#startedClock().pause(this.#begun)
   }
 
   continued (): void {
@@ -203,8 +219,8 @@ export class BodyRead implements ConnectionRead {
   facts (): ReadFacts {
     const { expected, received } = this
     const now = this.guard.heartbeat.now()
-    const clock = this.#clockAt(now)
-    return readFacts('body', expected, received, clock.elapsed(now), clock.paused(now), clock.idle(now))
+    const clock = this.#startedClock()
+    return readFacts('body', expected, received, clock.elapsed(now), clock.paused(now, this.guard.heartbeat.lost), clock.idle(now))
   }
 
   #close (violation: Violation): ReadError {
@@ -222,9 +238,9 @@ export class BodyRead implements ConnectionRead {
     return true
   }
 
-  #endShort (): void {
+  #endShort (cut: Violation | undefined): void {
     if (this.#isLeft()) this.abandon()
-    else if (this.source.isCut()) this.truncated({ code: 'FST_READ_ABORTED' })
+    else if (cut !== undefined) this.truncated(cut)
     else this.fail({ code: 'FST_READ_LENGTH_MISMATCH' })
   }
 
@@ -233,8 +249,8 @@ export class BodyRead implements ConnectionRead {
     return isFinished(this.response) && (this.#state === FAILED || !isBeingRead(this.raw))
   }
 
-  #clockAt (now: number): ReadClock {
-    this.#clock ??= new ReadClock(this.policy.clock, now)
+  #startedClock (): ReadClock {
+    this.#clock ??= new ReadClock(this.policy.clock, this.#begun, this.#lostBefore)
     return this.#clock
   }
 

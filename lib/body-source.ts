@@ -1,3 +1,4 @@
+import type { Violation } from './errors.js'
 import type { LingerOptions } from './options.js'
 
 /** Where the bytes of a body come from: an HTTP/1 connection, an HTTP/2 stream, or `inject()`. */
@@ -5,8 +6,8 @@ export interface BodySource {
   readonly protocol: 'http/1.1' | 'h2'
   /** Whether bytes are not read because the application has not taken what came. */
   isHeldBack (): boolean
-  /** Whether what looks like the end of the body is that of its source. */
-  isCut (): boolean
+  /** Why what looks like the end of the body is that of its source, if it is. */
+  cutBy (): Violation | undefined
   /** Whether somebody else answers on its connection by now. */
   isTaken? (): boolean
   /** Bytes are no longer read: tells the read when that ends. */

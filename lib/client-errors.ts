@@ -77,6 +77,7 @@ export class ClientErrors {
     // What goes wrong in a TLS handshake is told of the TLS socket; the connection is still that of TCP.
     const connection = connectionOf(socket) ?? connectionOf(rawSocketOf(socket))
     const read = connection?.read
+    if (read instanceof BodyRead) read.leave()
     if (connection === undefined) this.#pass(error, socket)
     else if (connection.isOver) this.#afterAnswer(error, connection)
     else if (read instanceof BodyRead) this.#inBody(error, socket, read)

@@ -7,7 +7,7 @@ import { HandshakeRead } from './handshake-read.js'
 import { HeadRead } from './head-read.js'
 import type { ConnectionPhase, Watched } from './heartbeat.js'
 import { Linger } from './linger.js'
-import { keepAliveOver } from './node-http.js'
+import { keepAliveOver, pendingResponse } from './node-http.js'
 import type { LingerOptions } from './options.js'
 
 export const kConnection = Symbol('fastify-read-guard.connection')
@@ -120,20 +120,20 @@ export class Connection implements Watched, BodySource {
   }
 
   abandoned (linger: LingerOptions | false): void {
-    if (linger !== false) this.read = new Linger(this, linger)
+    if (linger === false) this.socket.resume()
+    else this.read = new Linger(this, linger)
   }
 
-  isCut (): boolean {
-    return false
-  }
+  cutBy (): undefined {}
 
   cut (): void {
     this.socket.destroy()
   }
 
-  /** Bytes came that nobody is to see. */
+  /** Bytes came that nobody is to see. While an answer is still owed, no more of them are read: only lingering has bounds. */
   discarded (): void {
     if (this.read instanceof Linger) this.read.arrived()
+    else if (pendingResponse(this.socket) !== undefined) this.socket.pause()
   }
 
   /** The socket is paused: its next 'resume' ends that. */

@@ -6,14 +6,24 @@ export class CountedTime {
   readonly #longest: number
   #counted = 0
   #beatAt: number
+  #lost = 0
 
   constructor (longest: number, real: number) {
     this.#longest = longest
     this.#beatAt = real
   }
 
+  /** Milliseconds left out so far, as of the last `now` or `beat`. */
+  get lost (): number {
+    return this.#lost
+  }
+
   now (real: number): number {
-    return this.#counted + Math.min(real - this.#beatAt, this.#longest)
+    const sinceBeat = real - this.#beatAt
+    if (sinceBeat <= this.#longest) return this.#counted + sinceBeat
+    this.#lost += sinceBeat - this.#longest
+    this.#beatAt = real - this.#longest
+    return this.#counted + this.#longest
   }
 
   beat (real: number): number {

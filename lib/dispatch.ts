@@ -28,7 +28,8 @@ function beginStream (guard: Guard, request: IncomingMessage, response: ServerRe
 function admit (guard: Guard, connection: Connection, request: IncomingMessage, response: ServerResponse): boolean {
   if (connection.isOver) {
     // Its answer was given before it was complete; nobody is to see the request now.
-    request.resume()
+    request.on('data', () => connection.discarded())
+    connection.discarded()
     connection.read?.tooLate?.(response)
     return false
   }

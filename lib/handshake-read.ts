@@ -12,7 +12,7 @@ export class HandshakeRead implements ConnectionRead {
 
   constructor (connection: Connection, now: number) {
     this.#connection = connection
-    this.#clock = new ReadClock({ total: connection.guard.options.handshakeTimeout, idle: 0, minRate: false }, now)
+    this.#clock = new ReadClock({ total: connection.guard.options.handshakeTimeout, idle: 0, minRate: false }, now, connection.guard.heartbeat.lost)
   }
 
   look (now: number): boolean {
@@ -34,7 +34,7 @@ export class HandshakeRead implements ConnectionRead {
     const { guard, socket } = connection
     const now = guard.heartbeat.now()
     const clock = this.#clock
-    const error = readError(violation, readFacts('handshake', undefined, socket.bytesRead, clock.elapsed(now), clock.paused(now), clock.idle(now)))
+    const error = readError(violation, readFacts('handshake', undefined, socket.bytesRead, clock.elapsed(now), clock.paused(now, guard.heartbeat.lost), clock.idle(now)))
     if (violation.code === 'FST_READ_ABORTED') error.statusCode = guard.options.abortStatusCode
     else delete error.statusCode
     if (observed || !this.#observed) {

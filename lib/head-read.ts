@@ -18,7 +18,7 @@ export class HeadRead implements ConnectionRead {
   constructor (connection: Connection, now: number, mayBeStray: boolean) {
     const { headersTimeout, minHeadersRate } = connection.guard.options
     this.#connection = connection
-    this.#clock = new ReadClock({ total: headersTimeout, idle: 0, minRate: minHeadersRate }, now)
+    this.#clock = new ReadClock({ total: headersTimeout, idle: 0, minRate: minHeadersRate }, now, connection.guard.heartbeat.lost)
     this.#mayBeStray = mayBeStray
   }
 
@@ -69,6 +69,6 @@ export class HeadRead implements ConnectionRead {
 
   #facts (now: number): ReadFacts {
     const clock = this.#clock
-    return readFacts('headers', undefined, clock.received, clock.elapsed(now), clock.paused(now), clock.idle(now))
+    return readFacts('headers', undefined, clock.received, clock.elapsed(now), clock.paused(now, this.#connection.guard.heartbeat.lost), clock.idle(now))
   }
 }

@@ -34,6 +34,11 @@ export class Heartbeat {
     return this.#time.now(performance.now())
   }
 
+  /** Milliseconds that were not counted so far, because this process could not run; as of the last `now()`. */
+  get lost (): number {
+    return this.#time.lost
+  }
+
   add (watched: Watched): void {
     this.#watched.add(watched)
     if (this.#timer !== undefined) return
@@ -61,15 +66,15 @@ export class Heartbeat {
       if (watched.look(now)) (nominated ??= []).push(watched)
     }
     // The poll phase comes between a timer and its setImmediate: what lies in the kernel is read before the verdict.
-    if (nominated !== undefined) setImmediate(() => this.#judge(nominated))
+    if (nominated !== undefined) setImmediate(() => this.#judge(nominated, now))
     if (this.#watched.size === 0) {
       clearInterval(this.#timer)
       this.#timer = undefined
     }
   }
 
-  #judge (nominated: readonly Watched[]): void {
-    const now = this.now()
+  /** @param now that of the beat: what has happened since is not held against anybody before the next one */
+  #judge (nominated: readonly Watched[], now: number): void {
     for (const watched of nominated) watched.judge(now)
   }
 }

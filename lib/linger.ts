@@ -1,8 +1,11 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Connection, ConnectionRead } from './connection.js'
-import { pendingResponse } from './node-http.js'
+import { forget, pendingResponse } from './node-http.js'
 import type { LingerOptions } from './options.js'
+
+/** A timer comes so many milliseconds late without being late. */
+const LATE = 10
 
 /**
  * What the client still sends after its answer was given is read and thrown away, so that closing does not reset the
@@ -13,6 +16,7 @@ export class Linger implements ConnectionRead {
   readonly #socket: Socket
   readonly #bytes: number
   readonly #until: number
+  readonly #nextLook: number
   /** Whether the answer was the connection's last. */
   last = false
 
@@ -21,8 +25,8 @@ export class Linger implements ConnectionRead {
     guard.lingered++
     this.#socket = socket
     this.#bytes = socket.bytesRead + bounds.bytes
-    // The look that would come after the bound is too late.
-    this.#until = performance.now() + bounds.timeout - guard.options.resolution
+    this.#until = performance.now() + bounds.timeout
+    this.#nextLook = guard.options.resolution + LATE
     socket.resume()
   }
 
@@ -32,13 +36,19 @@ export class Linger implements ConnectionRead {
     this.#socket.end()
   }
 
-  /** Bytes came: closes at the byte bound. */
-  arrived (): void {
-    if (this.#socket.bytesRead >= this.#bytes) this.#socket.destroy()
+  /** Closes at the bounds as bytes come: a fast client gets no further than one read, also where the looks are late. */
+  arrived (ahead = 0): void {
+    if (this.#socket.bytesRead >= this.#bytes || performance.now() + ahead >= this.#until) this.#socket.destroy()
+  }
+
+  tooLate (response: ServerResponse): void {
+    if (pendingResponse(this.#socket) === response) forget(response)
+    else this.#socket.destroy()
   }
 
   look (): boolean {
-    if (this.#socket.bytesRead >= this.#bytes || performance.now() >= this.#until) this.#socket.destroy()
+    // The look that would come after the bound is too late.
+    this.arrived(this.#nextLook)
     return false
   }
 

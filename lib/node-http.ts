@@ -20,6 +20,14 @@ export function pendingResponse (socket: Socket): ServerResponse | undefined {
   return (socket as HttpSocket)._httpMessage ?? undefined
 }
 
+/**
+ * Takes a request for which there will be no answer from what Node keeps for the connection until then: a client that
+ * makes one after the other could fill the memory with them. Node does it on 'finish' (`resOnFinish`).
+ */
+export function forget (response: ServerResponse): void {
+  response.emit('finish')
+}
+
 /** The server that accepted the connection. */
 export function serverOf (socket: Socket): Server | undefined {
   return (socket as HttpSocket).server
@@ -88,6 +96,8 @@ export function endOf (response: ServerResponse): ServerResponse | ServerHttp2St
 
 /** Whether the whole answer was handed to the operating system. */
 export function isFinished (response: ServerResponse): boolean {
+  // inject() has its answer while a socket that leads nowhere still swallows it.
+  if ('_lightMyRequest' in response) return response.writableEnded
   const end = endOf(response)
   // A stream that is reset ends as well.
   return end.writableFinished && !('aborted' in end && end.aborted)

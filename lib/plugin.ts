@@ -8,7 +8,7 @@ import type { Guard } from './guard.js'
 import { Heartbeat } from './heartbeat.js'
 import { bodyReadOf, isInjectedBody } from './incoming.js'
 import { InjectedSource } from './injected-source.js'
-import { OptionsInvalidError, resolveOptions, resolveRoute, type ReadGuardOptions, type RoutePolicy } from './options.js'
+import { OptionsInvalidError, resolveOptions, resolveRoute, unguarded, type ReadGuardOptions, type RoutePolicy } from './options.js'
 import { readRawBody, type RawBodyOptions } from './read-raw-body.js'
 import { requestReadGuard } from './request-read-guard.js'
 import { guardServer, type RequestListener } from './server-guard.js'
@@ -22,9 +22,16 @@ interface RouteConfig {
   [kPolicy]?: RoutePolicy | false
 }
 
+/** Fastify does not say which `bodyLimit` was passed: a parser may have a smaller one of its own. */
+function passedLimit ({ raw, routeOptions: { bodyLimit } }: FastifyRequest): number | undefined {
+  const read = bodyReadOf(raw)
+  const decoded = raw.headers['content-encoding'] !== undefined
+  return decoded || Math.max(read?.expected ?? 0, read?.received ?? 0) > bodyLimit ? bodyLimit : undefined
+}
+
 /** Fastify's own refusals of a body, which keep their code towards the client, by what they are recorded as. */
 const refusals: Readonly<Record<string, (request: FastifyRequest) => Violation>> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: (request) => ({ code: 'FST_READ_BODY_TOO_LARGE', limit: request.routeOptions.bodyLimit }),
+  FST_ERR_CTP_BODY_TOO_LARGE: (request) => ({ code: 'FST_READ_BODY_TOO_LARGE', limit: passedLimit(request) }),
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: () => ({ code: 'FST_READ_LENGTH_MISMATCH' })
 }
 
@@ -77,7 +84,7 @@ export function readGuard (app: FastifyInstance, options: ReadGuardOptions, regi
     let read = bodyReadOf(raw)
     if (read === undefined) {
       if (!isInjectedBody(raw)) return done()
-      const source = new InjectedSource(guard, raw)
+      const source = new InjectedSource(guard, raw, reply.raw)
       read = new BodyRead(guard, source, raw, reply.raw, policy)
       source.watch(read)
     }
@@ -88,7 +95,7 @@ export function readGuard (app: FastifyInstance, options: ReadGuardOptions, regi
   app.decorate('readGuard', { stats: () => statsOf(guard, since) })
   app.decorateRequest('readGuard', {
     getter (this: FastifyRequest) {
-      return requestReadGuard(bodyReadOf(this.raw), policyOf(this) || policy)
+      return requestReadGuard(bodyReadOf(this.raw), policyOf(this) || unguarded)
     }
   })
   function ownRawBody (this: FastifyRequest, rawBodyOptions?: RawBodyOptions): Promise<Buffer | string> {

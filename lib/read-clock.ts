@@ -21,7 +21,8 @@ const RUNNING = -1
 
 /**
  * One read against its limits: bytes in, counted time in, verdict out. It has no timer and no socket, and never asks
- * what time it is: every `now` is given, in counted milliseconds (see `CountedTime`), and must not decrease.
+ * what time it is: every `now` is given, in counted milliseconds (see `CountedTime`). What happens is told in order; the
+ * verdict may be asked for a moment that is over, with what has come since to the client's credit.
  *
  * Total, idle and rate are three ways to run out of time. A limit that is reached exactly has run out.
  */
@@ -29,17 +30,19 @@ export class ReadClock {
   received = 0
   #limits: ClockLimits
   readonly #started: number
+  readonly #lostBefore: number
   #pausedTotal = 0
   #pausedAt = RUNNING
   #lastByte = 0
-  /** Milliseconds of the client's time left in the bucket, as of `#balanceAt`. */
-  #balance: number
-  #balanceAt = 0
+  /** When the bucket will be empty, in the client's own time. */
+  #emptyAt: number
 
-  constructor (limits: ClockLimits, now: number) {
+  /** @param lost milliseconds that this process has lost so far, which no `now` counts */
+  constructor (limits: ClockLimits, now: number, lost: number) {
     this.#limits = limits
     this.#started = now
-    this.#balance = limits.minRate === false ? 0 : limits.minRate.gracePeriod
+    this.#lostBefore = lost
+    this.#emptyAt = limits.minRate === false ? 0 : limits.minRate.gracePeriod
   }
 
   /** The client's own time since the read began. */
@@ -48,8 +51,8 @@ export class ReadClock {
   }
 
   /** Time since the read began in which the client could not be expected to send. */
-  paused (now: number): number {
-    return this.#pausedTotal + (this.#pausedAt === RUNNING ? 0 : now - this.#pausedAt)
+  paused (now: number, lost: number): number {
+    return lost - this.#lostBefore + this.#pausedTotal + (this.#pausedAt === RUNNING ? 0 : now - this.#pausedAt)
   }
 
   /** The client's own time since its last byte. */
@@ -63,9 +66,7 @@ export class ReadClock {
     this.#lastByte = elapsed
     const { minRate } = this.#limits
     if (minRate === false) return
-    const left = this.#balance - (elapsed - this.#balanceAt)
-    this.#balance = Math.min(minRate.gracePeriod, left + bytes * 1000 / minRate.bytesPerSecond)
-    this.#balanceAt = elapsed
+    this.#emptyAt = Math.min(elapsed + minRate.gracePeriod, this.#emptyAt + bytes * 1000 / minRate.bytesPerSecond)
   }
 
   get isPaused (): boolean {
@@ -85,10 +86,7 @@ export class ReadClock {
   /** New limits for this read from now on; a changed rate starts with a full bucket. */
   setLimits (limits: ClockLimits, now: number): void {
     const { minRate } = limits
-    if (minRate !== false && minRate !== this.#limits.minRate) {
-      this.#balance = minRate.gracePeriod
-      this.#balanceAt = this.elapsed(now)
-    }
+    if (minRate !== false && minRate !== this.#limits.minRate) this.#emptyAt = this.elapsed(now) + minRate.gracePeriod
     this.#limits = limits
   }
 
@@ -106,10 +104,7 @@ export class ReadClock {
       overdue = elapsed - this.#lastByte - idle
       expiry = 'idle'
     }
-    if (minRate !== false) {
-      const left = this.#balance - (elapsed - this.#balanceAt)
-      if (left <= 0 && -left > overdue) expiry = 'rate'
-    }
+    if (minRate !== false && elapsed >= this.#emptyAt && elapsed - this.#emptyAt > overdue) expiry = 'rate'
     return expiry
   }
 }

@@ -2,11 +2,12 @@ import type { IncomingMessage } from 'node:http'
 import getRawBody from 'raw-body'
 import type { BodyRead } from './body-read.js'
 import { BodyConsumedError, readError, readFacts, type ReadErrorCode } from './errors.js'
+import { bytes } from './option-rules.js'
 
 export interface RawBodyOptions {
   /** Encoding to decode the body with, as `iconv-lite` names it; `true` is UTF-8. Without it the result is a `Buffer`. */
   readonly encoding?: string | true
-  /** Bytes this body may have, below the route's `bodyLimit`. */
+  /** Bytes this body may have, below the route's `bodyLimit`; `0` is no limit of its own. */
   readonly limit?: number
 }
 
@@ -23,16 +24,17 @@ function isConsumed (raw: IncomingMessage): boolean {
 /**
  * The whole body of a request that no parser has consumed, as sent.
  *
- * @throws the read's own `ReadError`; FST_READ_BODY_CONSUMED if something else has read the body
+ * @throws the read's own `ReadError`; FST_READ_BODY_CONSUMED if something else has read the body; FST_READ_OPTIONS_INVALID on a wrong limit
  */
 export async function readRawBody (raw: IncomingMessage, read: BodyRead | undefined, options: RawBodyOptions = {}): Promise<Buffer | string> {
-  const { encoding = null, limit } = options
+  const { encoding = null, limit = 0 } = options
+  bytes(limit, 'readRawBody(): limit', undefined)
   if (read?.error !== undefined) throw read.error
   if (isConsumed(raw)) throw new BodyConsumedError()
-  if (limit !== undefined) read?.lowerBodyLimit(limit)
+  if (limit > 0) read?.lowerBodyLimit(limit)
   if (read?.error !== undefined) throw read.error
   try {
-    return await getRawBody(raw, { encoding, limit: limit ?? null, ...(read?.expected === undefined ? {} : { length: read.expected }) })
+    return await getRawBody(raw, { encoding, limit: limit > 0 ? limit : null, ...(read?.expected === undefined ? {} : { length: read.expected }) })
   } catch (error) {
     const code = codes[(error as { type?: string }).type ?? ''] // raw-body tells its errors apart by `type`
     if (code === undefined) throw error

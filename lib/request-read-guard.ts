@@ -1,5 +1,5 @@
 import type { BodyRead } from './body-read.js'
-import { mergeLimits, type ReadLimits, type RoutePolicy } from './options.js'
+import { mergeLimits, type ReadGuardRouteOptions, type ReadLimits, type RoutePolicy } from './options.js'
 
 /** The read of one request's body, as the application sees it: `request.readGuard`. */
 export interface RequestReadGuard {
@@ -21,7 +21,7 @@ export interface RequestReadGuard {
    *
    * @throws FST_READ_OPTIONS_INVALID on a wrong value
    */
-  setLimits (changes: Partial<ReadLimits>): void
+  setLimits (changes: ReadGuardRouteOptions): void
 }
 
 class BodyReadGuard implements RequestReadGuard {
@@ -38,7 +38,7 @@ class BodyReadGuard implements RequestReadGuard {
   get paused (): number { return this.#read.facts().paused }
   get limits (): ReadLimits { return this.#read.policy.limits }
 
-  setLimits (changes: Partial<ReadLimits>): void {
+  setLimits (changes: ReadGuardRouteOptions): void {
     this.#read.setPolicy(mergeLimits(this.#read.policy, changes))
   }
 }
@@ -57,7 +57,7 @@ class NoBodyReadGuard implements RequestReadGuard {
 
   get limits (): ReadLimits { return this.#policy.limits }
 
-  setLimits (changes: Partial<ReadLimits>): void {
+  setLimits (changes: ReadGuardRouteOptions): void {
     mergeLimits(this.#policy, changes)
   }
 }

@@ -63,7 +63,11 @@ export function guardServer (guard: Guard, server: Server): readonly RequestList
   backstop()
   // What the application set meanwhile counts.
   server.prependListener('listening', backstop)
-  server.on('close', () => guard.heartbeat.sweep())
+  server.on('close', () => {
+    guard.heartbeat.sweep()
+    // Reads also fail while the server closes.
+    guard.journal.close()
+  })
   watchConnections(guard, server, enforced)
   return watchRequests(guard, server)
 }

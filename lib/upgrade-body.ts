@@ -22,9 +22,7 @@ class UpgradeSource implements BodySource {
     return this.#connection.isHeldBack()
   }
 
-  isCut (): boolean {
-    return false
-  }
+  cutBy (): undefined {}
 
   /** Its new owner may write before the body has ended. */
   isTaken (): boolean {

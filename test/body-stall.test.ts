@@ -1,5 +1,5 @@
 import t from 'tap'
-import { observeAll, type Failure } from './support/body-exchange.js'
+import { observeAll, type Failure, type Limits } from './support/body-exchange.js'
 import { consumers } from './support/consumers.js'
 import { expectAnswered } from './support/expect-failed-body.js'
 import { head } from './support/raw-client.js'
@@ -8,11 +8,15 @@ const LIMIT = 400
 const RESOLUTION = 50
 const expected = { code: 'FST_READ_BODY_IDLE_TIMEOUT', reason: 'body_idle_timeout', statusCode: 408, due: () => LIMIT, resolution: RESOLUTION } as const
 
+/** The long grace of who never answers is waited for once. */
+const patient = consumers.filter(({ fate }) => fate !== 'mute')
+
 /** A client that declares 400 bytes or more, and sends some of them. */
-function stall (name: string, bytes: number): Failure {
+function stall (name: string, bytes: number, limits: Limits = { guard: { bodyIdleTimeout: LIMIT } }): Failure {
   return {
     name,
-    guard: { bodyIdleTimeout: LIMIT, resolution: RESOLUTION, linger: { timeout: 300 } },
+    ...limits,
+    guard: { resolution: RESOLUTION, linger: { timeout: 300 }, ...limits.guard },
     send: async (client, { url, headers, body }) => {
       const whole = body(400)
       const begun = head('POST', url, { ...headers, 'Content-Length': whole.length })
@@ -29,9 +33,18 @@ t.test('a body that stalls is ended with 408 once it was idle for its limit', as
 })
 
 t.test('so is one of which no byte comes', async (t) => {
-  // The long grace has been waited for once.
-  const others = consumers.filter(({ fate }) => fate !== 'mute')
-  for (const observation of await observeAll(others, stall('silence', 0))) {
+  for (const observation of await observeAll(patient, stall('silence', 0))) {
     t.test(observation.consumer.name, async (t) => expectAnswered(t, observation, expected))
+  }
+})
+
+t.test("a body that outlasts Fastify's requestTimeout is ended with 408 as well, and not by Node", async (t) => {
+  const limits = { guard: {}, fastify: { requestTimeout: LIMIT, http: { connectionsCheckingInterval: RESOLUTION } } }
+  for (const observation of await observeAll(patient, stall('requestTimeout', 200, limits))) {
+    t.test(observation.consumer.name, async (t) => {
+      expectAnswered(t, observation, { code: 'FST_READ_BODY_TIMEOUT', reason: 'body_timeout', statusCode: 408 })
+      const [record] = observation.records
+      if (record !== undefined) t.equal(record.limit, LIMIT)
+    })
   }
 })

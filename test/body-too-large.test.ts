@@ -6,7 +6,7 @@ import { chunk, head } from './support/raw-client.js'
 
 const LIMIT = 1_000
 const tooLarge = { code: 'FST_READ_BODY_TOO_LARGE', reason: 'body_too_large', statusCode: 413 } as const
-const buffering = consumers.filter(({ buffers }) => buffers)
+const buffering = consumers.filter(({ buffers, fate }) => buffers && fate !== 'early')
 
 const limits = {
   ours: { guard: { bodyLimit: LIMIT, linger: { timeout: 300 } } },

@@ -1,7 +1,6 @@
 import t, { type Test } from 'tap'
-import type { FastifyServerOptions } from 'fastify'
 import type { ReadGuardOptions } from '../lib/index.js'
-import { guardedApp, until, type GuardedApp } from './support/guarded-app.js'
+import { guardedApp, until, type GuardedApp, type GuardedAppOptions } from './support/guarded-app.js'
 import { chunk, head, onlyAnswer, parseAnswers, RawClient, repeat } from './support/raw-client.js'
 
 t.jobs = 16
@@ -11,7 +10,7 @@ const MARGIN = 1_000
 /** Node looks once a second. */
 const NODE_LOOKS = 1_000
 
-async function app (t: Test, fastify: FastifyServerOptions, guard: ReadGuardOptions = {}): Promise<GuardedApp> {
+async function app (t: Test, fastify: NonNullable<GuardedAppOptions['fastify']>, guard: ReadGuardOptions = {}): Promise<GuardedApp> {
   const guarded = await guardedApp({
     fastify,
     guard: { headersTimeout: HEADERS_TIMEOUT, bodyTimeout: 0, resolution: 50, ...guard },

@@ -46,7 +46,7 @@ t.test('a head that stalls is answered at the limit', async (t) => {
         received: bytes.length,
         expected: undefined,
         limit: HEADERS_TIMEOUT,
-        paused: 0,
+        paused: Number,
         method: undefined,
         url: undefined,
         route: undefined,

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import type { FastifyInstance, FastifyServerOptions } from 'fastify'
 import type { AbortRecord, ReadGuardOptions } from '../../lib/index.js'
 import type { Consumer } from './consumers.js'
@@ -18,21 +19,12 @@ export interface Failure {
   readonly name: string
   readonly guard: ReadGuardOptions
   readonly fastify?: FastifyServerOptions
-  /** What the client does; it need not wait for the end. */
-  readonly send: (client: RawClient, consumer: Consumer) => Promise<Sent>
+  /** What the client does; it need not wait for the end. `dispatched` resolves when the request has reached the application. */
+  readonly send: (client: RawClient, consumer: Consumer, dispatched: Promise<unknown>) => Promise<Sent>
 }
 
-/** All that both sides saw of one failed body, once nothing more can come. */
-export interface Observation {
-  readonly consumer: Consumer
-  readonly sent: Sent
-  readonly seen: Seen
-  readonly answers: readonly Answer[]
-  /** Milliseconds from the client's first byte to the first of the answer; NaN without one. */
-  readonly answerAfter: number
-  /** Milliseconds in which this process could not run meanwhile. */
-  readonly lag: number
-  readonly remotePort: number | undefined
+/** What the application saw of one body that failed. */
+interface Outcome {
   readonly records: readonly AbortRecord[]
   /** What the application's error handler, and `onError`, were called with. */
   readonly handled: readonly Error[]
@@ -41,6 +33,20 @@ export interface Observation {
   readonly noise: readonly LogLine[]
   /** What has not come to its end. */
   readonly hanging: readonly string[]
+}
+
+/** All that both sides saw of it, once nothing more can come. */
+export interface Observation extends Outcome {
+  readonly consumer: Consumer
+  readonly sent: Sent
+  /** The end of the connection, where there is one. */
+  readonly seen: Seen | undefined
+  readonly answers: ReadonlyArray<Pick<Answer, 'statusCode' | 'headers' | 'json'>>
+  /** Milliseconds from the request's beginning to its answer; NaN without one. */
+  readonly answerAfter: number
+  /** Milliseconds in which this process could not run meanwhile. */
+  readonly lag: number
+  readonly remotePort: number | undefined
 }
 
 /** What has begun and has to end. */
@@ -57,9 +63,8 @@ class Pending {
   }
 }
 
-interface Exchange {
+export interface Exchange {
   readonly consumer: Consumer
-  readonly failure: Failure
   readonly guarded: GuardedApp
   readonly pending: Pending
   readonly reqIds: readonly string[]
@@ -70,13 +75,15 @@ function watchServer (app: FastifyInstance, pending: Pending): void {
   app.server.on('request', (_request, response) => { response.once('close', pending.begin('response')) })
 }
 
-async function start (consumer: Consumer, failure: Failure): Promise<Exchange> {
+export type Limits = Pick<Failure, 'guard' | 'fastify'>
+
+export async function start (consumer: Consumer, { guard, fastify }: Limits): Promise<Exchange> {
   const pending = new Pending()
   const reqIds: string[] = []
   const guarded = await guardedApp({
-    guard: failure.guard,
+    guard,
     fastify: {
-      ...failure.fastify,
+      ...fastify,
       genReqId: () => {
         reqIds.push(`request ${reqIds.length + 1}`)
         return reqIds.at(-1) ?? ''
@@ -91,7 +98,7 @@ async function start (consumer: Consumer, failure: Failure): Promise<Exchange> {
       })
     }
   })
-  return { consumer, failure, guarded, pending, reqIds }
+  return { consumer, guarded, pending, reqIds }
 }
 
 function hanging ({ guarded, pending }: Exchange): string[] {
@@ -99,8 +106,15 @@ function hanging ({ guarded, pending }: Exchange): string[] {
   return [...pending.list(), ...reading]
 }
 
-async function observe (exchange: Exchange): Promise<Observation> {
-  const { consumer, failure, guarded } = exchange
+/** What the application saw, once all has ended, or will not. */
+export async function outcomeOf (exchange: Exchange, isOver = () => true): Promise<Outcome> {
+  const { guarded: { records, handled, onError, log }, reqIds } = exchange
+  await until(() => isOver() && hanging(exchange).length === 0, 'nothing hangs').catch(() => {}) // what does is for the test to say
+  return { records, handled, onError, reqIds, noise: noise(log), hanging: hanging(exchange) }
+}
+
+async function observe (exchange: Exchange, { send }: Failure): Promise<Observation> {
+  const { consumer, guarded } = exchange
   const client = new RawClient(guarded.port)
   await client.connected()
   const remotePort = client.socket.localPort
@@ -108,32 +122,17 @@ async function observe (exchange: Exchange): Promise<Observation> {
   const begun = performance.now()
   let answerAfter = NaN
   client.socket.once('data', () => { answerAfter = performance.now() - begun })
-  const sent = await failure.send(client, consumer)
-  await until(() => client.socket.closed && hanging(exchange).length === 0, 'nothing hangs').catch(() => {}) // what does is for the test to say
-  const left = hanging(exchange)
+  const sent = await send(client, consumer, once(guarded.app.server, 'request'))
+  const outcome = await outcomeOf(exchange, () => client.socket.closed)
   client.socket.destroy()
   const seen = await client.closed
-  return {
-    consumer,
-    sent,
-    seen,
-    answers: parseAnswers(seen.text),
-    answerAfter,
-    lag: lag(),
-    remotePort,
-    records: guarded.records,
-    handled: guarded.handled,
-    onError: guarded.onError,
-    reqIds: exchange.reqIds,
-    noise: noise(guarded.log),
-    hanging: left
-  }
+  return { ...outcome, consumer, sent, seen, answers: parseAnswers(seen.text), answerAfter, lag: lag(), remotePort }
 }
 
 /** Has the body fail in every one of the consumers, all at the same time, each in an application of its own. */
 export async function observeAll (consumers: readonly Consumer[], failure: Failure): Promise<Observation[]> {
   const exchanges = await Promise.all(consumers.map((consumer) => start(consumer, failure)))
-  const observations = await Promise.all(exchanges.map(observe))
+  const observations = await Promise.all(exchanges.map((exchange) => observe(exchange, failure)))
   await Promise.all(exchanges.map(({ guarded }) => guarded.app.close()))
   return observations
 }

@@ -6,7 +6,7 @@ import compress from '@fastify/compress'
 import formbody from '@fastify/formbody'
 import httpProxy from '@fastify/http-proxy'
 import multipart from '@fastify/multipart'
-import fastify, { type FastifyInstance, type FastifyRequest, type HTTPMethods } from 'fastify'
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type HTTPMethods } from 'fastify'
 import getRawBody from 'raw-body'
 import { delay } from './raw-client.js'
 
@@ -46,7 +46,7 @@ export interface Consumer {
   readonly register: (app: FastifyInstance, track: Track) => void | Promise<void>
 }
 
-type Handler = (request: FastifyRequest) => Promise<unknown>
+type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>
 
 const json = (bytes: number): Buffer => Buffer.from(`{"a":"${'x'.repeat(bytes - 8)}"}`)
 const text = (bytes: number): Buffer => Buffer.alloc(bytes, 'x')
@@ -90,7 +90,7 @@ function reader (name: string, handler: Handler, options: Partial<Consumer> = {}
     ...options,
     register: (app, track) => {
       app.addContentTypeParser('application/x-stream', (_request, payload, done) => done(null, payload))
-      app.post('/', (request) => track(handler(request)))
+      app.post('/', (request, reply) => track(handler(request, reply)))
     }
   }
 }
@@ -103,7 +103,7 @@ function uploader (name: string, handler: Handler): Consumer {
     body: file,
     register: async (app, track) => {
       await app.register(multipart)
-      app.post('/', (request) => track(handler(request)))
+      app.post('/', (request, reply) => track(handler(request, reply)))
     }
   }
 }
@@ -190,11 +190,11 @@ const readers: readonly Consumer[] = [
   { ...base, name: '@fastify/http-proxy', headers: { 'Content-Type': 'application/octet-stream' }, body: text, says: 'response errored', register: proxied }
 ]
 
-const closed = (request: FastifyRequest): Promise<void> => new Promise((resolve) => { request.raw.socket.once('close', () => resolve()) })
+const over: Handler = (_request, reply) => new Promise((resolve) => { reply.raw.once('finish', resolve).once('close', resolve) })
 
 const unread: readonly Consumer[] = [
   reader('a handler that does not read', async () => { await delay(OWN_TIME); return { own: true } }, { fate: 'own', statusCode: 200 }),
-  reader('a handler that neither reads nor answers', closed, { fate: 'mute' }),
+  reader('a handler that neither reads nor answers', over, { fate: 'mute' }),
   { ...base, name: 'a 404 of an unknown type', fate: 'early', url: '/missing', route: undefined, headers: { 'Content-Type': 'application/x-unknown' }, body: text, statusCode: 404, register: () => {} },
   {
     ...buffered('a 401 of an onRequest hook', 'application/json', json, (app) => {

@@ -1,3 +1,4 @@
+import type { ServerOptions } from 'node:http'
 import type { SecureServerOptions } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { Writable } from 'node:stream'
@@ -22,8 +23,9 @@ export interface GuardedApp {
   recorded: (count?: number) => Promise<AbortRecord[]>
 }
 
-/** What Fastify has other types for: `https`, `http2`. */
+/** What Fastify has other types for: `http`, `https`, `http2`. */
 export interface ServerKind {
+  readonly http?: ServerOptions & { connectionsCheckingInterval?: number }
   readonly https?: SecureServerOptions
   readonly http2?: boolean
   readonly http2SessionTimeout?: number

@@ -25,8 +25,15 @@ export function frame (type: number, flags: number, stream: number, payload: Uin
   return Buffer.concat([header, payload])
 }
 
-export function settings (): Buffer {
-  return frame(FrameType.SETTINGS, 0, 0)
+/** @param values by identifier (RFC 9113 §6.5.2) */
+export function settings (values: Readonly<Record<number, number>> = {}): Buffer {
+  const entries = Object.entries(values).map(([id, value]) => {
+    const entry = Buffer.alloc(6)
+    entry.writeUInt16BE(Number(id))
+    entry.writeUInt32BE(value, 2)
+    return entry
+  })
+  return frame(FrameType.SETTINGS, 0, 0, Buffer.concat(entries))
 }
 
 export function settingsAck (): Buffer {
@@ -52,6 +59,15 @@ export function headers (stream: number, block: Uint8Array, flags: number = Flag
   return frame(FrameType.HEADERS, flags, stream, block)
 }
 
+/** Goes on with a header block that has no END_HEADERS. */
+export function continuation (stream: number, block: Uint8Array, flags = 0): Buffer {
+  return frame(FrameType.CONTINUATION, flags, stream, block)
+}
+
+export function ping (): Buffer {
+  return frame(FrameType.PING, 0, 0, Buffer.alloc(8))
+}
+
 export function data (stream: number, payload: string | Uint8Array, flags = 0): Buffer {
   return frame(FrameType.DATA, flags, stream, Buffer.from(payload as string))
 }
@@ -66,6 +82,32 @@ export function windowUpdate (stream: number, increment: number): Buffer {
   const payload = Buffer.alloc(4)
   payload.writeUInt32BE(increment)
   return frame(FrameType.WINDOW_UPDATE, 0, stream, payload)
+}
+
+/** The Huffman codes of digits (RFC 7541 appendix B): five bits up to 2, six from 3 on. */
+function huffmanDigits (bytes: Uint8Array): string {
+  const bits = [...bytes].map(byte => byte.toString(2).padStart(8, '0')).join('')
+  let digits = ''
+  for (let at = 0; digits.length < 3;) {
+    const short = parseInt(bits.slice(at, at + 5), 2)
+    digits += short <= 2 ? short : parseInt(bits.slice(at, at + 6), 2) - 0b011001 + 3
+    at += short <= 2 ? 5 : 6
+  }
+  return digits
+}
+
+const indexedStatus = [200, 204, 206, 304, 400, 404, 500]
+
+/** The `:status` that begins a block of a server whose client allows it no dynamic table. */
+export function statusOf (block: Buffer): number {
+  let at = 0
+  while ((block.readUInt8(at) & 0xe0) === 0x20) at++
+  const first = block.readUInt8(at)
+  const indexed = indexedStatus[(first & 0x7f) - 8]
+  if (first >= 0x80 && indexed !== undefined) return indexed
+  const length = block.readUInt8(at + 1)
+  const value = block.subarray(at + 2, at + 2 + (length & 0x7f))
+  return Number(length >= 0x80 ? huffmanDigits(value) : value.toString('latin1'))
 }
 
 /** The whole frames in what was received; a rest that is not whole is left out. */

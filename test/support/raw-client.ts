@@ -25,6 +25,8 @@ export interface RawClientOptions {
   readonly alpn?: string
   /** TLS on a connection that stands. */
   readonly over?: net.Socket
+  /** Goes on when the server has ended its side. */
+  readonly stays?: boolean
 }
 
 /** A client that writes bytes as it is told, and keeps what it got. */
@@ -38,7 +40,12 @@ export class RawClient {
     const { host = '127.0.0.1', over } = options
     const started = performance.now()
     this.socket = options.tls === true
-      ? tls.connect({ ...(over === undefined ? { port, host } : { socket: over }), rejectUnauthorized: false, ...(options.alpn === undefined ? {} : { ALPNProtocols: [options.alpn] }) })
+      ? tls.connect({
+        ...(over === undefined ? { port, host } : { socket: over }),
+        rejectUnauthorized: false,
+        ...(options.alpn === undefined ? {} : { ALPNProtocols: [options.alpn] }),
+        ...{ allowHalfOpen: options.stays === true } // documented, and not in its type
+      })
       : net.connect({ port, host, allowHalfOpen: true })
     let end = 'none'
     this.socket.setEncoding('latin1')
@@ -48,7 +55,7 @@ export class RawClient {
     })
     this.socket.on('end', () => {
       if (end === 'none') end = 'FIN'
-      this.socket.end()
+      if (options.stays !== true) this.socket.end()
     })
     this.socket.on('error', (error: NodeJS.ErrnoException) => { end = error.code ?? error.message })
     this.closed = new Promise((resolve) => {
@@ -65,6 +72,11 @@ export class RawClient {
       this.socket.once('connect', resolve)
       this.socket.once('error', reject)
     })
+  }
+
+  /** Resolves when bytes of the protocol can be sent. */
+  ready (): Promise<void> {
+    return this.socket instanceof tls.TLSSocket ? this.secured() : this.connected()
   }
 
   /** Resolves when the TLS handshake is over. */
@@ -90,6 +102,11 @@ export class RawClient {
       if (this.socket.destroyed || !this.socket.writable) return
       await this.write(piece)
     }
+  }
+
+  /** Writes the same bytes again and again, as fast as they are taken, until the connection is gone. */
+  async flood (bytes: string | Uint8Array): Promise<void> {
+    while (!this.socket.destroyed && this.socket.writable) await this.write(bytes)
   }
 
   fin (): void {

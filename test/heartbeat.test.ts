@@ -1,0 +1,215 @@
+import net, { type AddressInfo } from 'node:net'
+import { once } from 'node:events'
+import t from 'tap'
+import { Heartbeat, type Watched } from '../lib/heartbeat.js'
+import { until } from './support/guarded-app.js'
+
+const RESOLUTION = 50
+/** The most that a beat counts. */
+const LONGEST = RESOLUTION * 1.5
+/** A timer may fire a little before its time. */
+const SLACK = 2
+
+interface Told {
+  readonly what: 'look' | 'judge'
+  /** As it was given. */
+  readonly now: number
+  readonly at: number
+}
+
+/** Notes what it is asked, and is nominated as long as `expired` says so. */
+class Probe implements Watched {
+  readonly phase = undefined
+  readonly told: Told[] = []
+
+  constructor (readonly expired: () => boolean = () => false) {}
+
+  look (now: number): boolean {
+    this.told.push({ what: 'look', now, at: performance.now() })
+    return this.expired()
+  }
+
+  judge (now: number): void {
+    this.told.push({ what: 'judge', now, at: performance.now() })
+  }
+
+  count (what: Told['what']): number {
+    return this.told.filter(told => told.what === what).length
+  }
+}
+
+function timers (): number {
+  return process.getActiveResourcesInfo().filter(resource => resource === 'Timeout').length
+}
+
+/** The test is over for them, and their timer with it. */
+function unwatch (heartbeat: Heartbeat, ...probes: readonly Probe[]): void {
+  for (const probe of probes) heartbeat.delete(probe)
+  heartbeat.sweep()
+}
+
+function block (ms: number): void {
+  const end = performance.now() + ms
+  while (performance.now() < end);
+}
+
+t.test('what is watched is looked at once a beat', async (t) => {
+  const heartbeat = new Heartbeat(RESOLUTION)
+  const probe = new Probe()
+  const begun = performance.now()
+  heartbeat.add(probe)
+  t.equal(probe.told.length, 0, 'not before the first beat')
+  await until(() => probe.told.length >= 4, 'four looks')
+  unwatch(heartbeat, probe)
+  let last = begun
+  for (const { at } of probe.told) {
+    t.ok(at - last >= RESOLUTION - SLACK, `${at - last} ms between two looks`)
+    last = at
+  }
+  t.equal(probe.count('judge'), 0, 'nothing was nominated')
+})
+
+t.test('only what is nominated is judged, once a nomination, for the moment of the beat', async (t) => {
+  const heartbeat = new Heartbeat(RESOLUTION)
+  const quiet = new Probe()
+  const nominated: Probe = new Probe(() => nominated.count('look') === 2)
+  heartbeat.add(quiet)
+  heartbeat.add(nominated)
+  await until(() => nominated.told.length >= 5 && quiet.told.length >= 4, 'two more looks')
+  unwatch(heartbeat, quiet, nominated)
+  t.equal(quiet.count('judge'), 0)
+  t.strictSame(nominated.told.map(told => told.what), ['look', 'look', 'judge', ...nominated.told.slice(3).map(() => 'look')])
+  t.equal(nominated.told[2]?.now, nominated.told[1]?.now)
+})
+
+t.test('the verdict comes after what lies in the kernel has been read', async (t) => {
+  const heartbeat = new Heartbeat(RESOLUTION)
+  const server = net.createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const client = net.connect((server.address() as AddressInfo).port, '127.0.0.1')
+  const [socket] = await once(server, 'connection') as [net.Socket]
+  const order: string[] = []
+  socket.on('data', (data) => { order.push(`read ${data.length}`) })
+  const probe: Probe = new Probe(() => {
+    order.push(`look ${socket.bytesRead}`)
+    return true
+  })
+  probe.judge = () => { order.push(`judge ${socket.bytesRead}`) }
+  heartbeat.add(probe)
+  await until(() => order.includes('judge 0'), 'the first beat')
+  // From a callback of the poll phase, so that timers come before what is read next.
+  const blocked = new Promise<void>((resolve) => {
+    client.once('data', () => {
+      order.length = 0
+      client.write('in the kernel', () => {})
+      block(RESOLUTION * 3)
+      resolve()
+    })
+  })
+  socket.write('go')
+  await blocked
+  await until(() => order.some(entry => entry.startsWith('judge')), 'the verdict')
+  unwatch(heartbeat, probe)
+  t.strictSame(order.slice(0, 3), ['look 0', 'read 13', 'judge 13'])
+  client.destroy()
+  server.close()
+  await once(server, 'close')
+})
+
+t.test('a blocked event loop counts for one and a half beats, and the rest is lost', async (t) => {
+  const heartbeat = new Heartbeat(RESOLUTION)
+  const probe = new Probe()
+  heartbeat.add(probe)
+  await until(() => probe.told.length >= 1, 'a beat')
+  const before = heartbeat.now()
+  const { lost } = heartbeat
+  const looks = probe.told.length
+  block(RESOLUTION * 10)
+  await until(() => probe.told.length > looks, 'the next beat')
+  unwatch(heartbeat, probe)
+  const counted = (probe.told[looks]?.now ?? 0) - before
+  t.ok(counted <= LONGEST, `${counted} ms counted`)
+  t.ok(heartbeat.lost - lost >= RESOLUTION * 10 - LONGEST, `${heartbeat.lost - lost} ms lost`)
+})
+
+t.test('there is one timer, while anything is watched', async (t) => {
+  const before = timers()
+  const heartbeat = new Heartbeat(RESOLUTION)
+  t.equal(timers(), before, 'none before')
+  const probes = [new Probe(), new Probe(), new Probe()]
+  for (const probe of probes) heartbeat.add(probe)
+  t.equal(timers(), before + 1)
+  for (const probe of probes.slice(1)) heartbeat.delete(probe)
+  heartbeat.sweep()
+  t.equal(timers(), before + 1, 'one is left')
+  unwatch(heartbeat, ...probes)
+  t.equal(timers(), before, 'none is left')
+})
+
+t.test('the timer stops by itself at the beat after the last deletion, and starts again', async (t) => {
+  const before = timers()
+  const heartbeat = new Heartbeat(RESOLUTION)
+  for (let round = 0; round < 2; round++) {
+    const probe: Probe = new Probe(() => {
+      heartbeat.delete(probe)
+      return false
+    })
+    heartbeat.add(probe)
+    t.equal(timers(), before + 1)
+    await until(() => probe.told.length === 1, 'a look')
+    t.equal(timers(), before, 'the beat that left nothing to watch was the last')
+    t.equal(probe.told.length, 1)
+  }
+})
+
+t.test('time in which nothing is watched is no time, and the first beat afterwards is as long as any', async (t) => {
+  const heartbeat = new Heartbeat(RESOLUTION)
+  const idle: Probe = new Probe(() => {
+    heartbeat.delete(idle)
+    return false
+  })
+  heartbeat.add(idle)
+  await until(() => idle.told.length === 1, 'the timer stops')
+  block(RESOLUTION * 5)
+  const probe = new Probe()
+  heartbeat.add(probe)
+  const begun = heartbeat.now()
+  await until(() => probe.told.length === 1, 'a beat')
+  unwatch(heartbeat, probe)
+  const counted = (probe.told[0]?.now ?? 0) - begun
+  t.ok(counted >= RESOLUTION - SLACK && counted <= LONGEST, `${counted} ms counted`)
+})
+
+t.test('a sweep looks now, and does nothing where nothing is watched', async (t) => {
+  const heartbeat = new Heartbeat(RESOLUTION)
+  const probe = new Probe(() => true)
+  heartbeat.sweep()
+  heartbeat.add(probe)
+  heartbeat.sweep()
+  t.equal(probe.count('look'), 1)
+  t.equal(probe.count('judge'), 0, 'the verdict is not part of it')
+  await until(() => probe.count('judge') > 0, 'the verdict')
+  unwatch(heartbeat, probe)
+  const { length } = probe.told
+  heartbeat.sweep()
+  t.equal(probe.told.length, length)
+})
+
+t.test('what is added or deleted while all are looked at disturbs nobody', async (t) => {
+  const heartbeat = new Heartbeat(RESOLUTION)
+  const late = new Probe()
+  const other = new Probe()
+  const adding: Probe = new Probe(() => {
+    heartbeat.delete(adding)
+    heartbeat.add(late)
+    return false
+  })
+  heartbeat.add(adding)
+  heartbeat.add(other)
+  heartbeat.sweep()
+  t.equal(other.count('look'), 1)
+  await until(() => late.told.length >= 2 && other.told.length >= 2, 'both are looked at')
+  t.equal(adding.told.length, 1)
+  t.strictSame([...heartbeat.watched()], [other, late])
+  unwatch(heartbeat, late, other)
+})
