@@ -4,13 +4,13 @@ import { endAnsweredBody, endBody, recordBody, refuseBody } from './body-ending.
 import type { BodySource } from './body-source.js'
 import type { ConnectionRead } from './connection.js'
 import { checkDeclared, declaredLength } from './content-length.js'
-import { readError, readFacts, type ReadError, type ReadFacts, type Violation } from './errors.js'
+import { readError, type ReadError, type Violation } from './errors.js'
 import { bodyExpiry } from './expiry.js'
 import type { Guard } from './guard.js'
 import { failIncoming, guardIncoming, isBeingRead, type GuardedRequest } from './incoming.js'
 import { isFinished } from './node-http.js'
 import { unguarded, type RoutePolicy } from './options.js'
-import { ReadClock } from './read-clock.js'
+import { TimedBody } from './timed-body.js'
 
 /** Bytes go to the consumer, and are judged. */
 const OPEN = 0
@@ -23,32 +23,16 @@ const ABANDONED = 3
 const DONE = 4
 
 /** One request body, from dispatch to its last byte. */
-export class BodyRead implements ConnectionRead {
+export class BodyRead extends TimedBody implements ConnectionRead {
   readonly phase = 'body'
-  readonly expected: number | undefined
-  received = 0
   request: FastifyRequest | undefined
   reply: FastifyReply | undefined
   error: ReadError | undefined
   #state = OPEN
   #observed = false
-  #waitsForContinue = false
-  readonly #begun: number
-  readonly #lostBefore: number
-  /** Made when there is something to wait for: a body that came whole with its head needs none. */
-  #clock: ReadClock | undefined
 
-  constructor (
-    readonly guard: Guard,
-    readonly source: BodySource,
-    readonly raw: GuardedRequest,
-    public response: ServerResponse,
-    public policy: RoutePolicy
-  ) {
-    this.expected = declaredLength(raw.headers)
-    // The first look may be a whole resolution away.
-    this.#begun = guard.heartbeat.now()
-    this.#lostBefore = guard.heartbeat.lost
+  constructor (guard: Guard, source: BodySource, readonly raw: GuardedRequest, public response: ServerResponse, policy: RoutePolicy) {
+    super(guard, source, declaredLength(raw.headers), policy)
     guardIncoming(raw, this)
   }
 
@@ -70,10 +54,10 @@ export class BodyRead implements ConnectionRead {
     if (this.error !== undefined) return this.error
     if (policy === false) {
       this.#state = PASSING
-      this.#apply(unguarded)
+      this.apply(unguarded)
       return undefined
     }
-    if (policy !== this.policy) this.#apply(policy)
+    if (policy !== this.policy) this.apply(policy)
     const violation = checkDeclared(this.expected, policy.limits)
     if (violation === undefined || this.#observes(violation)) return undefined
     this.refused(violation)
@@ -81,7 +65,7 @@ export class BodyRead implements ConnectionRead {
   }
 
   setPolicy (policy: RoutePolicy): void {
-    this.#apply(policy)
+    this.apply(policy)
     const { bodyLimit } = policy.limits
     if (bodyLimit > 0 && Math.max(this.received, this.expected ?? 0) > bodyLimit) {
       this.fail({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
@@ -95,18 +79,12 @@ export class BodyRead implements ConnectionRead {
 
   /** Counts a chunk; false when it must not reach the consumer. */
   arrive (bytes: number): boolean {
-    const { expected, policy: { limits: { bodyLimit } } } = this
-    const received = this.received + bytes
-    this.received = received
-    // The last chunk needs no time: nothing is waited for any more.
-    if (received !== expected) {
-      const now = this.guard.heartbeat.now()
-      this.#startedClock().arrive(bytes, now)
-    }
+    const received = this.count(bytes)
     if (this.#state > PASSING) {
       this.source.discarded()
       return false
     }
+    const { expected, policy: { limits: { bodyLimit } } } = this
     if (bodyLimit > 0 && received > bodyLimit) return this.fail({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
     // HTTP/1 frames by Content-Length; inject() does not.
     if (expected !== undefined && received > expected) return this.fail({ code: 'FST_READ_LENGTH_MISMATCH' })
@@ -120,34 +98,18 @@ export class BodyRead implements ConnectionRead {
     if (cut !== undefined || (expected !== undefined && received !== expected)) this.#endShort(cut)
     const failed = this.#state === FAILED
     this.#state = DONE
+    this.stop()
     this.source.ended()
     return !failed
   }
 
-  /** The consumer does not keep up: until it does, the time is not the client's. */
-  held (): void {
-    const now = this.guard.heartbeat.now()
-    const clock = this.#startedClock()
-    if (clock.isPaused) return
-    clock.pause(now)
-    this.source.watchResume()
-  }
-
-  resumed (): void {
-    this.#clock?.resume(this.guard.heartbeat.now())
-  }
-
   look (now: number): boolean {
     this.leave()
-    if (this.#state !== OPEN && this.#state !== ABANDONED) return false
-    const clock = this.#startedClock()
-    if (this.#waitsForContinue || this.source.isHeldBack()) clock.pause(now)
-    else clock.resume(now)
-    return clock.expired(now) !== undefined
+    return (this.#state === OPEN || this.#state === ABANDONED) && this.isExpired(now)
   }
 
   judge (now: number): void {
-    const expiry = this.#clock?.expired(now)
+    const expiry = this.expiry(now)
     if (expiry === undefined) return
     // What is left after the answer is no read any more: it ends without a word.
     if (this.#state === ABANDONED) this.source.cut()
@@ -201,26 +163,8 @@ export class BodyRead implements ConnectionRead {
     if (this.#state >= ABANDONED) return
     if (this.#state < FAILED) failIncoming(this.raw, readError({ code: 'FST_READ_ABORTED' }, this.facts()))
     this.#state = ABANDONED
-    if (this.policy.limits.mode === 'observe') this.#apply(unguarded)
+    if (this.policy.limits.mode === 'observe') this.apply(unguarded)
     this.source.abandoned(this.policy.limits.linger)
-  }
-
-  /** The client waits for `100 Continue`: until it is sent, the time is ours. */
-  awaitContinue (): void {
-    this.#waitsForContinue = true
-    this.#startedClock().pause(this.#begun)
-  }
-
-  continued (): void {
-    this.#waitsForContinue = false
-    this.resumed()
-  }
-
-  facts (): ReadFacts {
-    const { expected, received } = this
-    const now = this.guard.heartbeat.now()
-    const clock = this.#startedClock()
-    return readFacts('body', expected, received, clock.elapsed(now), clock.paused(now, this.guard.heartbeat.lost), clock.idle(now))
   }
 
   #close (violation: Violation): ReadError {
@@ -247,15 +191,5 @@ export class BodyRead implements ConnectionRead {
   /** Whether the answer was given, and nobody reads on. */
   #isLeft (): boolean {
     return isFinished(this.response) && (this.#state === FAILED || !isBeingRead(this.raw))
-  }
-
-  #startedClock (): ReadClock {
-    this.#clock ??= new ReadClock(this.policy.clock, this.#begun, this.#lostBefore)
-    return this.#clock
-  }
-
-  #apply (policy: RoutePolicy): void {
-    this.policy = policy
-    this.#clock?.setLimits(policy.clock, this.guard.heartbeat.now())
   }
 }

@@ -1,0 +1,90 @@
+import type { BodySource } from './body-source.js'
+import { readFacts, type ReadFacts } from './errors.js'
+import type { Guard } from './guard.js'
+import type { RoutePolicy } from './options.js'
+import { ReadClock, type Expiry } from './read-clock.js'
+
+/** The bytes of a body, and the time they take. */
+export abstract class TimedBody {
+  received = 0
+  #waitsForContinue = false
+  readonly #begun: number
+  readonly #lostBefore: number
+  /** Made when there is something to wait for: a body that came whole with its head needs none. */
+  #clock: ReadClock | undefined
+  #stopped = false
+  /** `undefined` for a body that took no time. */
+  #atEnd: ReadFacts | undefined
+
+  constructor (readonly guard: Guard, readonly source: BodySource, readonly expected: number | undefined, public policy: RoutePolicy) {
+    // The first look may be a whole resolution away.
+    this.#begun = guard.heartbeat.now()
+    this.#lostBefore = guard.heartbeat.lost
+  }
+
+  /** The consumer does not keep up: until it does, the time is not the client's. */
+  held (): void {
+    const clock = this.#startedClock()
+    if (clock.isPaused) return
+    clock.pause(this.guard.heartbeat.now())
+    this.source.watchResume()
+  }
+
+  resumed (): void {
+    this.#clock?.resume(this.guard.heartbeat.now())
+  }
+
+  /** The client waits for `100 Continue`: until it is sent, the time is ours. */
+  awaitContinue (): void {
+    this.#waitsForContinue = true
+    this.#startedClock().pause(this.#begun)
+  }
+
+  continued (): void {
+    this.#waitsForContinue = false
+    this.resumed()
+  }
+
+  facts (): ReadFacts {
+    const { expected, received, guard: { heartbeat } } = this
+    if (this.#stopped) return this.#atEnd ?? readFacts('body', expected, received, 0, 0, 0)
+    const now = heartbeat.now()
+    const clock = this.#startedClock()
+    return readFacts('body', expected, received, clock.elapsed(now), clock.paused(now, heartbeat.lost), clock.idle(now))
+  }
+
+  protected count (bytes: number): number {
+    const received = this.received + bytes
+    this.received = received
+    // The last chunk needs no time: nothing is waited for any more.
+    if (received !== this.expected) this.#startedClock().arrive(bytes, this.guard.heartbeat.now())
+    return received
+  }
+
+  protected isExpired (now: number): boolean {
+    const clock = this.#startedClock()
+    if (this.#waitsForContinue || this.source.isHeldBack()) clock.pause(now)
+    else clock.resume(now)
+    return clock.expired(now) !== undefined
+  }
+
+  protected expiry (now: number): Expiry | undefined {
+    return this.#clock?.expired(now)
+  }
+
+  protected apply (policy: RoutePolicy): void {
+    this.policy = policy
+    this.#clock?.setLimits(policy.clock, this.guard.heartbeat.now())
+  }
+
+  /** Nothing is waited for any more. */
+  protected stop (): void {
+    if (this.#clock !== undefined) this.#atEnd = this.facts()
+    this.#stopped = true
+  }
+
+  #startedClock (): ReadClock {
+    this.#clock ??= new ReadClock(this.policy.clock, this.#begun, this.#lostBefore)
+    return this.#clock
+  }
+}
