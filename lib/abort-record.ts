@@ -51,8 +51,10 @@ export type ReadOrigin = Pick<AbortRecord, 'method' | 'url' | 'route' | 'reqId' 
 /** Of a read that failed before there was a request. */
 export const unrouted = { method: undefined, url: undefined, route: undefined, reqId: undefined } as const
 
+export type Peer = Pick<ReadOrigin, 'remoteAddress' | 'remotePort' | 'protocol' | 'tls'>
+
 /** Whose read it is, for as long as the connection knows. */
-export function peerOf (socket: Socket, protocol: AbortRecord['protocol'] = 'http/1.1'): Pick<ReadOrigin, 'remoteAddress' | 'remotePort' | 'protocol' | 'tls'> {
+export function peerOf (socket: Socket, protocol: AbortRecord['protocol'] = 'http/1.1'): Peer {
   return { remoteAddress: socket.remoteAddress, remotePort: socket.remotePort, protocol, tls: 'encrypted' in socket }
 }
 

@@ -19,7 +19,7 @@ function bodyOrigin (read: BodyRead): ReadOrigin {
     url: raw.url,
     route: request?.routeOptions.url,
     reqId: request?.id,
-    ...peerOf(raw.socket, read.source.protocol)
+    ...(read.source.peer ?? peerOf(raw.socket, read.source.protocol))
   }
 }
 

@@ -1,9 +1,12 @@
+import type { Peer } from './abort-record.js'
 import type { Violation } from './errors.js'
 import type { LingerOptions } from './options.js'
 
 /** Where the bytes of a body come from: an HTTP/1 connection, an HTTP/2 stream, or `inject()`. */
 export interface BodySource {
   readonly protocol: 'http/1.1' | 'h2'
+  /** Whose it is, where the request does not know it to the end. */
+  readonly peer?: Peer | undefined
   /** Whether bytes are not read because the application has not taken what came. */
   isHeldBack (): boolean
   /** Why what looks like the end of the body is that of its source, if it is. */

@@ -5,7 +5,7 @@ import { connectionOf, type Connection } from './connection.js'
 import type { Violation } from './errors.js'
 import { HandshakeRead } from './handshake-read.js'
 import { HeadRead } from './head-read.js'
-import { isBackstop, maxHeaderSize, pendingResponse, rawSocketOf } from './node-http.js'
+import { isBackstop, maxHeadersCount, maxHeaderSize, pendingResponse, rawSocketOf } from './node-http.js'
 
 export type ClientErrorListener = (error: ClientError, socket: Socket) => void
 
@@ -14,6 +14,9 @@ export interface ClientError extends Error {
   code?: string
   /** llhttp's own words. */
   reason?: string
+  /** How far llhttp came in the bytes that it had last. */
+  bytesParsed?: number
+  rawPacket?: Buffer
 }
 
 /** Fastify installs its own handler bound, where the user gave none. */
@@ -31,11 +34,16 @@ function headViolation (error: ClientError, socket: Socket, server: Server): Vio
   const cause = causeOf(error)
   if (cause === 'left') return { code: 'FST_READ_ABORTED', cause: error }
   if (cause === 'timeout') return { code: 'FST_READ_HEADERS_TIMEOUT', limit: server.headersTimeout, cause: error }
-  if (error.code === 'HPE_HEADER_OVERFLOW') {
-    const limit = maxHeaderSize(socket)
-    return { code: 'FST_READ_HEADERS_TOO_LARGE', limit, detail: `${limit} bytes`, cause: error }
-  }
-  return malformed(error)
+  return error.code === 'HPE_HEADER_OVERFLOW' ? overflow(error, socket) : malformed(error)
+}
+
+/** Too many bytes and, in newer versions of Node, too many lines are told in the same words. */
+function overflow (error: ClientError, socket: Socket): Violation {
+  const { bytesParsed = 0, rawPacket } = error
+  const received = socket.bytesRead - (connectionOf(socket)?.bytes ?? 0)
+  const tooMany = received - (rawPacket?.length ?? 0) + bytesParsed < maxHeaderSize(socket)
+  const limit = tooMany ? maxHeadersCount(socket) : maxHeaderSize(socket)
+  return { code: 'FST_READ_HEADERS_TOO_LARGE', limit, detail: `${limit} ${tooMany ? 'header lines' : 'bytes'}`, cause: error }
 }
 
 function malformed (error: ClientError): Violation {
@@ -85,7 +93,7 @@ export class ClientErrors {
     else if (read instanceof HeadRead) this.#inHead(error, socket, read)
     else if (read instanceof HandshakeRead) this.#inHandshake(error, socket, read)
     // An error of the network between two requests is no failed read; any other is about a head that just began.
-    else if (error.code?.startsWith('HPE_') === true || causeOf(error) === 'timeout') this.#inHead(error, socket, connection.beginHead())
+    else if (error.code?.startsWith('HPE_') === true || causeOf(error) === 'timeout' || connection.headBegan) this.#inHead(error, socket, connection.beginHead())
     else if (pendingResponse(socket)?.headersSent === true) socket.destroy()
     else this.#pass(error, socket)
   }

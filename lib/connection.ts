@@ -66,6 +66,12 @@ export class Connection implements Watched, BodySource {
     return head
   }
 
+  /** Whether bytes came, after what was read last, that must be the next head. */
+  get headBegan (): boolean {
+    const stray = this.socket.bytesRead - this.bytes
+    return stray > 0 && stray !== STRAY_CRLF
+  }
+
   /** Node's timer tells of a head that began so many milliseconds ago; where its bytes told of it, our own clock has it. */
   headOverdue (elapsed: number): void {
     if (this.read === undefined) this.beginHead(this.guard.heartbeat.now() - elapsed, false)
@@ -84,8 +90,7 @@ export class Connection implements Watched, BodySource {
       return false
     }
     if (read !== undefined) return read.look(now)
-    const stray = socket.bytesRead - this.bytes
-    if (stray === 0 || stray === STRAY_CRLF) return false
+    if (!this.headBegan) return false
     // Node would close on a head that stalls for its keepAliveTimeout, without a word.
     keepAliveOver(socket)
     return this.beginHead(now).look(now)

@@ -38,7 +38,7 @@ function admit (guard: Guard, connection: Connection, request: IncomingMessage, 
   if (hasBody(request)) connection.reading(new BodyRead(guard, connection, request, response, options.policy))
   else connection.idle()
   if (!options.strictFraming) return true
-  const violation = checkFraming(request, maxHeadersCount(request))
+  const violation = checkFraming(request, maxHeadersCount(request.socket))
   if (violation === undefined) return true
   // What came in the packet of the request before can't be told from its bytes.
   return refuseRequest(guard, request, response, violation, Math.max(request.socket.bytesRead - headStart, 1))

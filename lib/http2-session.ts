@@ -1,11 +1,12 @@
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
-import { abortRecord, peerOf, unrouted, type ReadOrigin } from './abort-record.js'
+import { abortRecord, unrouted, type ReadOrigin } from './abort-record.js'
 import { readError, readFacts, type Violation } from './errors.js'
 import { headExpiry } from './expiry.js'
 import type { Guard } from './guard.js'
 import type { ConnectionPhase, Watched } from './heartbeat.js'
 import { isProtocolError, wasTold } from './http2-errors.js'
+import { rememberPeer } from './http2-peer.js'
 import { ReadClock } from './read-clock.js'
 
 /**
@@ -38,7 +39,7 @@ export class SessionRead implements Watched {
     // The socket that a session shows is a stand-in, and ends with it: what a method of it returns is the socket itself.
     this.#socket = session.socket.once('close', () => this.#gone())
     this.#socket.once('end', () => this.#sample(guard.heartbeat.now()))
-    this.#origin = { ...unrouted, ...peerOf(this.#socket, 'h2') }
+    this.#origin = { ...unrouted, ...rememberPeer(session, this.#socket) }
     this.#clock = this.#newClock(guard.heartbeat.now())
     session.once('remoteSettings', () => { this.#clock = undefined })
     session.on('stream', (stream: ServerHttp2Stream) => this.#onStream(stream))

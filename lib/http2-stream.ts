@@ -1,11 +1,15 @@
 import { constants, type Http2ServerRequest, type ServerHttp2Stream } from 'node:http2'
 import { Readable } from 'node:stream'
+import type { Peer } from './abort-record.js'
 import type { BodyRead } from './body-read.js'
 import type { BodySource } from './body-source.js'
 import type { Violation } from './errors.js'
 import type { Guard } from './guard.js'
 import { isProtocolError, tell } from './http2-errors.js'
+import { StreamLinger } from './http2-linger.js'
+import { peerOfStream } from './http2-peer.js'
 import { isBeingRead } from './incoming.js'
+import type { LingerOptions } from './options.js'
 
 const { push } = Readable.prototype
 const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_PROTOCOL_ERROR } = constants
@@ -24,6 +28,7 @@ function watchEnd (stream: ServerHttp2Stream, ended: () => void): void {
 /** The body of one HTTP/2 stream. Its session and the other streams go on, whatever becomes of it. */
 export class StreamSource implements BodySource {
   readonly protocol = 'h2'
+  readonly peer: Peer | undefined
   readonly #guard: Guard
   readonly #stream: ServerHttp2Stream
   readonly #request: Http2ServerRequest
@@ -39,12 +44,15 @@ export class StreamSource implements BodySource {
     this.#guard = guard
     this.#request = request
     this.#stream = request.stream
+    this.peer = peerOfStream(request.stream)
   }
 
   watch (read: BodyRead): void {
     this.#read = read
     this.#guard.heartbeat.add(read)
     watchEnd(this.#stream, () => { this.#ended = true })
+    // Before Node declines what is left of a request that nobody has begun to read.
+    this.#stream.prependListener('finish', () => read.leave())
     // Before the compatibility layer tells the consumer, who would take the truncated body for a complete one.
     this.#stream.prependListener('aborted', () => read.truncated(this.#violation(read)))
   }
@@ -68,8 +76,15 @@ export class StreamSource implements BodySource {
   }
 
   /** RFC 9113 §8.1: after a complete answer the rest of the request can be declined without an error. */
-  abandoned (): void {
+  abandoned (linger: LingerOptions | false): void {
     this.ended()
+    if (this.#stream.closed) return
+    if (linger === false) setImmediate(() => setImmediate(() => this.#decline()))
+    else this.#guard.heartbeat.add(new StreamLinger(this.#guard, this.#stream, linger))
+  }
+
+  /** Two turns of the event loop after the answer its END_STREAM is out: without, clients take it for cut short. */
+  #decline (): void {
     if (!this.#stream.closed) this.#stream.close(NGHTTP2_NO_ERROR)
   }
 

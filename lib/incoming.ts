@@ -44,9 +44,16 @@ export function guardIncoming (raw: GuardedRequest, read: BodyRead): void {
   raw._dump = countedDump
 }
 
+function ignore (): void {}
+
 /** Destroys without the socket (Node's own takes it along, and with it the answer). Unheard, an 'error' would end the process. */
 function passOn (this: IncomingMessage, error: Error | null, callback: (error?: Error | null) => void): void {
-  process.nextTick(() => callback(this.listenerCount('error') > 0 ? error : null))
+  process.nextTick(() => {
+    const heard = this.listenerCount('error') > 0
+    // Who has the error from 'close' already, may have stopped listening by the time that it is emitted.
+    if (heard) this.on('error', ignore)
+    callback(heard ? error : null)
+  })
 }
 
 /** Whoever starts to read a failed request is told, where a destroyed stream would stay silent for ever. */

@@ -1,32 +1,52 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Connection, ConnectionRead } from './connection.js'
+import type { Guard } from './guard.js'
 import { forget, pendingResponse } from './node-http.js'
 import type { LingerOptions } from './options.js'
 
 /** A timer comes so many milliseconds late without being late. */
 const LATE = 10
 
+/** How far lingering goes, in bytes and in time. */
+export class LingerBounds {
+  readonly #bytes: number
+  readonly #until: number
+  readonly #nextLook: number
+
+  /** @param read bytes that were read before */
+  constructor (guard: Guard, { timeout, bytes }: LingerOptions, read: number) {
+    guard.lingered++
+    this.#bytes = read + bytes
+    this.#until = performance.now() + timeout
+    this.#nextLook = guard.options.resolution + LATE
+  }
+
+  /** Asked as bytes come: a fast client gets no further than one read, also where the looks are late. */
+  reached (read: number, ahead = 0): boolean {
+    return read >= this.#bytes || performance.now() + ahead >= this.#until
+  }
+
+  /** The look that would come after the bound is too late. */
+  reachedByNextLook (read: number): boolean {
+    return this.reached(read, this.#nextLook)
+  }
+}
+
 /**
  * What the client still sends after its answer was given is read and thrown away, so that closing does not reset the
- * connection and destroy the answer on its way (RFC 9112 §9.6). Bounded in bytes and in time.
+ * connection and destroy the answer on its way (RFC 9112 §9.6).
  */
 export class Linger implements ConnectionRead {
   readonly phase = 'lingering'
   readonly #socket: Socket
-  readonly #bytes: number
-  readonly #until: number
-  readonly #nextLook: number
+  readonly #bounds: LingerBounds
   /** Whether the answer was the connection's last. */
   last = false
 
-  constructor (connection: Connection, bounds: LingerOptions) {
-    const { guard, socket } = connection
-    guard.lingered++
+  constructor ({ guard, socket }: Connection, bounds: LingerOptions) {
     this.#socket = socket
-    this.#bytes = socket.bytesRead + bounds.bytes
-    this.#until = performance.now() + bounds.timeout
-    this.#nextLook = guard.options.resolution + LATE
+    this.#bounds = new LingerBounds(guard, bounds, socket.bytesRead)
     socket.resume()
   }
 
@@ -36,9 +56,8 @@ export class Linger implements ConnectionRead {
     this.#socket.end()
   }
 
-  /** Closes at the bounds as bytes come: a fast client gets no further than one read, also where the looks are late. */
-  arrived (ahead = 0): void {
-    if (this.#socket.bytesRead >= this.#bytes || performance.now() + ahead >= this.#until) this.#socket.destroy()
+  arrived (): void {
+    if (this.#bounds.reached(this.#socket.bytesRead)) this.#socket.destroy()
   }
 
   tooLate (response: ServerResponse): void {
@@ -47,8 +66,7 @@ export class Linger implements ConnectionRead {
   }
 
   look (): boolean {
-    // The look that would come after the bound is too late.
-    this.arrived(this.#nextLook)
+    if (this.#bounds.reachedByNextLook(this.#socket.bytesRead)) this.#socket.destroy()
     return false
   }
 

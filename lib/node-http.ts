@@ -1,4 +1,4 @@
-import { maxHeaderSize as defaultMaxHeaderSize, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { maxHeaderSize as defaultMaxHeaderSize, type Server, type ServerResponse } from 'node:http'
 import type { ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 
@@ -44,16 +44,17 @@ export function keepAliveAgain (socket: Socket): void {
   if (server !== undefined && server.keepAliveTimeout > 0) socket.setTimeout(server.keepAliveTimeout)
 }
 
-/** Header lines beyond this many are dropped by Node without a word (`maxHeaderPairs` of its parser). */
+/** The `maxHeaderPairs` of Node's parser, halved. */
 const DEFAULT_MAX_HEADERS = 1000
 
-export function maxHeadersCount (request: IncomingMessage): number {
-  const count = serverOf(request.socket)?.maxHeadersCount
+/** Header lines that a head may have. Node 20 drops more without a word; later versions refuse them, as of 22.23 and 24.21. */
+export function maxHeadersCount (socket: Socket): number {
+  const count = serverOf(socket)?.maxHeadersCount
   if (typeof count !== 'number') return DEFAULT_MAX_HEADERS
   return count > 0 ? count : Infinity
 }
 
-/** Lets one header line too many be seen: the parser drops lines in batches (of 31), and the first of them might be gone. */
+/** Lets one header line too many be seen: Node 20 drops lines in batches (of 31), and the first of them might be gone. */
 export function keepOneMoreHeader (socket: Socket): void {
   const { parser } = socket as HttpSocket
   if (parser != null && parser.maxHeaderPairs > 0) parser.maxHeaderPairs += 2 // name and value

@@ -8,7 +8,7 @@ import { dispatch, dispatchExpecting } from './dispatch.js'
 import { watchExpectations } from './expectation.js'
 import type { Guard } from './guard.js'
 import { SessionRead } from './http2-session.js'
-import { rawSocketOf, setBackstop, speaksHttp1 } from './node-http.js'
+import { keepOneMoreHeader, rawSocketOf, setBackstop, speaksHttp1 } from './node-http.js'
 
 export type RequestListener = (request: IncomingMessage, response: ServerResponse) => void
 
@@ -21,8 +21,12 @@ function takeOver<Listener> (server: Server, event: string): Listener[] {
 
 /** What a connection sends first: a TLS handshake, or a request's head. HTTP/2 sessions are told of elsewhere. */
 function accept (guard: Guard, server: Server, socket: Socket): void {
-  if (speaksHttp1(socket)) new Connection(guard, socket).accepted()
-  else if (server instanceof TLSServer) new Connection(guard, socket).beginHandshake()
+  if (speaksHttp1(socket)) {
+    if (guard.options.strictFraming) keepOneMoreHeader(socket)
+    new Connection(guard, socket).accepted()
+  } else if (server instanceof TLSServer) {
+    new Connection(guard, socket).beginHandshake()
+  }
 }
 
 function watchConnections (guard: Guard, server: Server, headersTimeout: number): void {
@@ -63,11 +67,7 @@ export function guardServer (guard: Guard, server: Server): readonly RequestList
   backstop()
   // What the application set meanwhile counts.
   server.prependListener('listening', backstop)
-  server.on('close', () => {
-    guard.heartbeat.sweep()
-    // Reads also fail while the server closes.
-    guard.journal.close()
-  })
+  server.on('close', () => guard.heartbeat.sweep())
   watchConnections(guard, server, enforced)
   return watchRequests(guard, server)
 }

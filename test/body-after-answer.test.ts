@@ -10,6 +10,7 @@ const TIMEOUT = 400
 const RESOLUTION = 50
 const USUAL_DELAY = 150
 const PAUSE = 20
+const REQUEST_TIMEOUT = 800
 const BODY = 'x'.repeat(200)
 
 interface Early {
@@ -104,7 +105,7 @@ for (const answer of [...early, refused]) {
 
 for (const answer of early) {
   t.test(`after ${answer.what} a rest that comes in time leaves the connection usable`, async (t) => {
-    const guarded = await start()
+    const guarded = await start({ guard: { linger: { timeout: 3_000 } } })
     t.teardown(() => guarded.app.close())
     const client = new RawClient(guarded.port)
     await client.write(declared(answer, BODY.length) + BODY.slice(0, 190))
@@ -133,7 +134,7 @@ for (const answer of early) {
 }
 
 const endings: ReadonlyArray<readonly [what: string, then: (client: RawClient) => unknown, guard?: GuardedAppOptions['guard']]> = [
-  ["Node's own timer", () => {}],
+  ["Node's own timer", () => {}, { linger: { timeout: 2 * REQUEST_TIMEOUT } }],
   ['a bad chunk', (client) => client.write('zz\r\n')],
   ['the end of the connection', (client) => client.fin()],
   ['a reset', (client) => client.rst()],
@@ -147,7 +148,7 @@ for (const answer of early) {
       const guarded = await start({
         ...(guard === undefined ? {} : { guard }),
         // Node looks often, and finds the request late before linger has ended.
-        fastify: { requestTimeout: what === "Node's own timer" ? 200 : 0, http: { connectionsCheckingInterval: 50 } }
+        fastify: { requestTimeout: what === "Node's own timer" ? REQUEST_TIMEOUT : 0, http: { connectionsCheckingInterval: 50 } }
       })
       t.teardown(() => guarded.app.close())
       const timers: string[] = []

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import t from 'tap'
-import { consumers, type Consumer } from './support/consumers.js'
+import type { Consumer } from './support/consumer.js'
+import { consumers } from './support/consumers.js'
 import { expectAnswered, expectLeft, type Expected } from './support/expect-failed-body.js'
 import { observeInjected, type InjectedFailure } from './support/injected-body.js'
 import { delay } from './support/raw-client.js'
@@ -15,9 +16,9 @@ const mismatch: Expected = { code: 'FST_READ_LENGTH_MISMATCH', reason: 'length_m
 
 /** Of an injected body only as much comes as is asked for: who does not read it does not wait for it. */
 const waiting = consumers.filter(({ fate }) => fate !== 'mute' && fate !== 'own')
-/** light-my-request listens to errors itself, which makes the grace the long one: once is enough. */
-const patient = waiting.filter(({ fate }) => fate !== 'untold')
-const reading = patient.filter(({ fate }) => fate !== 'early')
+/** Who starts late, and whose errors light-my-request hears (which makes the grace the long one), is waited for once. */
+const prompt = waiting.filter(({ fate }) => fate !== 'untold' && fate !== 'late')
+const reading = prompt.filter(({ fate }) => fate !== 'early')
 
 function opened (...chunks: readonly Uint8Array[]): Readable {
   const payload = new Readable({ read () {} })
@@ -42,13 +43,13 @@ const rows: ReadonlyArray<readonly [claim: string, readonly Consumer[], Injected
   ],
   [
     'an injected stream of which no byte comes is ended with 408',
-    patient,
+    prompt,
     { guard, payload: () => ({ payload: opened(), sent: { received: 0, declared: undefined } }) },
     idle
   ],
   [
     'an injected body that simulates no end is ended with 408',
-    patient,
+    prompt,
     {
       guard,
       payload: (consumer) => ({
@@ -62,7 +63,7 @@ const rows: ReadonlyArray<readonly [claim: string, readonly Consumer[], Injected
   ],
   [
     'an injected body that is declared too large is refused with 413',
-    patient,
+    prompt,
     {
       guard: { bodyLimit: 300 },
       payload: ({ body }) => {
@@ -74,19 +75,19 @@ const rows: ReadonlyArray<readonly [claim: string, readonly Consumer[], Injected
   ],
   [
     'an injected stream that becomes too large is ended with 413',
-    patient,
+    prompt,
     { guard: { bodyLimit: 300 }, payload: ({ body }) => ({ payload: opened(body(400)), sent: { received: undefined, declared: undefined } }) },
     tooLarge
   ],
   [
     'an injected stream that ends before its Content-Length is a mismatch',
-    patient,
+    prompt,
     { guard, payload: (consumer) => ({ payload: whole(half(consumer)), headers: { 'content-length': '400' }, sent: { received: 200, declared: 400 } }) },
     mismatch
   ],
   [
     'an injected stream that goes on after its Content-Length is a mismatch',
-    patient,
+    prompt,
     { guard, payload: ({ body }) => ({ payload: opened(body(400)), headers: { 'content-length': '300' }, sent: { received: undefined, declared: 300 } }) },
     mismatch
   ]

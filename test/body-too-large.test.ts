@@ -2,7 +2,8 @@ import t from 'tap'
 import { observeAll, type Failure } from './support/body-exchange.js'
 import { consumers } from './support/consumers.js'
 import { expectAnswered, type Expected } from './support/expect-failed-body.js'
-import { chunk, head } from './support/raw-client.js'
+import { guardedApp } from './support/guarded-app.js'
+import { chunk, head, onlyAnswer, RawClient } from './support/raw-client.js'
 
 const LIMIT = 1_000
 const tooLarge = { code: 'FST_READ_BODY_TOO_LARGE', reason: 'body_too_large', statusCode: 413 } as const
@@ -66,3 +67,21 @@ for (const [claim, concerned, failure, expected] of rows) {
     }
   })
 }
+
+t.test('a body of exactly the limit is not too large, one more byte is', async (t) => {
+  const { app, port, records } = await guardedApp({
+    ...limits.ours,
+    routes: (app) => { app.post('/', async (request) => ({ bytes: String(request.body).length })) }
+  })
+  t.teardown(() => app.close())
+  for (const [size, statusCode] of [[LIMIT - 1, 200], [LIMIT, 200], [LIMIT + 1, 413]] as const) {
+    for (const framing of [{ 'Content-Length': size }, { 'Transfer-Encoding': 'chunked' }]) {
+      const client = new RawClient(port)
+      const body = 'x'.repeat(size)
+      const framed = 'Content-Length' in framing ? body : chunk(body.slice(0, LIMIT)) + (size > LIMIT ? chunk(body.slice(LIMIT)) : '') + '0\r\n\r\n'
+      await client.write(head('POST', '/', { 'Content-Type': 'text/plain', Connection: 'close', ...framing } as Record<string, string | number>) + framed)
+      t.equal(onlyAnswer(await client.closed).statusCode, statusCode, `${size} bytes`)
+    }
+  }
+  t.same(records.map(({ received, expected, limit }) => [received, expected, limit]), [[0, LIMIT + 1, LIMIT], [LIMIT + 1, undefined, LIMIT]])
+})

@@ -9,7 +9,7 @@ function headOf (lines: number): string {
   return `GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n${'A: b\r\n'.repeat(lines - 2)}\r\n`
 }
 
-/** Node's default, one that the parser hands over in whole batches (of 31), and one that it does not. */
+/** Node's default, one that the parser of Node 20 hands over in whole batches (of 31), and others. */
 for (const maxHeadersCount of [undefined, 62, 64, 10]) {
   const kept = maxHeadersCount ?? 1000
   const fastify = { http: { maxHeaderSize: 1_000_000 } }
@@ -26,7 +26,7 @@ for (const maxHeadersCount of [undefined, 62, 64, 10]) {
   })
 
   for (const lines of [kept + 1, kept + 32, kept * 3]) {
-    t.test(`${lines} header lines, of which Node keeps ${kept}, are refused`, async (t) => {
+    t.test(`${lines} header lines, where ${kept} are kept, are refused`, async (t) => {
       const guarded = await headApp(t, {}, { fastify, before: (app) => before(app.server) })
       const client = new RawClient(guarded.port)
       await client.write(headOf(lines))
@@ -38,9 +38,7 @@ for (const maxHeadersCount of [undefined, 62, 64, 10]) {
         blame: 'client_invalid',
         statusCode: 431,
         answered: true,
-        limit: kept,
-        method: 'GET',
-        url: '/'
+        limit: kept
       })
       t.strictSame(guarded.served, [])
     })
@@ -55,10 +53,11 @@ t.test('maxHeadersCount: 0 keeps them all', async (t) => {
   t.strictSame(guarded.records, [])
 })
 
-t.test('strictFraming: false leaves them to Node, which drops the rest', async (t) => {
+t.test('strictFraming: false leaves them to Node, which drops the rest (20) or refuses them', async (t) => {
   const guarded = await headApp(t, { strictFraming: false })
   const client = new RawClient(guarded.port)
   await client.write(headOf(1500))
-  t.equal(onlyAnswer(await client.closed).statusCode, 200)
-  t.strictSame(guarded.records, [])
+  const { statusCode } = onlyAnswer(await client.closed)
+  t.equal(statusCode, process.version.startsWith('v20.') ? 200 : 431)
+  t.equal(guarded.records.length, statusCode === 200 ? 0 : 1)
 })

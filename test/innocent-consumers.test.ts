@@ -7,9 +7,9 @@ import type { ReadGuardOptions } from '../lib/index.js'
 import { guardedApp, until, type GuardedApp } from './support/guarded-app.js'
 import { chunk, delay, head, onlyAnswer, RawClient } from './support/raw-client.js'
 
-t.jobs = 20
+t.jobs = 12
 
-const LIMIT = 300
+const LIMIT = 500
 const LONG = LIMIT * 10
 
 /** A client's own time is less than this, however long the consumer takes. */
@@ -74,7 +74,7 @@ for (const [name, pieces] of whole) {
 }
 
 /** More than all buffers on its way take: the client is held back. */
-const LARGE = 24 * 1024 * 1024
+const LARGE = 12 * 1024 * 1024
 
 async function pause (bytes: number): Promise<void> {
   await delay(LONG * bytes / LARGE)

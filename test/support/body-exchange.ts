@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { FastifyInstance, FastifyServerOptions } from 'fastify'
 import type { AbortRecord, ReadGuardOptions } from '../../lib/index.js'
-import type { Consumer } from './consumers.js'
+import type { Consumer } from './consumer.js'
 import { guardedApp, noise, until, type GuardedApp, type LogLine } from './guarded-app.js'
 import { watchLag } from './loop-lag.js'
 import { parseAnswers, RawClient, type Answer, type Seen } from './raw-client.js'

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { EventEmitter, once } from 'node:events'
 import { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { gzipSync } from 'node:zlib'
@@ -8,43 +9,11 @@ import httpProxy from '@fastify/http-proxy'
 import multipart from '@fastify/multipart'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type HTTPMethods } from 'fastify'
 import getRawBody from 'raw-body'
+import { OWN_TIME, type Consumer, type Track } from './consumer.js'
 import { delay } from './raw-client.js'
 
-/**
- * What becomes of a body that fails:
- * - `told`: the consumer hears of it, and the framework answers at once;
- * - `late`: the consumer hears of it when it starts to read, `OWN_TIME` after the request came;
- * - `untold`: the consumer can't hear of it, so that the answer is given for it after a short grace;
- * - `mute`: nobody reads, and nobody answers: the answer is given after the long grace;
- * - `own`: nobody reads, and the handler gives its own answer after `OWN_TIME`;
- * - `early`: the answer is there before the body.
- */
-export type Fate = 'told' | 'late' | 'untold' | 'mute' | 'own' | 'early'
-
-/** How long the slow ones take before they read or answer, in milliseconds: longer than every limit of a test. */
-export const OWN_TIME = 800
-
-/** Takes note of something that has to come to an end, whatever becomes of the body. */
-export type Track = <T>(work: Promise<T>) => Promise<T>
-
-/** One way in which an application takes a body, or does not. */
-export interface Consumer {
-  readonly name: string
-  readonly fate: Fate
-  readonly url: string
-  /** The pattern in the record; `undefined` where there is no route. */
-  readonly route: string | undefined
-  readonly headers: Readonly<Record<string, string>>
-  /** A valid body of at least so many bytes; 300 or more. */
-  readonly body: (bytes: number) => Buffer
-  /** Whether Fastify's own `bodyLimit` reaches it. */
-  readonly buffers: boolean
-  /** The answer where the application has one of its own. */
-  readonly statusCode?: number
-  /** What its own plugin logs of a failed body. */
-  readonly says?: string
-  readonly register: (app: FastifyInstance, track: Track) => void | Promise<void>
-}
+/** How long the slow ones wait for a failure, in milliseconds. */
+const PATIENCE = 1_500
 
 type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>
 
@@ -65,8 +34,24 @@ async function read (stream: AsyncIterable<Uint8Array>): Promise<{ bytes: number
 
 const base = { fate: 'told', url: '/', route: '/', buffers: false } as const
 
+/** Is busy with something else until the body has failed, and a while longer. */
+async function outlast (request: FastifyRequest): Promise<void> {
+  await Promise.race([new Promise((resolve) => { request.raw.once('close', resolve) }), delay(PATIENCE)])
+  await delay(OWN_TIME)
+}
+
+/** A hook that outlasts the body, and with it everything until the answer is sent. */
+function slowHook (app: FastifyInstance, track: Track): void {
+  const answers = new EventEmitter()
+  app.addHook('onSend', async () => { answers.emit('sent') })
+  app.addHook('onRequest', async (request) => {
+    track(once(answers, 'sent')).catch(() => {})
+    await outlast(request)
+  })
+}
+
 /** A consumer that Fastify's parser for the type buffers the body for. */
-function buffered (name: string, type: string, body: Consumer['body'], prepare?: (app: FastifyInstance) => unknown): Consumer {
+function buffered (name: string, type: string, body: Consumer['body'], prepare?: (app: FastifyInstance, track: Track) => unknown): Consumer {
   return {
     ...base,
     name,
@@ -74,7 +59,7 @@ function buffered (name: string, type: string, body: Consumer['body'], prepare?:
     body,
     buffers: true,
     register: async (app, track) => {
-      await prepare?.(app)
+      await prepare?.(app, track)
       app.post('/', (request) => track(Promise.resolve({ got: typeof request.body })))
     }
   }
@@ -128,9 +113,7 @@ const parsers: readonly Consumer[] = [
     headers: { 'Content-Type': 'application/json', 'Content-Encoding': 'gzip' }
   },
   {
-    ...buffered('the JSON parser behind a slow onRequest hook', 'application/json', json, (app) => {
-      app.addHook('onRequest', async () => delay(OWN_TIME))
-    }),
+    ...buffered('the JSON parser behind a slow onRequest hook', 'application/json', json, slowHook),
     fate: 'late'
   },
   { ...buffered('a 404 of a known type', 'application/json', json), url: '/missing', route: undefined, statusCode: 404, register: () => {} },
@@ -193,7 +176,7 @@ const readers: readonly Consumer[] = [
 const over: Handler = (_request, reply) => new Promise((resolve) => { reply.raw.once('finish', resolve).once('close', resolve) })
 
 const unread: readonly Consumer[] = [
-  reader('a handler that does not read', async () => { await delay(OWN_TIME); return { own: true } }, { fate: 'own', statusCode: 200 }),
+  reader('a handler that does not read', async (request) => { await outlast(request); return { own: true } }, { fate: 'own', statusCode: 200 }),
   reader('a handler that neither reads nor answers', over, { fate: 'mute' }),
   { ...base, name: 'a 404 of an unknown type', fate: 'early', url: '/missing', route: undefined, headers: { 'Content-Type': 'application/x-unknown' }, body: text, statusCode: 404, register: () => {} },
   {

@@ -74,7 +74,8 @@ export async function guardedApp (options: GuardedAppOptions = {}): Promise<Guar
     return reply.send(error)
   })
   await options.routes?.(app)
-  await app.listen({ port: 0, host: '127.0.0.1', ...options.listen })
+  const { listen = {} } = options
+  await app.listen(listen.path === undefined ? { port: 0, host: '127.0.0.1', ...listen } : listen)
   const { port } = app.server.address() as AddressInfo
   return {
     app,

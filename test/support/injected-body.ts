@@ -1,6 +1,6 @@
 import type { InjectOptions } from 'fastify'
 import { outcomeOf, start, type Limits, type Observation, type Sent } from './body-exchange.js'
-import type { Consumer } from './consumers.js'
+import type { Consumer } from './consumer.js'
 import { watchLag } from './loop-lag.js'
 import { delay } from './raw-client.js'
 

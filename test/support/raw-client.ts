@@ -21,6 +21,8 @@ export interface Answer {
 export interface RawClientOptions {
   readonly tls?: boolean
   readonly host?: string
+  /** Of a Unix socket, in the place of port and host. */
+  readonly path?: string
   /** What TLS is to agree on: `h2` for HTTP/2. */
   readonly alpn?: string
   /** TLS on a connection that stands. */
@@ -46,7 +48,7 @@ export class RawClient {
         ...(options.alpn === undefined ? {} : { ALPNProtocols: [options.alpn] }),
         ...{ allowHalfOpen: options.stays === true } // documented, and not in its type
       })
-      : net.connect({ port, host, allowHalfOpen: true })
+      : net.connect({ ...(options.path === undefined ? { port, host } : { path: options.path }), allowHalfOpen: true })
     let end = 'none'
     this.socket.setEncoding('latin1')
     this.socket.on('data', (text: string) => {

@@ -1,26 +1,28 @@
 /** Runs in the page: what it saw of each try stands in the document, as a line of JSON. */
 const attempts = `
 const saw = document.getElementById('saw')
-const { to, bytes, stream, stall, tries } = Object.fromEntries(new URLSearchParams(location.search))
+const query = new URLSearchParams(location.search)
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 async function tell (attempt) {
-  for (let left = Number(tries); left > 0; left--) {
-    let line
-    try { line = await attempt() } catch (error) { line = { error: String(error) } }
-    saw.textContent += JSON.stringify(line) + '\\n'
+  for (const upload of JSON.parse(query.get('uploads'))) {
+    for (let left = Number(query.get('tries')); left > 0; left--) {
+      let line
+      try { line = await attempt(upload) } catch (error) { line = { error: String(error) } }
+      saw.textContent += JSON.stringify(line) + '\\n'
+    }
   }
 }
 `
 
 const fetchPage = `<!doctype html><title>fetch</title><pre id="saw"></pre><script>${attempts}
-async function * pieces () {
+async function * pieces ({ bytes, stall }) {
   for (const half of [Math.floor(bytes / 2), Math.ceil(bytes / 2)]) {
     for (let left = half; left > 0; left -= 65_536) yield new Uint8Array(Math.min(65_536, left))
-    await wait(Number(stall))
+    await wait(stall)
   }
 }
-function streamed () {
-  const all = pieces()
+function streamed (upload) {
+  const all = pieces(upload)
   return new ReadableStream({
     async pull (controller) {
       const { done, value } = await all.next()
@@ -29,11 +31,11 @@ function streamed () {
     }
   })
 }
-const blob = new Blob([new Uint8Array(Number(bytes))])
 const headers = { 'Content-Type': 'application/x-stream' }
-tell(async () => {
-  const body = stream === 'true' || stall !== '0' ? { body: streamed(), duplex: 'half' } : { body: blob }
-  const response = await fetch(to, { method: 'POST', headers, ...body })
+tell(async (upload) => {
+  const { path, bytes, chunked, stall } = upload
+  const body = chunked || stall > 0 ? { body: streamed(upload), duplex: 'half' } : { body: new Blob([new Uint8Array(bytes)]) }
+  const response = await fetch(path, { method: 'POST', headers, ...body })
   return { statusCode: response.status, body: await response.text() }
 })
 </script>`
@@ -43,12 +45,12 @@ const formPage = `<!doctype html><title>form</title><pre id="saw"></pre>
 <iframe name="answer"></iframe><script>${attempts}
 const [form] = document.forms
 const [frame] = document.getElementsByName('answer')
-const files = new DataTransfer()
-files.items.add(new File([new Uint8Array(Number(bytes))], 'upload'))
-form.elements.file.files = files.files
-form.action = to
 const loaded = () => new Promise((resolve) => frame.addEventListener('load', resolve, { once: true }))
-tell(async () => {
+tell(async ({ path, bytes }) => {
+  const files = new DataTransfer()
+  files.items.add(new File([new Uint8Array(bytes)], 'upload'))
+  form.elements.file.files = files.files
+  form.action = path
   form.submit()
   await loaded()
   // The browser's own page about an error is not ours to read.

@@ -3,27 +3,18 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-/**
- * An upload that is answered before its end.
- * @typedef {object} Upload
- * @property {string} name
- * @property {string} path
- * @property {number} bytes
- * @property {'length' | 'chunked'} framing
- * @property {number} stall how long the client stops half-way, in milliseconds
- * @property {number} statusCode the answer
- */
+/** @typedef {import('./clients/upload.js').Upload} Upload */
 
-/** Longer than `bodyIdleTimeout` below, and with it shorter than the default linger. */
-const STALL = 700
+/** Longer than the `bodyIdleTimeout` of the route, and shorter than that and the default linger. */
+const STALL = 1_500
 
 /** @type {readonly Upload[]} */
 export const uploads = [
-  { name: '413, 50 MB declared', path: '/limited', bytes: 50_000_000, framing: 'length', stall: 0, statusCode: 413 },
-  { name: '413, 50 MB chunked', path: '/limited', bytes: 50_000_000, framing: 'chunked', stall: 0, statusCode: 413 },
-  { name: '408, stalled', path: '/slow', bytes: 1_000, framing: 'length', stall: STALL, statusCode: 408 },
-  { name: '411, 1 MB', path: '/measured', bytes: 1_000_000, framing: 'chunked', stall: 0, statusCode: 411 },
-  { name: '401, 5 MB unread', path: '/private', bytes: 5_000_000, framing: 'length', stall: 0, statusCode: 401 }
+  { name: '413, 50 MB declared', path: '/limited', bytes: 50_000_000, chunked: false, stall: 0, statusCode: 413 },
+  { name: '413, 50 MB chunked', path: '/limited', bytes: 50_000_000, chunked: true, stall: 0, statusCode: 413 },
+  { name: '408, stalled', path: '/slow', bytes: 1_000, chunked: false, stall: STALL, statusCode: 408 },
+  { name: '411, 1 MB', path: '/measured', bytes: 1_000_000, chunked: true, stall: 0, statusCode: 411 },
+  { name: '401, 5 MB unread', path: '/private', bytes: 5_000_000, chunked: false, stall: 0, statusCode: 401 }
 ]
 
 const [declared, chunked, stalled, unmeasured, unread] = uploads.map(({ name }) => name)
@@ -78,7 +69,7 @@ export function uploadsOf (client) {
   return uploads.filter(({ name }) => client.uploads?.includes(name) ?? true)
 }
 
-/** Longest time for one try, in milliseconds; the programs give up before. */
+/** Longest time for one try, in milliseconds; most programs give up before. */
 const PATIENCE = 20_000
 
 /**
@@ -86,24 +77,30 @@ const PATIENCE = 20_000
  */
 
 /**
+ * Has a client make uploads, one after the other.
  * @param {RealClient} client
- * @param {Upload} upload
+ * @param {readonly Upload[]} uploads
  * @param {string} origin
- * @param {number} tries
- * @returns {Promise<Saw[]>} what the client saw, try by try
+ * @param {number} tries of each
+ * @returns {Promise<Map<Upload, Saw[]>>} what it saw
  */
-export async function tryUpload (client, { path, bytes, framing, stall }, origin, tries) {
+export async function tryUploads (client, uploads, origin, tries) {
   const file = fileURLToPath(new URL(`clients/${client.file}`, import.meta.url))
   const program = client.file.endsWith('.py') ? 'python3' : process.execPath
-  const child = spawn(program, [file, origin + path, bytes, framing, stall, tries].map(String), { env: { ...process.env, ...client.env }, stdio: ['ignore', 'pipe', 'pipe'], timeout: tries * PATIENCE })
+  const expected = uploads.length * tries
+  const child = spawn(program, [file, origin, String(tries), JSON.stringify(uploads)], {
+    env: { ...process.env, ...client.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: expected * PATIENCE
+  })
   /** @type {Saw[]} */
   const saw = []
   let errors = ''
   createInterface({ input: child.stdout }).on('line', (line) => { saw.push(JSON.parse(line)) })
   child.stderr.on('data', (text) => { errors += text })
   await once(child, 'close')
-  while (saw.length < tries) saw.push({ error: errors.trim().split('\n').at(-1) || 'ended without a word' })
-  return saw
+  while (saw.length < expected) saw.push({ error: errors.trim().split('\n').at(-1) || 'ended without a word' })
+  return new Map(uploads.map((upload, index) => [upload, saw.slice(index * tries, (index + 1) * tries)]))
 }
 
 /**

@@ -1,10 +1,10 @@
 import { Readable } from 'node:stream'
 import axios from 'axios'
-import { isWhole, lengthIfKnown, pieces, tell, url, whole } from './upload.js'
+import { headersOf, isWhole, pieces, tell, whole } from './upload.js'
 
-tell(async () => {
-  const { status, data } = await axios.post(url, isWhole ? whole() : Readable.from(pieces()), {
-    headers: { 'Content-Type': 'application/x-stream', ...(isWhole ? {} : lengthIfKnown()) },
+tell(async (upload, url) => {
+  const { status, data } = await axios.post(url, isWhole(upload) ? whole(upload) : Readable.from(pieces(upload)), {
+    headers: headersOf(upload),
     maxBodyLength: Infinity,
     responseType: 'text',
     validateStatus: () => true

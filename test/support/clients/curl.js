@@ -1,26 +1,19 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { text } from 'node:stream/consumers'
-import { isChunked, pieces, stall, tell, url, whole } from './upload.js'
-
-const folder = mkdtempSync(join(tmpdir(), 'curl-upload-'))
-const file = join(folder, 'body')
-writeFileSync(file, whole())
-process.once('exit', () => rmSync(folder, { recursive: true }))
+import { fileOf } from './body-file.js'
+import { isWhole, pieces, tell, type } from './upload.js'
 
 const how = (process.env['CURL'] ?? '').split(' ').filter(Boolean)
-// curl answers for itself as long as it can't read its standard input, unless that is called "."
-const body = stall > 0
-  ? ['-X', 'POST', '-T', '.']
-  : [...(isChunked ? ['-H', 'Transfer-Encoding: chunked'] : []), '--data-binary', `@${file}`]
 
-tell(async () => {
-  const curl = spawn('curl', ['--silent', '--show-error', '--write-out', '\n%{http_code}', '--header', 'Content-Type: application/x-stream', ...how, ...body, url])
-  if (stall > 0) pipeline(pieces(), curl.stdin).catch(() => {}) // it stops reading when it is answered
+tell(async (upload, url) => {
+  // What its standard input brings curl sends in chunks. It answers for itself meanwhile only where that is called ".".
+  const body = upload.stall > 0
+    ? ['--request', 'POST', '--upload-file', '.']
+    : [...(isWhole(upload) ? [] : ['--header', 'Transfer-Encoding: chunked']), '--data-binary', `@${fileOf(upload)}`]
+  const curl = spawn('curl', ['--silent', '--show-error', '--no-progress-meter', '--write-out', '\n%{http_code}', '--header', `Content-Type: ${type}`, ...how, ...body, url])
+  if (upload.stall > 0) pipeline(pieces(upload), curl.stdin).catch(() => {}) // it stops reading once it is answered
   else curl.stdin.end()
   const [out, errors, [code]] = await Promise.all([text(curl.stdout), text(curl.stderr), once(curl, 'close')])
   if (code !== 0) throw new Error(errors.trim())

@@ -1,10 +1,10 @@
 import got from 'got'
-import { isWhole, lengthIfKnown, pieces, tell, url, whole } from './upload.js'
+import { headersOf, isWhole, pieces, tell, whole } from './upload.js'
 
-tell(async () => {
+tell(async (upload, url) => {
   const { statusCode, body } = await got.post(url, {
-    headers: { 'Content-Type': 'application/x-stream', ...(isWhole ? {} : lengthIfKnown()) },
-    body: isWhole ? whole() : pieces(),
+    headers: headersOf(upload),
+    body: isWhole(upload) ? whole(upload) : pieces(upload),
     throwHttpErrors: false,
     retry: { limit: 0 }
   })

@@ -1,19 +1,16 @@
 import http.client
 from urllib.parse import urlsplit
-from upload import PATIENCE, chunked, headers, is_whole, pieces, size, tell, url, whole
-
-where = urlsplit(url)
+from upload import PATIENCE, body_of, headers, tell
 
 
-def attempt():
+def attempt(upload, url):
+    where = urlsplit(url)
     connection = http.client.HTTPConnection(where.hostname, where.port, timeout=PATIENCE)
     try:
-        if is_whole:
-            connection.request('POST', where.path, whole(), headers)
-        elif chunked:
-            connection.request('POST', where.path, pieces(), {**headers, 'Transfer-Encoding': 'chunked'}, encode_chunked=True)
+        if upload['chunked']:
+            connection.request('POST', where.path, body_of(upload), {**headers, 'Transfer-Encoding': 'chunked'}, encode_chunked=True)
         else:
-            connection.request('POST', where.path, pieces(), {**headers, 'Content-Length': str(size)})
+            connection.request('POST', where.path, body_of(upload), {**headers, 'Content-Length': str(upload['bytes'])})
         response = connection.getresponse()
         return response.status, response.read()
     finally:

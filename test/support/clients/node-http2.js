@@ -1,17 +1,16 @@
 import http2 from 'node:http2'
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import { isWhole, lengthIfKnown, pieces, tell, url, whole } from './upload.js'
+import { headersOf, origin, pieces, tell } from './upload.js'
 
-const { origin, pathname } = new URL(url)
 const session = http2.connect(origin)
 
-tell(() => new Promise((resolve, reject) => {
-  const stream = session.request({ ':method': 'POST', ':path': pathname, 'content-type': 'application/x-stream', ...(isWhole ? lengthIfKnown() : {}) })
+tell((upload) => new Promise((resolve, reject) => {
+  const stream = session.request({ ':method': 'POST', ':path': upload.path, ...headersOf(upload) })
   stream.on('error', reject)
   stream.on('response', (headers) => {
     text(stream).then((body) => resolve({ statusCode: Number(headers[':status']), body }), reject)
   })
-  if (isWhole) stream.end(whole())
-  else Readable.from(pieces()).pipe(stream)
+  // In one piece it would be more than a session of Node's may hold in memory.
+  Readable.from(pieces(upload)).pipe(stream)
 }))

@@ -1,9 +1,9 @@
 import requests
-from upload import PATIENCE, headers, is_whole, pieces, tell, url, whole
+from upload import PATIENCE, body_of, headers, tell
 
 
-def attempt():
-    response = requests.post(url, data=whole() if is_whole else pieces(), headers=headers, timeout=PATIENCE)
+def attempt(upload, url):
+    response = requests.post(url, data=body_of(upload), headers=headers, timeout=PATIENCE)
     return response.status_code, response.content
 
 

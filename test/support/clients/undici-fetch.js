@@ -1,8 +1,8 @@
 import { fetch } from 'undici'
-import { isWhole, pieces, tell, url, whole } from './upload.js'
+import { isWhole, pieces, tell, type, whole } from './upload.js'
 
-tell(async () => {
-  const headers = { 'Content-Type': 'application/x-stream' }
-  const response = await fetch(url, { method: 'POST', headers, ...(isWhole ? { body: whole() } : { body: pieces(), duplex: 'half' }) })
+tell(async (upload, url) => {
+  const body = isWhole(upload) ? { body: whole(upload) } : { body: pieces(upload), duplex: /** @type {const} */ ('half') }
+  const response = await fetch(url, { method: 'POST', headers: { 'Content-Type': type }, ...body })
   return { statusCode: response.status, body: await response.text() }
 })

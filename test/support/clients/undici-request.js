@@ -1,12 +1,12 @@
 import { Readable } from 'node:stream'
 import { request } from 'undici'
-import { isWhole, lengthIfKnown, pieces, tell, url, whole } from './upload.js'
+import { headersOf, isWhole, pieces, tell, whole } from './upload.js'
 
-tell(async () => {
+tell(async (upload, url) => {
   const { statusCode, body } = await request(url, {
     method: 'POST',
-    headers: { 'Content-Type': 'application/x-stream', ...(isWhole ? {} : lengthIfKnown()) },
-    body: isWhole ? whole() : Readable.from(pieces())
+    headers: headersOf(upload),
+    body: isWhole(upload) ? whole(upload) : Readable.from(pieces(upload))
   })
   return { statusCode, body: await body.text() }
 })

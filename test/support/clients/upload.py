@@ -1,18 +1,20 @@
-"""What a client is to send, as upload.js has it: <url> <bytes> <length|chunked> <stall, milliseconds> <tries>."""
+"""What a client is to do, and to tell, as upload.js has it: <origin> <tries> <uploads, as JSON>."""
 import json
 import sys
 import time
 
-url, size, framing, stall, tries = sys.argv[1], int(sys.argv[2]), sys.argv[3], int(sys.argv[4]) / 1000, int(sys.argv[5])
-chunked = framing == 'chunked'
-is_whole = not chunked and stall == 0
+origin, tries, uploads = sys.argv[1], int(sys.argv[2]), json.loads(sys.argv[3])
 headers = {'Content-Type': 'application/x-stream'}
-PATIENCE = 15
+PATIENCE = 10
 PIECE = 65536
 
 
-def whole():
-    return b'x' * size
+def is_whole(upload):
+    return not upload['chunked'] and upload['stall'] == 0
+
+
+def whole(upload):
+    return b'x' * upload['bytes']
 
 
 def split(length):
@@ -20,17 +22,23 @@ def split(length):
         yield b'x' * min(PIECE, length - at)
 
 
-def pieces():
-    yield from split(size // 2)
-    time.sleep(stall)
-    yield from split(size - size // 2)
+def pieces(upload):
+    half = upload['bytes'] // 2
+    yield from split(half)
+    time.sleep(upload['stall'] / 1000)
+    yield from split(upload['bytes'] - half)
+
+
+def body_of(upload):
+    return whole(upload) if is_whole(upload) else pieces(upload)
 
 
 def tell(attempt):
-    for _ in range(tries):
-        try:
-            status, body = attempt()
-            line = {'statusCode': status, 'body': body.decode()}
-        except Exception as error:
-            line = {'error': repr(error)}
-        print(json.dumps(line), flush=True)
+    for upload in uploads:
+        for _ in range(tries):
+            try:
+                status, body = attempt(upload, origin + upload['path'])
+                line = {'statusCode': status, 'body': body.decode()}
+            except Exception as error:
+                line = {'error': repr(error)}
+            print(json.dumps(line), flush=True)

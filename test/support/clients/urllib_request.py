@@ -1,12 +1,12 @@
 import urllib.error
 import urllib.request
-from upload import PATIENCE, chunked, headers, is_whole, pieces, size, tell, url, whole
+from upload import PATIENCE, body_of, headers, tell
 
 
-def attempt():
-    request = urllib.request.Request(url, whole() if is_whole else pieces(), headers, method='POST')
-    if not is_whole and not chunked:
-        request.add_header('Content-Length', str(size))
+def attempt(upload, url):
+    request = urllib.request.Request(url, body_of(upload), headers, method='POST')
+    if not upload['chunked']:
+        request.add_header('Content-Length', str(upload['bytes']))
     try:
         with urllib.request.urlopen(request, timeout=PATIENCE) as response:
             return response.status, response.read()
