@@ -1,5 +1,6 @@
 // What TAP files say, as `node .ci/summary.js RUN.tap …`: every test file with its counts, every failure, and the sum of all.
-import { readFileSync } from 'node:fs'
+// Of files that were run once more, in `RUN.tap.again`, the second run counts.
+import { existsSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { Parser } from 'tap-parser'
 
@@ -28,22 +29,42 @@ function assertionsIn (path) {
   return events.flatMap(([type, assertion]) => type === 'assert' ? [assertion] : [])
 }
 
+/**
+ * @param {import('tap-parser').Result[]} assertions
+ * @returns {Map<string, import('tap-parser').Result[]>}
+ */
+function byFile (assertions) {
+  const files = new Map()
+  for (const assertion of assertions) {
+    const [file = ''] = assertion.fullname.split(SEPARATOR)
+    const ofFile = files.get(file)
+    if (ofFile === undefined) files.set(file, [assertion])
+    else ofFile.push(assertion)
+  }
+  return files
+}
+
+/** @param {string} path */
+function resultsIn (path) {
+  const again = `${path}.again`
+  return new Map([...byFile(assertionsIn(path)), ...existsSync(again) ? byFile(assertionsIn(again)) : []])
+}
+
 /** @type {Counts} */
 const all = { passed: 0, failed: 0, skipped: 0 }
 
 for (const path of process.argv.slice(2)) {
   console.log(`\n== ${basename(path, '.tap')}`)
-  /** @type {Map<string, Counts>} */
-  const files = new Map()
-  for (const assertion of assertionsIn(path)) {
-    const [file = ''] = assertion.fullname.split(SEPARATOR)
-    const counts = files.get(file) ?? { passed: 0, failed: 0, skipped: 0 }
-    files.set(file, counts)
-    count(counts, assertion)
-    count(all, assertion)
-    if (!assertion.ok && !assertion.todo) console.log(`not ok ${assertion.fullname}\n${JSON.stringify(assertion.diag, null, 2)}`)
+  for (const [file, assertions] of resultsIn(path)) {
+    /** @type {Counts} */
+    const counts = { passed: 0, failed: 0, skipped: 0 }
+    for (const assertion of assertions) {
+      count(counts, assertion)
+      count(all, assertion)
+      if (!assertion.ok && !assertion.todo) console.log(`not ok ${assertion.fullname}\n${JSON.stringify(assertion.diag, null, 2)}`)
+    }
+    console.log(`${counts.failed === 0 ? 'ok    ' : 'not ok'} ${file.padEnd(40)} ${shown(counts)}`)
   }
-  for (const [file, counts] of files) console.log(`${counts.failed === 0 ? 'ok    ' : 'not ok'} ${file.padEnd(40)} ${shown(counts)}`)
 }
 
 if (all.skipped > 0) console.log(`\n${all.skipped} skipped`)
