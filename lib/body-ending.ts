@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events'
 import type { FastifyReply } from 'fastify'
 import { abortRecord, peerOf, type AbortRecord, type ReadOrigin } from './abort-record.js'
+import { putInPlace } from './answering.js'
 import type { BodyRead } from './body-read.js'
 import type { ReadError } from './errors.js'
 import { errorBody } from './head-ending.js'
@@ -60,66 +61,6 @@ export function refuseBody (read: BodyRead, error: ReadError): void {
 function answerUnrouted (read: BodyRead, error: ReadError): void {
   read.response.writeHead(error.statusCode ?? 500, { 'Content-Type': 'application/json; charset=utf-8' })
   read.response.end(errorBody(error))
-}
-
-/** `@fastify/reply-from` turns a body that failed into an error of its own, with ours as the cause. */
-function isProxyError (payload: unknown, error: ReadError): boolean {
-  return payload instanceof Error && payload.cause === error && String((payload as { code?: unknown }).code).startsWith('FST_REPLY_FROM_')
-}
-
-/** An answer, the application's or our own, to a request whose body failed. Drops what a handler sends after ours went out. */
-class Answering {
-  begun = false
-  /** Whether the answer is made from the read's error. */
-  tells = false
-  #over = false
-  readonly #send: (payload?: unknown) => FastifyReply
-
-  constructor (reply: FastifyReply, readonly error: ReadError) {
-    const asMade = { ...error }
-    this.#send = reply.send.bind(reply)
-    reply.send = (payload?: unknown) => {
-      if (!this.begun) {
-        // Later it is the application's own error handler that writes.
-        Object.assign(error, asMade)
-        this.tells = payload === error || isProxyError(payload, error)
-      }
-      this.begun = true
-      const own = isProxyError(payload, error) ? error : payload
-      return this.#over ? this.#sendAfterOurs(reply, own) : this.#send(own)
-    }
-  }
-
-  answer (): void {
-    this.#over = true
-    this.begun = true
-    this.tells = this.#sendUnlessHeldUp(this.error)
-  }
-
-  /** Until the answer has left it may be the error handler that sends, which is free to take its time. */
-  #sendAfterOurs (reply: FastifyReply, payload: unknown): FastifyReply {
-    if (!reply.raw.headersSent) this.#sendUnlessHeldUp(payload)
-    return reply
-  }
-
-  /** Fastify throws while an error that was sent before is held up in an `onError` hook: that one is the answer. */
-  #sendUnlessHeldUp (payload: unknown): boolean {
-    try {
-      this.#send(payload)
-      return true
-    } catch (error) {
-      if ((error as { code?: string }).code === 'FST_ERR_SEND_INSIDE_ONERR') return false
-      throw error
-    }
-  }
-}
-
-/**
- * Puts the read's own error in the place of what a consumer makes of it: proxies give one of their own, and
- * `@fastify/compress` writes another code and status on ours.
- */
-function putInPlace (reply: FastifyReply, error: ReadError): Answering {
-  return new Answering(reply, error)
 }
 
 /** A reply that its owner has taken out of Fastify's hands (`reply.hijack()`). */
