@@ -1,5 +1,5 @@
 import fp from 'fastify-plugin'
-import type { FastifyPluginCallback } from 'fastify'
+import type { FastifyPluginAsync } from 'fastify'
 import type { ReadGuardOptions, ReadGuardRouteOptions } from './options.js'
 import { readGuard as plugin } from './plugin.js'
 import type { RawBodyOptions } from './read-raw-body.js'
@@ -40,6 +40,6 @@ declare module 'fastify' {
 }
 
 /** Gives every read of a server a limit. Register it first: it guards the whole server, whatever the encapsulation. */
-export const readGuard: FastifyPluginCallback<ReadGuardOptions> = fp(plugin, { fastify: '5.x', name: 'fastify-read-guard' })
+export const readGuard: FastifyPluginAsync<ReadGuardOptions> = fp(plugin, { fastify: '5.x', name: 'fastify-read-guard' })
 
 export default readGuard

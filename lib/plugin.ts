@@ -59,7 +59,8 @@ function guardServers (app: FastifyInstance, guard: Guard): void {
   })
 }
 
-export function readGuard (app: FastifyInstance, options: ReadGuardOptions, registered: () => void): void {
+/** What it throws is told to whoever registers it, because it is async: of any other plugin it would end the process. */
+export async function readGuard (app: FastifyInstance, options: ReadGuardOptions): Promise<void> {
   if (guardedServers.has(app.server)) throw new OptionsInvalidError('fastify-read-guard', 'can be registered once, it guards the whole server', 'a second registration')
   const resolved = resolveOptions(options)
   const { policy } = resolved
@@ -115,5 +116,4 @@ export function readGuard (app: FastifyInstance, options: ReadGuardOptions, regi
     if (violation !== undefined) bodyReadOf(request.raw)?.refused(violation(request))
     done()
   })
-  registered()
 }

@@ -253,3 +253,8 @@ for (const [where, register] of Object.entries(twice)) {
     await t.rejects(async () => { await app.ready() }, { code: 'FST_READ_OPTIONS_INVALID', message: /can be registered once/ })
   })
 }
+
+t.test('what is wrong with the options is told to whoever registers it', async (t) => {
+  const app = fastify()
+  await t.rejects(async () => { await app.register(readGuard, { headersTimeout: -1 }) }, { code: 'FST_READ_OPTIONS_INVALID' })
+})

@@ -100,6 +100,18 @@ for (const kind of http2Kinds) {
     t.same(records.map(({ code }) => code), ['FST_READ_BODY_TOO_LARGE'], 'what is left after the answer is no read')
   })
 
+  t.test(`${kind.name}: a stream on which nothing comes any more is not waited for`, async (t) => {
+    const { app, client } = await parties(t, kind, { linger: { bytes: 1e9, timeout: 60_000 } })
+    await Promise.all(earlyAnswers.map(async (early, index) => {
+      const stream = 2 * index + 1
+      const begun = performance.now()
+      await answered(t, client, stream, early)
+      t.equal((await client.answer(stream, ({ reset }) => reset !== undefined)).reset, 0, 'it is reset without an error')
+      t.ok(performance.now() - begun >= 100, `after ${performance.now() - begun} ms, when its client has had time to take the answer`)
+    }))
+    t.equal(app.readGuard.stats().lingered, earlyAnswers.length)
+  })
+
   t.test(`${kind.name}: a stream that its client ends in time is not reset`, async (t) => {
     const { app, client, records } = await parties(t, kind, { linger: { bytes: 1e9, timeout: 60_000 } })
     for (const [index, early] of earlyAnswers.slice(1).entries()) {

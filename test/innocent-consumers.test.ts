@@ -7,7 +7,7 @@ import type { ReadGuardOptions } from '../lib/index.js'
 import { guardedApp, until, type GuardedApp } from './support/guarded-app.js'
 import { chunk, delay, head, onlyAnswer, RawClient } from './support/raw-client.js'
 
-t.jobs = 12
+t.jobs = 20
 
 const LIMIT = 500
 const LONG = LIMIT * 10
@@ -28,10 +28,10 @@ interface ConsumerApp extends GuardedApp {
   readonly requests: FastifyRequest[]
 }
 
-async function consumerApp (t: Test, consume: Consumer): Promise<ConsumerApp> {
+async function consumerApp (t: Test, consume: Consumer, own: ReadGuardOptions = {}): Promise<ConsumerApp> {
   const requests: FastifyRequest[] = []
   const guarded = await guardedApp({
-    guard,
+    guard: { ...guard, ...own },
     routes: (app) => {
       app.addContentTypeParser('application/octet-stream', (_request, _payload, done) => done(null))
       app.post('/', async (request) => {
@@ -73,8 +73,8 @@ for (const [name, pieces] of whole) {
   })
 }
 
-/** More than all buffers on its way take: the client is held back. */
-const LARGE = 12 * 1024 * 1024
+/** More than the stream holds: the rest waits in the kernel until it is asked for. */
+const LARGE = 2 * 1024 * 1024
 
 async function pause (bytes: number): Promise<void> {
   await delay(LONG * bytes / LARGE)
@@ -139,12 +139,12 @@ for (const [name, consume] of Object.entries(slow)) {
     t.test(`a client is not blamed for a consumer that ${name} (${framing})`, async (t) => {
       const guarded = await consumerApp(t, consume)
       const client = new RawClient(guarded.port)
-      const body = Buffer.alloc(LARGE / 4)
+      const quarter = Buffer.alloc(LARGE / 4)
       if (framing === 'chunks') await client.write(upload({ 'Transfer-Encoding': 'chunked' }))
       else await client.write(upload({ 'Content-Length': LARGE }))
       for (let i = 0; i < 4; i++) {
-        if (framing === 'chunks') await client.write(`${body.length.toString(16)}\r\n`)
-        await client.write(body)
+        if (framing === 'chunks') await client.write(`${quarter.length.toString(16)}\r\n`)
+        await client.write(quarter)
         if (framing === 'chunks') await client.write('\r\n')
       }
       if (framing === 'chunks') await client.write('0\r\n\r\n')
@@ -158,6 +158,18 @@ for (const [name, consume] of Object.entries(slow)) {
     })
   }
 }
+
+t.test('a client that can not send, because all buffers are full, is not blamed', async (t) => {
+  const guarded = await consumerApp(t, afterwards, { bodyTimeout: 0 })
+  const client = new RawClient(guarded.port)
+  const size = 16 * 1024 * 1024
+  await client.write(upload({ 'Content-Length': size }))
+  const sent = client.write(Buffer.alloc(size)).then(() => performance.now())
+  const begun = performance.now()
+  t.match(onlyAnswer(await client.closed), { statusCode: 200, json: { received: size } })
+  t.ok(await sent - begun >= LONG * 0.9, 'it was held back')
+  t.strictSame(guarded.records, [])
+})
 
 t.test('a client that stalls is ended although a handler has not begun to read', async (t) => {
   const guarded = await consumerApp(t, afterwards)

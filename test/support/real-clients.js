@@ -56,9 +56,15 @@ export const realClients = [
   { name: 'Chromium fetch, HTTP/2', file: 'chromium.js', needs: chromium, server: 'h2', uploads: [declared, chunked, stalled, unmeasured, unread] }
 ]
 
+/** @type {Map<readonly string[], boolean>} */
+const installed = new Map()
+
 /** @param {RealClient} client */
-export function isInstalled ({ needs: [command = '', ...args] }) {
-  return spawnSync(command, args).status === 0
+export function isInstalled ({ needs }) {
+  const [command = '', ...args] = needs
+  const is = installed.get(needs) ?? spawnSync(command, args).status === 0
+  installed.set(needs, is)
+  return is
 }
 
 /**

@@ -1,0 +1,79 @@
+import net from 'node:net'
+
+/*
+ * Clients that do not stop after their answer, in a process of their own: <port> <how many> <way>. It ends when the
+ * server has closed all of them, and tells as JSON how many had their answer, and how much they sent after it.
+ */
+
+const [port, count, way = ''] = process.argv.slice(2)
+
+const endless = 'POST /attacked HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-stream\r\nContent-Length: 1000000000000\r\n\r\n'
+const complete = 'POST /attacked HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-stream\r\nContent-Length: 1000\r\n\r\n'
+const chunked = 'POST /attacked HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-stream\r\nTransfer-Encoding: chunked\r\n\r\n65\r\n' + 'x'.repeat(101) + '\r\n'
+
+/**
+ * What they ask, with which bytes they go on, and how often, in milliseconds: 0 is as fast as they are taken.
+ * @type {Readonly<Record<string, { request: string, more: string, every: number }>>}
+ */
+const ways = {
+  flood: { request: endless, more: 'x'.repeat(65_536), every: 0 },
+  chunks: { request: chunked, more: '1\r\nx\r\n'.repeat(10_000), every: 0 },
+  requests: { request: complete + 'x'.repeat(1_000), more: 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(1_000), every: 0 },
+  trickle: { request: endless, more: 'x', every: 100 },
+  silence: { request: endless, more: '', every: 100 }
+}
+const { request, more, every } = ways[way] ?? { request: endless, more: '', every: 0 }
+const bytes = Buffer.from(more)
+
+let answers = 0
+let sent = 0
+
+/** @param {net.Socket} socket */
+function goOn (socket) {
+  if (every > 0) {
+    const timer = setInterval(() => socket.write(bytes), every)
+    socket.on('close', () => clearInterval(timer))
+    return
+  }
+  const write = () => { while (socket.writable && socket.write(bytes)); }
+  socket.on('drain', write)
+  write()
+}
+
+/** @param {net.Socket} socket */
+function attack (socket) {
+  const asked = Buffer.byteLength(request)
+  let text = ''
+  socket.write(request)
+  socket.on('data', (data) => {
+    text += data
+    if (!text.includes('"statusCode":413')) return
+    answers++
+    socket.removeAllListeners('data').resume()
+    goOn(socket)
+  })
+  return new Promise((resolve) => socket.on('close', () => {
+    sent += socket.bytesWritten - asked
+    resolve(undefined)
+  }))
+}
+
+/** @returns {Promise<net.Socket>} */
+function connect () {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect({ port: Number(port), host: '127.0.0.1', allowHalfOpen: true }, () => {
+      socket.off('error', reject)
+      socket.on('error', () => {}) // the server closes
+      resolve(socket)
+    })
+    socket.on('error', reject)
+  })
+}
+
+/** @type {net.Socket[]} */
+const sockets = []
+while (sockets.length < Number(count)) {
+  sockets.push(...await Promise.all(Array.from({ length: Math.min(100, Number(count) - sockets.length) }, connect)))
+}
+await Promise.all(sockets.map(attack))
+console.log(JSON.stringify({ answers, sent }))
