@@ -48,7 +48,11 @@ function admit (guard: Guard, connection: Connection, request: IncomingMessage, 
 export function dispatchExpecting (guard: Guard, request: IncomingMessage, response: ServerResponse): boolean {
   if (!dispatch(guard, request, response)) return false
   const read = bodyReadOf(request)
-  read?.awaitContinue()
-  continueWhenRead(request, response, () => read?.continued())
+  if (read === undefined) {
+    response.writeContinue()
+  } else {
+    read.awaitContinue()
+    continueWhenRead(request, response, () => read.continued())
+  }
   return true
 }

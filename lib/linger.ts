@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Connection, ConnectionRead } from './connection.js'
 import type { Guard } from './guard.js'
-import { forget, pendingResponse } from './node-http.js'
+import { pendingResponse } from './node-http.js'
 import type { LingerOptions } from './options.js'
 
 /** A timer comes so many milliseconds late without being late. */
@@ -43,6 +43,7 @@ export class Linger implements ConnectionRead {
   readonly #bounds: LingerBounds
   /** Whether the answer was the connection's last. */
   last = false
+  #tooLate = false
 
   constructor ({ guard, socket }: Connection, bounds: LingerOptions) {
     this.#socket = socket
@@ -60,9 +61,10 @@ export class Linger implements ConnectionRead {
     if (this.#bounds.reached(this.#socket.bytesRead)) this.#socket.destroy()
   }
 
-  tooLate (response: ServerResponse): void {
-    if (pendingResponse(this.#socket) === response) forget(response)
-    else this.#socket.destroy()
+  /** One request may have been under way. More of them Node would parse and keep, each until the end. */
+  tooLate (): void {
+    if (this.#tooLate) this.#socket.destroy()
+    this.#tooLate = true
   }
 
   look (): boolean {

@@ -20,14 +20,6 @@ export function pendingResponse (socket: Socket): ServerResponse | undefined {
   return (socket as HttpSocket)._httpMessage ?? undefined
 }
 
-/**
- * Takes a request for which there will be no answer from what Node keeps for the connection until then: a client that
- * makes one after the other could fill the memory with them. Node does it on 'finish' (`resOnFinish`).
- */
-export function forget (response: ServerResponse): void {
-  response.emit('finish')
-}
-
 /** The server that accepted the connection. */
 export function serverOf (socket: Socket): Server | undefined {
   return (socket as HttpSocket).server

@@ -1,4 +1,5 @@
 import { ServerResponse, type IncomingMessage } from 'node:http'
+import { peerOf, type Peer } from './abort-record.js'
 import { BodyRead } from './body-read.js'
 import type { BodySource } from './body-source.js'
 import type { Connection } from './connection.js'
@@ -8,6 +9,7 @@ import type { LingerOptions } from './options.js'
 /** The connection of an upgrade request until the body has ended, with which it changes hands. */
 class UpgradeSource implements BodySource {
   readonly protocol = 'http/1.1'
+  readonly peer: Peer
   readonly #connection: Connection
   readonly #response: ServerResponse
   readonly #written: number
@@ -16,6 +18,7 @@ class UpgradeSource implements BodySource {
     this.#connection = connection
     this.#response = response
     this.#written = connection.socket.bytesWritten
+    this.peer = peerOf(connection.socket)
   }
 
   isHeldBack (): boolean {
@@ -60,6 +63,8 @@ export function readUpgradeBody (guard: Guard, connection: Connection, request: 
   response.assignSocket(request.socket)
   const body = new BodyRead(guard, new UpgradeSource(connection, response), request, response, guard.options.policy)
   connection.reading(body)
+  // Node aborts no request that it has handed over.
+  request.socket.once('close', () => { if (!body.done) body.truncated({ code: 'FST_READ_ABORTED' }) })
   // What came with the head.
   if (request.readableLength > 0) body.arrive(request.readableLength)
 }

@@ -20,11 +20,12 @@ const parsesBody = Number(process.versions.node.split('.')[0]) >= 26
 
 type UpgradeListener = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
-/** Answers 101, and echoes. */
+/** Answers 101, and echoes until the end. */
 const echo: UpgradeListener = (_request, socket, first) => {
   socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n')
   socket.write(first)
   socket.on('data', (bytes) => { socket.write(bytes) })
+  socket.on('end', () => { socket.end() })
   socket.on('error', () => {})
 }
 
@@ -201,7 +202,7 @@ t.test('a client that leaves in the body of an upgrade request is recorded', { s
   await client.write(withBody + 'x')
   await client.until(/101/)
   client.fin()
-  t.match(await recorded(), [{ code: 'FST_READ_ABORTED', received: 1, expected: 10, phase: 'body' }])
+  t.match(await recorded(), [{ code: 'FST_READ_ABORTED', received: 1, expected: 10, phase: 'body', remoteAddress: '127.0.0.1' }])
   await client.closed
   await app.close()
 })

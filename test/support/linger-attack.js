@@ -1,15 +1,18 @@
-import { execFile } from 'node:child_process'
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { setTimeout as wait } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { promisify } from 'node:util'
-import { fileURLToPath } from 'node:url'
 
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc')
 
 /** How often the server is looked at, in milliseconds. */
-const SAMPLE = 50
+const SAMPLE = 200
+/** An attack that takes longer is not over. In milliseconds. */
+const PATIENCE = 60_000
 
 export const ways = /** @type {const} */ (['flood', 'chunks', 'requests', 'trickle', 'silence'])
 
@@ -20,11 +23,10 @@ export const ways = /** @type {const} */ (['flood', 'chunks', 'requests', 'trick
  * @property {number} sent bytes that they sent after it
  * @property {number} lingering connections that were lingered on at the same time
  * @property {number} longest milliseconds from an answer to the close of its connection
- * @property {number} heap bytes over what it was before
+ * @property {number} heap bytes in use over what it was before
  * @property {number} rss bytes over what it was before
  * @property {number} kernel bytes in the system's TCP buffers over what it was before, both sides; 0 where it does not tell
- * @property {number} connections that are left
- * @property {number} heapLeft bytes over what it was before
+ * @property {number} heapLeft bytes in use over what it was before
  */
 
 /** Where the attackers ask. @param {import('fastify').FastifyInstance} app guarded */
@@ -58,9 +60,20 @@ function connectionsOf (app) {
   return new Promise((resolve, reject) => app.server.getConnections((error, count) => error ? reject(error) : resolve(count)))
 }
 
+/** @param {() => Promise<boolean>} isOver */
+async function over (isOver) {
+  const deadline = performance.now() + PATIENCE
+  while (!await isOver()) {
+    if (performance.now() > deadline) throw new Error('the attack is not over')
+    await wait(20)
+  }
+}
+
+/** @typedef {{ stats: () => { lingered: number, reading: { lingering: number } } }} ReadGuard */
+
 /**
- * Attacks an application of this process that listens on 127.0.0.1 and has `attackedRoutes`.
- * @param {import('fastify').FastifyInstance & { readGuard: { stats: () => { reading: { lingering: number } } } }} app
+ * Attacks an application of this process that listens on 127.0.0.1 and has `attackedRoutes`, until it has closed every connection.
+ * @param {import('fastify').FastifyInstance & { readGuard: ReadGuard }} app
  * @param {string} way one of `ways`
  * @param {number} count of clients
  * @returns {Promise<Held>}
@@ -68,22 +81,28 @@ function connectionsOf (app) {
 export async function attack (app, way, count) {
   const { port } = /** @type {import('node:net').AddressInfo} */ (app.server.address())
   const longest = watchLingering(app)
+  const { lingered } = app.readGuard.stats()
   collectGarbage()
   const before = { ...process.memoryUsage(), kernel: kernelBytes() }
   const most = { lingering: 0, heap: 0, rss: 0, kernel: 0 }
   const timer = setInterval(() => {
-    const { heapUsed, rss } = process.memoryUsage()
+    const { rss } = process.memoryUsage()
+    collectGarbage() // what is not held is not of interest
+    const { heapUsed } = process.memoryUsage()
     most.lingering = Math.max(most.lingering, app.readGuard.stats().reading.lingering)
     most.heap = Math.max(most.heap, heapUsed - before.heapUsed)
     most.rss = Math.max(most.rss, rss - before.rss)
     most.kernel = Math.max(most.kernel, kernelBytes() - before.kernel)
   }, SAMPLE)
+  const attacker = fork(fileURLToPath(new URL('linger-attacker.js', import.meta.url)), [String(port), String(count), way], { execArgv: [] })
   try {
-    const attacker = fileURLToPath(new URL('linger-attacker.js', import.meta.url))
-    const { stdout } = await promisify(execFile)(process.execPath, [attacker, String(port), String(count), way], { timeout: 60_000 })
+    await over(async () => app.readGuard.stats().lingered - lingered >= count && await connectionsOf(app) === 0)
+    attacker.send('how did it go?')
+    const [{ answers, sent }] = await once(attacker, 'message')
     collectGarbage()
-    return { ...JSON.parse(stdout), ...most, longest: longest(), connections: await connectionsOf(app), heapLeft: process.memoryUsage().heapUsed - before.heapUsed }
+    return { answers, sent, ...most, longest: longest(), heapLeft: process.memoryUsage().heapUsed - before.heapUsed }
   } finally {
     clearInterval(timer)
+    attacker.kill()
   }
 }

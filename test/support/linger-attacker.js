@@ -1,8 +1,8 @@
 import net from 'node:net'
 
 /*
- * Clients that do not stop after their answer, in a process of their own: <port> <how many> <way>. It ends when the
- * server has closed all of them, and tells as JSON how many had their answer, and how much they sent after it.
+ * Clients that do not stop after their answer, in a process of their own, forked with <port> <how many> <way>. They
+ * never close. Asked how it went, they tell how many had their answer, and how much they sent after it.
  */
 
 const [port, count, way = ''] = process.argv.slice(2)
@@ -45,6 +45,7 @@ function attack (socket) {
   const asked = Buffer.byteLength(request)
   let text = ''
   socket.write(request)
+  socket.on('close', () => { sent += socket.bytesWritten - asked })
   socket.on('data', (data) => {
     text += data
     if (!text.includes('"statusCode":413')) return
@@ -52,10 +53,6 @@ function attack (socket) {
     socket.removeAllListeners('data').resume()
     goOn(socket)
   })
-  return new Promise((resolve) => socket.on('close', () => {
-    sent += socket.bytesWritten - asked
-    resolve(undefined)
-  }))
 }
 
 /** @returns {Promise<net.Socket>} */
@@ -75,5 +72,5 @@ const sockets = []
 while (sockets.length < Number(count)) {
   sockets.push(...await Promise.all(Array.from({ length: Math.min(100, Number(count) - sockets.length) }, connect)))
 }
-await Promise.all(sockets.map(attack))
-console.log(JSON.stringify({ answers, sent }))
+sockets.forEach(attack)
+process.on('message', () => process.send?.({ answers, sent }, () => process.exit()))

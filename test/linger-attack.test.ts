@@ -1,0 +1,32 @@
+import fastify from 'fastify'
+import t from 'tap'
+import readGuard from '../lib/index.js'
+import { attack, attackedRoutes, ways } from './support/linger-attack.js'
+import { watchLag } from './support/loop-lag.js'
+
+const CLIENTS = 100
+const LINGER = { timeout: 500, bytes: 5_000_000 }
+/** What a connection may cost while it is lingered on, with all that Node keeps of it, and afterwards, in bytes. */
+const COST = 200_000
+const COST_LEFT = 10_000
+
+for (const way of ways) {
+  t.test(`clients that go on after their answer (${way}) hold no more than lingering allows, and nothing afterwards`, async (t) => {
+    const app = fastify()
+    await app.register(readGuard, { linger: LINGER, resolution: 50 })
+    attackedRoutes(app)
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    t.teardown(() => app.close())
+    const lag = watchLag()
+    const held = await attack(app, way, CLIENTS)
+    const late = lag()
+    t.equal(held.answers, CLIENTS, 'every one could read its answer')
+    t.ok(held.longest <= LINGER.timeout + late, `${held.longest} ms, of which this process could not run for up to ${late}`)
+    t.ok(held.heap < CLIENTS * COST, `${held.heap} bytes more in use`)
+    t.ok(held.heapLeft < CLIENTS * COST_LEFT, `${held.heapLeft} bytes more in use afterwards`)
+    const { aborted, lingered, reading } = app.readGuard.stats()
+    t.equal(lingered, CLIENTS)
+    t.equal(reading.lingering, 0)
+    t.same(aborted, { FST_READ_BODY_TOO_LARGE: CLIENTS }, 'what came after the answers is no read')
+  })
+}

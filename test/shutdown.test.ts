@@ -1,0 +1,198 @@
+import diagnosticsChannel from 'node:diagnostics_channel'
+import { once } from 'node:events'
+import net from 'node:net'
+import tls from 'node:tls'
+import type { FastifyServerOptions } from 'fastify'
+import t from 'tap'
+import { certificate } from './support/certificate.js'
+import { clientHello } from './support/client-hello.js'
+import { guardedApp, until, type ServerKind } from './support/guarded-app.js'
+import { data, headers, PREFACE, requestBlock, settings, settingsAck } from './support/http2-frames.js'
+import { delay, head } from './support/raw-client.js'
+import { localhosts, twoLocalhosts } from './support/two-localhosts.js'
+
+twoLocalhosts()
+
+const LIMIT = 500
+const LINGER = 300
+/** For a machine that is busy. */
+const NOISE = 4_000
+const guard = {
+  handshakeTimeout: LIMIT,
+  headersTimeout: LIMIT,
+  bodyIdleTimeout: LIMIT,
+  bodyTimeout: LIMIT * 1.5,
+  resolution: 50,
+  linger: { timeout: LINGER, bytes: 100_000 }
+} as const
+
+const HALF_HEAD = 'POST / HTTP/1.1\r\nHost: x\r\n'
+const HALF_BODY = head('POST', '/', { 'Content-Type': 'text/plain', 'Content-Length': 100 }) + 'x'
+const hello = await clientHello()
+
+const upload = headers(1, requestBlock('POST', '/', { 'content-type': 'text/plain' }))
+const HALF_BLOCK = Buffer.concat([PREFACE, settings(), settingsAck(), headers(1, requestBlock('POST', '/').subarray(0, 10), 0)])
+const HALF_STREAM = Buffer.concat([PREFACE, settings(), settingsAck(), upload, data(1, 'x')])
+/** No byte of an answer's body may be sent. */
+const SHUT_WINDOW = Buffer.concat([PREFACE, settings({ 4: 0 }), settingsAck(), upload, data(1, 'x')])
+
+/** A client that never closes its side, whatever the server does. */
+class Attacker {
+  readonly socket: net.Socket
+  readonly #tcp: net.Socket
+  #trickle: NodeJS.Timeout | undefined
+
+  constructor (port: number, host: string, alpn?: string) {
+    this.#tcp = net.connect({ port, host, allowHalfOpen: true })
+    this.socket = alpn === undefined ? this.#tcp : tls.connect({ socket: this.#tcp, rejectUnauthorized: false, ALPNProtocols: [alpn], ...{ allowHalfOpen: true } }) // documented, and not in its type
+    for (const socket of [this.#tcp, this.socket]) socket.on('error', () => {})
+    this.socket.resume()
+  }
+
+  async attack (bytes: string | Uint8Array, trickle: boolean): Promise<void> {
+    await once(this.socket, this.socket === this.#tcp ? 'connect' : 'secureConnect')
+    this.socket.write(bytes)
+    if (trickle) this.#trickle = setInterval(() => { if (this.socket.writable) this.socket.write('x') }, LIMIT / 5)
+  }
+
+  stop (): void {
+    clearInterval(this.#trickle)
+    this.socket.destroy()
+    this.#tcp.destroy()
+  }
+}
+
+interface Attack {
+  readonly bytes: string | Uint8Array
+  readonly times: number
+  readonly trickle?: boolean
+  /** Agreed on in a TLS handshake; without, the bytes are sent as they are. */
+  readonly alpn?: string
+}
+
+interface Siege {
+  readonly name: string
+  readonly server: ServerKind
+  readonly attacks: readonly Attack[]
+}
+
+const sieges: readonly Siege[] = [
+  {
+    name: 'http',
+    server: {},
+    attacks: [
+      { bytes: '', times: 50 },
+      { bytes: HALF_HEAD, times: 450 },
+      { bytes: HALF_BODY, times: 450 },
+      { bytes: `${HALF_HEAD}X: `, times: 50, trickle: true },
+      { bytes: HALF_BODY, times: 50, trickle: true }
+    ]
+  },
+  {
+    name: 'https',
+    server: { https: certificate },
+    attacks: [
+      { bytes: '', times: 10 },
+      { bytes: hello.subarray(0, 50), times: 10 },
+      { bytes: hello, times: 10 },
+      { bytes: '', times: 10, alpn: 'http/1.1' },
+      { bytes: HALF_HEAD, times: 20, alpn: 'http/1.1' },
+      { bytes: HALF_BODY, times: 20, alpn: 'http/1.1' },
+      { bytes: HALF_BODY, times: 10, alpn: 'http/1.1', trickle: true }
+    ]
+  },
+  {
+    // Before Node 24 closing the server leaves sessions alone, so that one whose stream was ended lives to its http2SessionTimeout.
+    name: 'cleartext HTTP/2',
+    server: { http2: true, http2SessionTimeout: LIMIT * 2 },
+    attacks: [
+      { bytes: '', times: 10 },
+      { bytes: PREFACE.subarray(0, 10), times: 10 },
+      { bytes: HALF_BLOCK, times: 20 },
+      { bytes: HALF_STREAM, times: 20 },
+      { bytes: SHUT_WINDOW, times: 10 }
+    ]
+  },
+  {
+    name: 'HTTP/2 with allowHTTP1',
+    server: { http2: true, https: { ...certificate, allowHTTP1: true }, http2SessionTimeout: LIMIT * 2 },
+    attacks: [
+      { bytes: '', times: 10 },
+      { bytes: '', times: 10, alpn: 'h2' },
+      { bytes: HALF_BLOCK, times: 10, alpn: 'h2' },
+      { bytes: HALF_STREAM, times: 10, alpn: 'h2' },
+      { bytes: SHUT_WINDOW, times: 10, alpn: 'h2' },
+      { bytes: HALF_HEAD, times: 10, alpn: 'http/1.1' },
+      { bytes: HALF_BODY, times: 10, alpn: 'http/1.1' }
+    ]
+  }
+]
+
+const channels = ['tracing:net.server.listen:asyncStart', 'net.server.socket', 'fastify-read-guard.abort'].map(name => diagnosticsChannel.channel(name))
+const nothing = { handshake: 0, headers: 0, body: 0, lingering: 0 }
+
+/** What keeps the process alive, but for what the test runner has. */
+function resources (): string[] {
+  return process.getActiveResourcesInfo().filter(name => name !== 'PipeWrap').sort()
+}
+
+function listeners (): Record<string, number> {
+  return Object.fromEntries(process.eventNames().map(name => [String(name), process.listenerCount(name)]))
+}
+
+for (const { name, server, attacks } of sieges) {
+  for (const forceCloseConnections of [true, false, 'idle'] as ReadonlyArray<FastifyServerOptions['forceCloseConnections'] & unknown>) {
+    t.test(`${name}: close() is done within the limits under attack, with forceCloseConnections: ${forceCloseConnections}`, async (t) => {
+      const before = { resources: resources(), listeners: listeners() }
+      const { app, port } = await guardedApp({
+        guard,
+        fastify: { ...server, forceCloseConnections, logger: false } as FastifyServerOptions & ServerKind,
+        routes: (app) => { app.post('/', async () => 'ok') }
+      })
+      const attackers: Attacker[] = []
+      await Promise.all(attacks.flatMap(({ bytes, times, trickle = false, alpn }) => Array.from({ length: times }, () => {
+        const attacker = new Attacker(port, localhosts[0], alpn)
+        attackers.push(attacker)
+        return attacker.attack(bytes, trickle)
+      })))
+      // Reads are under way on most of them.
+      await until(() => Object.values(app.readGuard.stats().reading).reduce((sum, n) => sum + n) >= attackers.length / 2, 'the attack is on')
+      const began = performance.now()
+      await app.close()
+      const elapsed = performance.now() - began
+      t.ok(elapsed < LIMIT * 2 + LINGER * 2 + NOISE, `closed in ${Math.round(elapsed)} ms`)
+      t.same(app.readGuard.stats().reading, nothing)
+      for (const attacker of attackers) attacker.stop()
+      await until(() => resources().length <= before.resources.length, `nothing is left but ${before.resources.join()}; ${resources().join()}`)
+      t.same(resources(), before.resources)
+      t.same(listeners(), before.listeners)
+      t.same(channels.map(({ hasSubscribers }) => hasSubscribers), channels.map(() => false))
+    })
+  }
+}
+
+t.test('connections of the second address are ended after close(), which does not wait for them', async (t) => {
+  const before = resources()
+  const { app, port, recorded } = await guardedApp({ guard, listen: { host: 'localhost' }, routes: (app) => { app.post('/', async () => 'ok') } })
+  const attackers = [HALF_HEAD, HALF_BODY].map((bytes) => {
+    const attacker = new Attacker(port, localhosts[1])
+    return attacker.attack(bytes, false).then(() => attacker)
+  })
+  for (const attacker of attackers) await attacker
+  await until(() => app.readGuard.stats().reading.body === 1, 'the body is read')
+  await app.close()
+  t.match(await recorded(2), [{ code: 'FST_READ_HEADERS_TIMEOUT' }, { code: 'FST_READ_BODY_IDLE_TIMEOUT' }])
+  await until(() => app.readGuard.stats().reading.lingering === 0, 'they have lingered')
+  for (const attacker of attackers) (await attacker).stop()
+  await until(() => resources().length <= before.length, 'nothing is left')
+  t.same(resources(), before)
+})
+
+t.test('an application that never listened leaves nothing behind', async (t) => {
+  const before = resources()
+  const { app } = await guardedApp({ guard })
+  await app.close()
+  await delay(0)
+  t.same(resources(), before)
+  t.same(channels.map(({ hasSubscribers }) => hasSubscribers), channels.map(() => false))
+})
