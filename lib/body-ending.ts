@@ -46,6 +46,7 @@ function recordAtEnd (read: BodyRead, error: ReadError, answers: () => boolean):
   }
   end.on('finish', settle)
   end.on('close', settle)
+  read.source.answering?.(read.response, read.policy.limits.linger)
 }
 
 function closeAfterAnswer (read: BodyRead): void {

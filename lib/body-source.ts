@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import type { Peer } from './abort-record.js'
 import type { Violation } from './errors.js'
 import type { LingerOptions } from './options.js'
@@ -19,6 +20,8 @@ export interface BodySource {
   discarded (): void
   /** The last byte was read. */
   ended (): void
+  /** The read failed, and an answer is to be given. */
+  answering? (response: ServerResponse, linger: LingerOptions | false): void
   /** The answer was given without the rest. */
   abandoned (linger: LingerOptions | false): void
   /** Ends the exchange, answered or not. */

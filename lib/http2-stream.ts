@@ -1,10 +1,12 @@
 import { constants, type Http2ServerRequest, type ServerHttp2Stream } from 'node:http2'
+import type { ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import type { Peer } from './abort-record.js'
 import type { BodyRead } from './body-read.js'
 import type { BodySource } from './body-source.js'
 import type { Violation } from './errors.js'
 import type { Guard } from './guard.js'
+import { StreamAnswer } from './http2-answer.js'
 import { isProtocolError, tell } from './http2-errors.js'
 import { StreamLinger } from './http2-linger.js'
 import { peerOfStream } from './http2-peer.js'
@@ -73,6 +75,10 @@ export class StreamSource implements BodySource {
 
   ended (): void {
     if (this.#read !== undefined) this.#guard.heartbeat.delete(this.#read)
+  }
+
+  answering (response: ServerResponse, linger: LingerOptions | false): void {
+    this.#guard.heartbeat.add(new StreamAnswer(this.#guard, this.#stream, response, linger))
   }
 
   /** RFC 9113 §8.1: after a complete answer the rest of the request can be declined without an error. */

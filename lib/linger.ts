@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Connection, ConnectionRead } from './connection.js'
 import type { Guard } from './guard.js'
-import { pendingResponse } from './node-http.js'
+import { forget, pendingResponse } from './node-http.js'
 import type { LingerOptions } from './options.js'
 
 /** A timer comes so many milliseconds late without being late. */
@@ -61,10 +61,12 @@ export class Linger implements ConnectionRead {
     if (this.#bounds.reached(this.#socket.bytesRead)) this.#socket.destroy()
   }
 
-  /** One request may have been under way. More of them Node would parse and keep, each until the end. */
-  tooLate (): void {
+  /** One request may have been under way; who makes another has seen the answer, or never will. */
+  tooLate (response: ServerResponse): void {
     if (this.#tooLate) this.#socket.destroy()
     this.#tooLate = true
+    // A single read brings thousands of them, also after the end.
+    if (pendingResponse(this.#socket) === response) forget(response)
   }
 
   look (): boolean {

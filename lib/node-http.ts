@@ -20,6 +20,11 @@ export function pendingResponse (socket: Socket): ServerResponse | undefined {
   return (socket as HttpSocket)._httpMessage ?? undefined
 }
 
+/** Node keeps a request until its response is finished (`resOnFinish`): takes leave of one that gets none. */
+export function forget (response: ServerResponse): void {
+  response.emit('finish')
+}
+
 /** The server that accepted the connection. */
 export function serverOf (socket: Socket): Server | undefined {
   return (socket as HttpSocket).server

@@ -5,7 +5,8 @@ import { attack, attackedRoutes, ways } from './support/linger-attack.js'
 import { watchLag } from './support/loop-lag.js'
 
 const CLIENTS = 100
-const LINGER = { timeout: 500, bytes: 5_000_000 }
+const LINGER = { timeout: 500, bytes: 200_000 }
+const ONE_READ = 65_536
 /** What a connection may cost while it is lingered on, with all that Node keeps of it, and afterwards, in bytes. */
 const COST = 200_000
 const COST_LEFT = 10_000
@@ -22,6 +23,7 @@ for (const way of ways) {
     const late = lag()
     t.equal(held.answers, CLIENTS, 'every one could read its answer')
     t.ok(held.longest <= LINGER.timeout + late, `${held.longest} ms, of which this process could not run for up to ${late}`)
+    t.ok(held.read < LINGER.bytes + ONE_READ, `${held.read} bytes read`)
     t.ok(held.heap < CLIENTS * COST, `${held.heap} bytes more in use`)
     t.ok(held.heapLeft < CLIENTS * COST_LEFT, `${held.heapLeft} bytes more in use afterwards`)
     const { aborted, lingered, reading } = app.readGuard.stats()

@@ -22,6 +22,7 @@ export const ways = /** @type {const} */ (['flood', 'chunks', 'requests', 'trick
  * @property {number} answers clients that had their answer
  * @property {number} sent bytes that they sent after it
  * @property {number} lingering connections that were lingered on at the same time
+ * @property {number} read bytes that were read from one connection after its answer, at most
  * @property {number} longest milliseconds from an answer to the close of its connection
  * @property {number} heap bytes in use over what it was before
  * @property {number} rss bytes over what it was before
@@ -37,14 +38,18 @@ export function attackedRoutes (app) {
 
 /** @param {import('fastify').FastifyInstance} app */
 function watchLingering (app) {
-  let longest = 0
-  app.server.on('request', (request, response) => {
+  const most = { longest: 0, read: 0 }
+  app.server.on('request', ({ socket }, response) => {
     response.once('finish', () => {
       const answered = performance.now()
-      request.socket.once('close', () => { longest = Math.max(longest, performance.now() - answered) })
+      const { bytesRead } = socket
+      socket.once('close', () => {
+        most.longest = Math.max(most.longest, performance.now() - answered)
+        most.read = Math.max(most.read, socket.bytesRead - bytesRead)
+      })
     })
   })
-  return () => longest
+  return most
 }
 
 function kernelBytes () {
@@ -80,7 +85,7 @@ async function over (isOver) {
  */
 export async function attack (app, way, count) {
   const { port } = /** @type {import('node:net').AddressInfo} */ (app.server.address())
-  const longest = watchLingering(app)
+  const lingers = watchLingering(app)
   const { lingered } = app.readGuard.stats()
   collectGarbage()
   const before = { ...process.memoryUsage(), kernel: kernelBytes() }
@@ -100,7 +105,7 @@ export async function attack (app, way, count) {
     attacker.send('how did it go?')
     const [{ answers, sent }] = await once(attacker, 'message')
     collectGarbage()
-    return { answers, sent, ...most, longest: longest(), heapLeft: process.memoryUsage().heapUsed - before.heapUsed }
+    return { answers, sent, ...most, ...lingers, heapLeft: process.memoryUsage().heapUsed - before.heapUsed }
   } finally {
     clearInterval(timer)
     attacker.kill()

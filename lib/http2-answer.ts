@@ -1,0 +1,40 @@
+import type { ServerResponse } from 'node:http'
+import { constants, type ServerHttp2Stream } from 'node:http2'
+import type { Guard } from './guard.js'
+import type { Watched } from './heartbeat.js'
+import type { LingerOptions } from './options.js'
+
+/**
+ * The answer to a body that failed, on its way. A client that opens no window for it would keep the stream, and with it
+ * the session, for as long as it likes: it has as long as for an answer that has left.
+ */
+export class StreamAnswer implements Watched {
+  readonly phase = undefined
+  readonly #guard: Guard
+  readonly #stream: ServerHttp2Stream
+  readonly #response: ServerResponse
+  readonly #timeout: number
+  /** Real time, in milliseconds. */
+  #givenAt: number | undefined
+
+  constructor (guard: Guard, stream: ServerHttp2Stream, response: ServerResponse, linger: LingerOptions | false) {
+    this.#guard = guard
+    this.#stream = stream
+    this.#response = response
+    this.#timeout = linger === false ? 0 : linger.timeout
+  }
+
+  look (): boolean {
+    const { closed, writableFinished } = this.#stream
+    if (closed || writableFinished) this.#guard.heartbeat.delete(this)
+    else if (this.#response.writableEnded) this.#given(performance.now())
+    return false
+  }
+
+  judge (): void {}
+
+  #given (now: number): void {
+    this.#givenAt ??= now
+    if (now - this.#givenAt >= this.#timeout) this.#stream.close(constants.NGHTTP2_CANCEL)
+  }
+}
