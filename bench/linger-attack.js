@@ -18,9 +18,9 @@ for (const way of ways) {
   const held = await attack(app, way, count)
   await app.close()
   rows.push([
-    way, held.answers, held.lingering, `${(held.longest / 1_000).toFixed(2)} s`, megabytes(held.sent / count), megabytes(held.heap), megabytes(held.rss), megabytes(held.kernel),
+    way, held.answers, held.lingering, `${(held.longest / 1_000).toFixed(2)} s`, megabytes(held.read), megabytes(held.heap), megabytes(held.rss), megabytes(held.kernel),
     megabytes(held.heapLeft)
   ])
 }
 console.log(`Node ${process.versions.node}, ${availableParallelism()} cores, ${count} clients at once, the default linger (2 s, 64 MiB)\n`)
-console.log(table(['after the answer', 'answered', 'lingered on', 'longest', 'sent by each', 'heap', 'RSS', 'TCP buffers', 'heap left'], rows))
+console.log(table(['after the answer', 'answered', 'lingered on', 'longest', 'most read', 'heap', 'RSS', 'TCP buffers', 'heap left'], rows))

@@ -1,7 +1,8 @@
 import t from 'tap'
 import type { AbortRecord, ReadGuardOptions } from '../lib/index.js'
-import { noise } from './support/guarded-app.js'
+import { guardedApp, noise } from './support/guarded-app.js'
 import { bufferedConsumer, http2Kinds, http2Parties, streamedConsumer } from './support/http2-app.js'
+import { Http2Client } from './support/http2-client.js'
 import { data, Flag, FrameType, headers, requestBlock } from './support/http2-frames.js'
 import { repeat } from './support/raw-client.js'
 
@@ -10,6 +11,8 @@ t.jobs = 20
 const LIMIT = 300
 const RESOLUTION = 50
 const LINGER = 200
+const INITIAL_WINDOW_SIZE = 4
+const CANCEL = 8
 /** Time may be measured from a moment after that of the other side. */
 const SLACK = 2
 
@@ -139,6 +142,21 @@ for (const kind of http2Kinds) {
     await app.close()
     t.same(complete, [BODY_LIMIT - 1, BODY_LIMIT])
     t.same(records, [])
+  })
+
+  t.test(`${kind.name}: a client that opens no window for the answer does not keep the stream`, async (t) => {
+    const { app, port, recorded } = await guardedApp({
+      guard: { bodyIdleTimeout: LIMIT, resolution: RESOLUTION, linger: { timeout: LINGER, bytes: 100_000 } },
+      fastify: kind.server,
+      routes: (app) => { app.post('/', async () => 'ok') }
+    })
+    const client = await new Http2Client(port, { tls: kind.tls }).open({ [INITIAL_WINDOW_SIZE]: 0 })
+    await client.write(headers(1, requestBlock('POST', '/', { 'content-type': 'text/plain' })), data(1, 'x'))
+    const { statusCode, body, reset } = await client.answer(1)
+    t.match({ statusCode, body, reset }, { statusCode: 408, body: '', reset: CANCEL })
+    t.match(await recorded(), [{ code: 'FST_READ_BODY_IDLE_TIMEOUT', answered: false }])
+    client.raw.fin()
+    await app.close()
   })
 
   t.test(`${kind.name}: a request that ends with its head has no body to wait for`, async (t) => {

@@ -5,10 +5,10 @@ import { attack, attackedRoutes, ways } from './support/linger-attack.js'
 import { watchLag } from './support/loop-lag.js'
 
 const CLIENTS = 100
-const LINGER = { timeout: 500, bytes: 200_000 }
+const LINGER = { timeout: 500, bytes: 100_000 }
 const ONE_READ = 65_536
 /** What a connection may cost while it is lingered on, with all that Node keeps of it, and afterwards, in bytes. */
-const COST = 200_000
+const COST = 50_000
 const COST_LEFT = 10_000
 
 for (const way of ways) {

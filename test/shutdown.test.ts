@@ -30,11 +30,8 @@ const HALF_HEAD = 'POST / HTTP/1.1\r\nHost: x\r\n'
 const HALF_BODY = head('POST', '/', { 'Content-Type': 'text/plain', 'Content-Length': 100 }) + 'x'
 const hello = await clientHello()
 
-const upload = headers(1, requestBlock('POST', '/', { 'content-type': 'text/plain' }))
 const HALF_BLOCK = Buffer.concat([PREFACE, settings(), settingsAck(), headers(1, requestBlock('POST', '/').subarray(0, 10), 0)])
-const HALF_STREAM = Buffer.concat([PREFACE, settings(), settingsAck(), upload, data(1, 'x')])
-/** No byte of an answer's body may be sent. */
-const SHUT_WINDOW = Buffer.concat([PREFACE, settings({ 4: 0 }), settingsAck(), upload, data(1, 'x')])
+const HALF_STREAM = Buffer.concat([PREFACE, settings(), settingsAck(), headers(1, requestBlock('POST', '/', { 'content-type': 'text/plain' })), data(1, 'x')])
 
 /** A client that never closes its side, whatever the server does. */
 class Attacker {
@@ -74,6 +71,8 @@ interface Siege {
   readonly name: string
   readonly server: ServerKind
   readonly attacks: readonly Attack[]
+  /** Settings of `forceCloseConnections`. */
+  readonly closings?: ReadonlyArray<boolean | 'idle'>
 }
 
 const sieges: readonly Siege[] = [
@@ -105,12 +104,13 @@ const sieges: readonly Siege[] = [
     // Before Node 24 closing the server leaves sessions alone, so that one whose stream was ended lives to its http2SessionTimeout.
     name: 'cleartext HTTP/2',
     server: { http2: true, http2SessionTimeout: LIMIT * 2 },
+    // Fastify has no 'idle' for it.
+    closings: [true, false],
     attacks: [
       { bytes: '', times: 10 },
       { bytes: PREFACE.subarray(0, 10), times: 10 },
       { bytes: HALF_BLOCK, times: 20 },
-      { bytes: HALF_STREAM, times: 20 },
-      { bytes: SHUT_WINDOW, times: 10 }
+      { bytes: HALF_STREAM, times: 20 }
     ]
   },
   {
@@ -121,7 +121,6 @@ const sieges: readonly Siege[] = [
       { bytes: '', times: 10, alpn: 'h2' },
       { bytes: HALF_BLOCK, times: 10, alpn: 'h2' },
       { bytes: HALF_STREAM, times: 10, alpn: 'h2' },
-      { bytes: SHUT_WINDOW, times: 10, alpn: 'h2' },
       { bytes: HALF_HEAD, times: 10, alpn: 'http/1.1' },
       { bytes: HALF_BODY, times: 10, alpn: 'http/1.1' }
     ]
@@ -139,9 +138,11 @@ function listeners (): Record<string, number> {
   return Object.fromEntries(process.eventNames().map(name => [String(name), process.listenerCount(name)]))
 }
 
-for (const { name, server, attacks } of sieges) {
-  for (const forceCloseConnections of [true, false, 'idle'] as ReadonlyArray<FastifyServerOptions['forceCloseConnections'] & unknown>) {
+for (const { name, server, attacks, closings = [true, false, 'idle'] } of sieges) {
+  for (const forceCloseConnections of closings) {
     t.test(`${name}: close() is done within the limits under attack, with forceCloseConnections: ${forceCloseConnections}`, async (t) => {
+      // What the test runner has to do at its start.
+      await delay(50)
       const before = { resources: resources(), listeners: listeners() }
       const { app, port } = await guardedApp({
         guard,
