@@ -2,6 +2,7 @@ import t from 'tap'
 import type { AbortRecord, ReadGuardOptions } from '../lib/index.js'
 import { guardedApp, type GuardedApp } from './support/guarded-app.js'
 import { chunk, head, RawClient } from './support/raw-client.js'
+import { transport } from './support/transport.js'
 
 t.jobs = 8
 
@@ -100,7 +101,7 @@ for (const { name, guard, send, record: differs, level, waits = 0 } of rows) {
       reqId: 'req-of-ours',
       remoteAddress: '127.0.0.1',
       protocol: 'http/1.1',
-      tls: false,
+      tls: transport.tls,
       observed: false,
       ...differs
     })

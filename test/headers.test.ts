@@ -1,6 +1,7 @@
 import t from 'tap'
 import { HEADERS_TIMEOUT, headApp, mustBeRefused, mustBeTimely, onlyRecord } from './support/head-app.js'
 import { delay, head, onlyAnswer, RawClient, repeat } from './support/raw-client.js'
+import { transport } from './support/transport.js'
 
 t.jobs = 8
 
@@ -54,7 +55,7 @@ t.test('a head that stalls is answered at the limit', async (t) => {
         remoteAddress: '127.0.0.1',
         remotePort: Number,
         protocol: 'http/1.1',
-        tls: false,
+        tls: transport.tls,
         observed: false
       })
       mustBeTimely(t, record.elapsed, HEADERS_TIMEOUT)

@@ -5,6 +5,8 @@ import { attack, attackedRoutes, ways } from './support/linger-attack.js'
 import { watchLag } from './support/loop-lag.js'
 
 const CLIENTS = 100
+/** Before them, so that what Node keeps for the next time is not taken for theirs. */
+const WARM_UP = 10
 const LINGER = { timeout: 500, bytes: 100_000 }
 const ONE_READ = 65_536
 /** What a connection may cost while it is lingered on, with all that Node keeps of it, and afterwards, in bytes. */
@@ -18,6 +20,7 @@ for (const way of ways) {
     attackedRoutes(app)
     await app.listen({ port: 0, host: '127.0.0.1' })
     t.teardown(() => app.close())
+    await attack(app, way, WARM_UP)
     const lag = watchLag()
     const held = await attack(app, way, CLIENTS)
     const late = lag()
@@ -27,8 +30,8 @@ for (const way of ways) {
     t.ok(held.heap < CLIENTS * COST, `${held.heap} bytes more in use`)
     t.ok(held.heapLeft < CLIENTS * COST_LEFT, `${held.heapLeft} bytes more in use afterwards`)
     const { aborted, lingered, reading } = app.readGuard.stats()
-    t.equal(lingered, CLIENTS)
+    t.equal(lingered, WARM_UP + CLIENTS)
     t.equal(reading.lingering, 0)
-    t.same(aborted, { FST_READ_BODY_TOO_LARGE: CLIENTS }, 'what came after the answers is no read')
+    t.same(aborted, { FST_READ_BODY_TOO_LARGE: WARM_UP + CLIENTS }, 'what came after the answers is no read')
   })
 }

@@ -2,6 +2,7 @@ import type { Test } from 'tap'
 import type { AbortRecord, ReadError } from '../../lib/index.js'
 import type { Observation } from './body-exchange.js'
 import { OWN_TIME, type Fate } from './consumer.js'
+import { transport } from './transport.js'
 
 /** What is to become of a body that failed. */
 export interface Expected {
@@ -43,7 +44,7 @@ function expectRecord (t: Test, { consumer, sent, remotePort, reqIds, records }:
     remoteAddress: '127.0.0.1',
     remotePort,
     protocol: 'http/1.1',
-    tls: false,
+    tls: transport.tls,
     observed: false
   })
   if (sent.received !== undefined) t.equal(record?.received, sent.received, 'the bytes received')

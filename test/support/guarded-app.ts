@@ -5,6 +5,7 @@ import { Writable } from 'node:stream'
 import fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import readGuard, { type AbortRecord, type ReadGuardOptions } from '../../lib/index.js'
 import { delay } from './raw-client.js'
+import { serverKind } from './transport.js'
 
 /** A line of the log, parsed. */
 export type LogLine = Record<string, unknown> & { level: number, msg: string, abort?: AbortRecord, err?: { code?: string, message: string } }
@@ -65,7 +66,7 @@ export async function guardedApp (options: GuardedAppOptions = {}): Promise<Guar
       done()
     }
   })
-  const app = fastify({ logger: { level: 'debug', stream }, ...options.fastify } as FastifyServerOptions) as FastifyInstance
+  const app = fastify({ logger: { level: 'debug', stream }, ...serverKind(), ...options.fastify } as FastifyServerOptions) as FastifyInstance
   options.before?.(app)
   await app.register(readGuard, { logLimit: false, ...options.guard, onAbort: (record, request) => { records.push(record); options.guard?.onAbort?.(record, request) } })
   app.addHook('onError', async (_request, _reply, error) => { onError.push(error) })

@@ -1,4 +1,3 @@
-import net from 'node:net'
 import { Flag, FrameType, frame, parseFrames, PREFACE, settings, settingsAck, statusOf, type Frame } from './http2-frames.js'
 import { until } from './guarded-app.js'
 import { RawClient, type RawClientOptions, type Seen } from './raw-client.js'
@@ -36,12 +35,9 @@ export class Http2Client {
   #acknowledged = 0
   /** Nothing but its CONTINUATION may follow. */
   #inBlock = false
-  /** What TLS runs over. */
-  readonly #tcp: net.Socket | undefined
 
   constructor (port: number, options: RawClientOptions = {}) {
-    this.#tcp = options.tls === true ? net.connect({ port, host: '127.0.0.1' }) : undefined
-    this.raw = new RawClient(port, { alpn: 'h2', ...(this.#tcp === undefined ? {} : { over: this.#tcp }), ...options })
+    this.raw = new RawClient(port, { alpn: 'h2', ...options })
     this.closed = this.raw.closed
   }
 
@@ -63,8 +59,7 @@ export class Http2Client {
   }
 
   rst (): void {
-    if (this.#tcp === undefined) this.raw.rst()
-    else this.#tcp.resetAndDestroy()
+    this.raw.rst()
   }
 
   frames (): Frame[] {

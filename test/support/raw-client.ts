@@ -1,5 +1,6 @@
 import net from 'node:net'
 import tls from 'node:tls'
+import { transport } from './transport.js'
 
 /** What one raw client saw of its connection. */
 export interface Seen {
@@ -36,19 +37,17 @@ export class RawClient {
   text = ''
   readonly socket: net.Socket
   readonly closed: Promise<Seen>
+  /** What TLS runs over. */
+  readonly #tcp: net.Socket
   readonly #waiting = new Set<() => void>()
 
   constructor (port: number, options: RawClientOptions = {}) {
     const { host = '127.0.0.1', over } = options
     const started = performance.now()
-    this.socket = options.tls === true
-      ? tls.connect({
-        ...(over === undefined ? { port, host } : { socket: over }),
-        rejectUnauthorized: false,
-        ...(options.alpn === undefined ? {} : { ALPNProtocols: [options.alpn] }),
-        ...{ allowHalfOpen: options.stays === true } // documented, and not in its type
-      })
-      : net.connect({ ...(options.path === undefined ? { port, host } : { path: options.path }), allowHalfOpen: true })
+    this.#tcp = over ?? net.connect({ ...(options.path === undefined ? { port, host } : { path: options.path }), allowHalfOpen: true })
+    this.socket = options.tls ?? transport.tls
+      ? tls.connect({ socket: this.#tcp, rejectUnauthorized: false, ...(options.alpn === undefined ? {} : { ALPNProtocols: [options.alpn] }) })
+      : this.#tcp
     let end = 'none'
     this.socket.setEncoding('latin1')
     this.socket.on('data', (text: string) => {
@@ -116,7 +115,7 @@ export class RawClient {
   }
 
   rst (): void {
-    this.socket.resetAndDestroy()
+    this.#tcp.resetAndDestroy()
   }
 
   /** Resolves when what was received matches; rejects when the connection closes without. */
