@@ -3,7 +3,7 @@ import { connect, createServer } from 'node:net'
 import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import { BodyRead } from '../dist/body-read.js'
-import { Connection } from '../dist/connection.js'
+import { connectionsOf } from '../dist/connections.js'
 import { Heartbeat } from '../dist/heartbeat.js'
 import { resolveOptions } from '../dist/options.js'
 import { beats, watchBeats } from './beat-probe.js'
@@ -17,9 +17,7 @@ await once(real, 'connect')
 
 /** Asks a real socket for its bytes, which is the dearest of what is asked; the rest are fields of its own. */
 class SimulatedSocket {
-  destroyed = false
-  remoteAddress = '127.0.0.1'
-  remotePort = 1
+  pending = false
   get bytesRead () { return real.bytesRead }
   isPaused () { return false }
   setTimeout () {}
@@ -30,10 +28,9 @@ const response = { writableFinished: false }
 const headers = { 'content-length': '1000' }
 
 const phases = {
-  idle: (guard) => { new Connection(guard, new SimulatedSocket()).idle() },
-  'header phase': (guard) => { new Connection(guard, new SimulatedSocket()).accepted() },
-  'body under way': (guard) => {
-    const connection = new Connection(guard, new SimulatedSocket())
+  idle: (_guard, connection) => connection.idle(),
+  'header phase': () => {},
+  'body under way': (guard, connection) => {
     const request = Object.assign(new Readable({ read () {} }), { headers, socket: connection.socket, httpVersionMajor: 1 })
     connection.reading(new BodyRead(guard, connection, request, response, options.policy))
   }
@@ -42,7 +39,12 @@ const phases = {
 answer({
   simulate (phase, count) {
     const guard = { options, heartbeat: new Heartbeat(options.resolution), lingered: 0 }
-    for (let i = 0; i < count; i++) phases[phase](guard)
+    const Connection = connectionsOf(guard)
+    for (let i = 0; i < count; i++) {
+      const connection = new Connection(new SimulatedSocket())
+      connection.accepted()
+      phases[phase](guard, connection)
+    }
   },
   beats
 })

@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { endAnsweredBody, endBody, recordBody, refuseBody } from './body-ending.js'
 import type { BodySource } from './body-source.js'
+import { ABANDONED, DONE, FAILED, OBSERVED, OPEN, PASSING } from './body-state.js'
 import type { ConnectionRead } from './connection.js'
 import { checkDeclared, declaredLength } from './content-length.js'
 import { readError, type ReadError, type Violation } from './errors.js'
@@ -12,28 +13,23 @@ import { isFinished } from './node-http.js'
 import { unguarded, type RoutePolicy } from './options.js'
 import { TimedBody } from './timed-body.js'
 
-/** Bytes go to the consumer, and are judged. */
-const OPEN = 0
-/** Bytes go to the consumer, and are not judged: the one record is written (`mode: 'observe'`), or the route is not guarded. */
-const PASSING = 1
-/** A rule was broken: what still comes is thrown away. */
-const FAILED = 2
-/** The answer was given without the rest: what still comes is thrown away. */
-const ABANDONED = 3
-const DONE = 4
-
 /** One request body, from dispatch to its last byte. */
 export class BodyRead extends TimedBody implements ConnectionRead {
-  readonly phase = 'body'
-  request: FastifyRequest | undefined
   reply: FastifyReply | undefined
   error: ReadError | undefined
   #state = OPEN
-  #observed = false
 
   constructor (guard: Guard, source: BodySource, readonly raw: GuardedRequest, public response: ServerResponse, policy: RoutePolicy) {
     super(guard, source, declaredLength(raw.headers), policy)
     guardIncoming(raw, this)
+  }
+
+  get phase (): 'body' {
+    return 'body'
+  }
+
+  get request (): FastifyRequest | undefined {
+    return this.reply?.request
   }
 
   /** Whether a rule can still be broken. */
@@ -46,8 +42,7 @@ export class BodyRead extends TimedBody implements ConnectionRead {
   }
 
   /** The route is known, and its limits hold from here on. Returns why the body is refused before a byte is read, if it is. */
-  routed (request: FastifyRequest, reply: FastifyReply, policy: RoutePolicy | false): ReadError | undefined {
-    this.request = request
+  routed (reply: FastifyReply, policy: RoutePolicy | false): ReadError | undefined {
     this.reply = reply
     // That of an upgrade request is made by whoever routes it.
     this.response = reply.raw
@@ -103,9 +98,9 @@ export class BodyRead extends TimedBody implements ConnectionRead {
     return !failed
   }
 
-  look (now: number): boolean {
+  look (now: number): number {
     this.leave()
-    return (this.#state === OPEN || this.#state === ABANDONED) && this.isExpired(now)
+    return this.#state === OPEN || this.#state === ABANDONED ? this.left(now) : Infinity
   }
 
   judge (now: number): void {
@@ -121,8 +116,8 @@ export class BodyRead extends TimedBody implements ConnectionRead {
    * @returns whether the read goes on nevertheless
    */
   fail (violation: Violation): boolean {
-    if (this.#state !== OPEN) return this.#state === PASSING
-    if (this.leave()) return false
+    if (this.#state !== OPEN) return this.#passes
+    if (this.giveUp()) return false
     if (this.#observes(violation)) return true
     this.broken(violation)
     return false
@@ -140,22 +135,25 @@ export class BodyRead extends TimedBody implements ConnectionRead {
 
   /** The body is refused, and the framework gives the answer. */
   refused (violation: Violation): void {
-    if (this.#state === PASSING || this.error !== undefined) return
+    if (this.#passes || this.error !== undefined) return
     refuseBody(this, this.#close(violation))
   }
 
   /** The source ended before the body did, which the consumer must not take for its end. */
   truncated (violation: Violation): void {
-    if (this.leave()) return
+    if (this.giveUp()) return
     if (this.#state === OPEN) this.broken(violation)
-    else if (this.#observed) failIncoming(this.raw, readError(violation, this.facts()))
+    else if (this.#state === OBSERVED) failIncoming(this.raw, readError(violation, this.facts()))
   }
 
-  /** Abandons what is left where the answer was given since the last look, and nobody reads on. */
+  /** Abandons what is left where the answer has left since the last look, and nobody reads on. */
   leave (): boolean {
-    const left = this.#isLeft()
-    if (left) this.abandon()
-    return left
+    return this.#leaveIf(isFinished(this.response))
+  }
+
+  /** As `leave`, where it can't go on: the answer, which may still be on its way, stands. */
+  giveUp (): boolean {
+    return this.leave() || this.#leaveIf(this.response.writableEnded)
   }
 
   /** The answer was given without the rest of the body, which is no read any more. */
@@ -175,21 +173,25 @@ export class BodyRead extends TimedBody implements ConnectionRead {
   }
 
   #observes (violation: Violation): boolean {
-    if (this.policy.limits.mode !== 'observe' || this.#state !== OPEN) return this.#state === PASSING
-    this.#state = PASSING
-    this.#observed = true
+    if (this.policy.limits.mode !== 'observe' || this.#state !== OPEN) return this.#passes
+    this.#state = OBSERVED
     recordBody(this, readError(violation, this.facts()), { answered: false, observed: true })
     return true
   }
 
+  get #passes (): boolean {
+    return this.#state === OBSERVED || this.#state === PASSING
+  }
+
   #endShort (cut: Violation | undefined): void {
-    if (this.#isLeft()) this.abandon()
-    else if (cut !== undefined) this.truncated(cut)
+    if (this.giveUp()) return
+    if (cut !== undefined) this.truncated(cut)
     else this.fail({ code: 'FST_READ_LENGTH_MISMATCH' })
   }
 
-  /** Whether the answer was given, and nobody reads on. */
-  #isLeft (): boolean {
-    return isFinished(this.response) && (this.#state === FAILED || !isBeingRead(this.raw))
+  #leaveIf (answered: boolean): boolean {
+    const left = answered && (this.#state === FAILED || !isBeingRead(this.raw))
+    if (left) this.abandon()
+    return left
   }
 }

@@ -1,7 +1,8 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { BodyRead } from './body-read.js'
-import { connectionOf, type Connection } from './connection.js'
+import type { Connection } from './connection.js'
+import { connectionOf } from './guarded-socket.js'
 import type { Violation } from './errors.js'
 import { HandshakeRead } from './handshake-read.js'
 import { HeadRead } from './head-read.js'
@@ -85,7 +86,7 @@ export class ClientErrors {
     // What goes wrong in a TLS handshake is told of the TLS socket; the connection is still that of TCP.
     const connection = connectionOf(socket) ?? connectionOf(rawSocketOf(socket))
     const read = connection?.read
-    if (read instanceof BodyRead) read.leave()
+    if (read instanceof BodyRead) read.giveUp()
     if (connection === undefined) this.#pass(error, socket)
     else if (connection.isOver) this.#afterAnswer(error, connection)
     else if (read instanceof BodyRead) this.#inBody(error, socket, read)
@@ -105,7 +106,8 @@ export class ClientErrors {
 
   /** The exchange is over, and closed to every other listener: a second answer would be taken for that of the next request. */
   #afterAnswer (error: ClientError, connection: Connection): void {
-    if (causeOf(error) === 'left') connection.socket.destroy()
+    // Who has sent a FIN may still read what is on its way.
+    if (causeOf(error) === 'left') connection.socket.destroySoon()
     else connection.discarded()
   }
 

@@ -1,23 +1,19 @@
 import type { ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
-import { peerOf } from './abort-record.js'
+import type { Peer } from './abort-record.js'
 import type { BodySource } from './body-source.js'
 import type { Guard } from './guard.js'
+import { kConnection, type GuardedSocket } from './guarded-socket.js'
 import { HandshakeRead } from './handshake-read.js'
 import { HeadRead } from './head-read.js'
-import type { ConnectionPhase, Watched } from './heartbeat.js'
+import { NOWHERE, type ConnectionPhase, type Timed, type Watched } from './heartbeat.js'
 import { Linger } from './linger.js'
-import { keepAliveOver, pendingResponse } from './node-http.js'
+import { keepAliveOver, peerNameOf, pendingResponse } from './node-http.js'
 import type { LingerOptions } from './options.js'
-
-export const kConnection = Symbol('fastify-read-guard.connection')
-
-export interface GuardedSocket extends Socket {
-  [kConnection]?: Connection | undefined
-}
+import { packAddress, unpackAddress, type PackedAddress } from './peer-address.js'
 
 /** The one thing that can be read from a connection at a time. */
-export interface ConnectionRead extends Watched {
+export interface ConnectionRead extends Timed {
   readonly phase: ConnectionPhase
   /** The socket is gone, and nobody said why. */
   lost? (): void
@@ -36,26 +32,38 @@ const STRAY_CRLF = 2
  * One connection from accept to close. Between two requests it is no more than this object: what is being read hangs
  * on `read`, and Node's own `keepAliveTimeout` has the watch while nothing is.
  */
-export class Connection implements Watched, BodySource {
+export abstract class Connection implements Watched, BodySource {
+  place = NOWHERE
   read: ConnectionRead | undefined
   /** `socket.bytesRead` at the end of what was read last. */
   bytes = 0
+  readonly #address: PackedAddress
+  readonly #port: number | undefined
 
-  constructor (readonly guard: Guard, readonly socket: GuardedSocket) {
+  constructor (readonly socket: GuardedSocket) {
     socket[kConnection] = this
-    // A connection that was reset does not tell its peer any more, but the socket remembers what it was asked before.
-    peerOf(socket)
-    guard.heartbeat.add(this)
+    // A connection that was reset does not tell its peer any more.
+    const { address, family, port } = peerNameOf(socket)
+    this.#address = packAddress(address, family)
+    this.#port = port
   }
+
+  /** That of the application, which is all that its connections have in common: see `connectionsOf`. */
+  abstract get guard (): Guard
 
   /** A fresh connection: its silence counts as reading the head section. */
   accepted (): void {
-    this.read = new HeadRead(this, this.guard.heartbeat.now(), false)
+    this.#watch(new HeadRead(this, this.guard.heartbeat.now(), false))
   }
 
   /** A fresh connection of a TLS server. */
   beginHandshake (): void {
-    this.read = new HandshakeRead(this, this.guard.heartbeat.now())
+    this.#watch(new HandshakeRead(this, this.guard.heartbeat.now()))
+  }
+
+  #watch (read: ConnectionRead): void {
+    this.read = read
+    this.guard.heartbeat.add(this)
   }
 
   /** The head of a later request begins, and be it in the packet of the request before, whose bytes can't be told from its own. */
@@ -82,15 +90,16 @@ export class Connection implements Watched, BodySource {
     return this.socket.destroyed ? undefined : this.read?.phase
   }
 
-  look (now: number): boolean {
+  look (now: number): number {
     const { socket, read } = this
-    if (socket.destroyed) {
+    // As `destroyed`, but for the objects that it takes to say so: this is asked of every connection at every beat.
+    if (socket.pending) {
       this.release()
       read?.lost?.()
-      return false
+      return Infinity
     }
     if (read !== undefined) return read.look(now)
-    if (!this.headBegan) return false
+    if (!this.headBegan) return Infinity
     // Node would close on a head that stalls for its keepAliveTimeout, without a word.
     keepAliveOver(socket)
     return this.beginHead(now).look(now)
@@ -118,6 +127,10 @@ export class Connection implements Watched, BodySource {
 
   get protocol (): 'http/1.1' {
     return 'http/1.1'
+  }
+
+  get peer (): Peer {
+    return { remoteAddress: unpackAddress(this.#address), remotePort: this.#port, protocol: this.protocol, tls: 'encrypted' in this.socket }
   }
 
   isHeldBack (): boolean {
@@ -166,10 +179,6 @@ export class Connection implements Watched, BodySource {
     this.guard.heartbeat.delete(this)
     this.socket[kConnection] = undefined
   }
-}
-
-export function connectionOf (socket: Socket | undefined): Connection | undefined {
-  return (socket as GuardedSocket | undefined)?.[kConnection]
 }
 
 /**

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Http2ServerRequest } from 'node:http2'
 import { BodyRead } from './body-read.js'
-import { connectionOf, type Connection } from './connection.js'
+import type { Connection } from './connection.js'
+import { connectionOf } from './guarded-socket.js'
 import { continueWhenRead } from './expectation.js'
 import type { Guard } from './guard.js'
 import { StreamSource } from './http2-stream.js'
@@ -41,7 +42,7 @@ function admit (guard: Guard, connection: Connection, request: IncomingMessage, 
   const violation = checkFraming(request, maxHeadersCount(request.socket))
   if (violation === undefined) return true
   // What came in the packet of the request before can't be told from its bytes.
-  return refuseRequest(guard, request, response, violation, Math.max(request.socket.bytesRead - headStart, 1))
+  return refuseRequest(connection, request, response, violation, Math.max(request.socket.bytesRead - headStart, 1))
 }
 
 /** As `dispatch`, for a client that waits for `100 Continue` before it sends. */

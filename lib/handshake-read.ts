@@ -1,4 +1,4 @@
-import { abortRecord, peerOf, unrouted } from './abort-record.js'
+import { abortRecord, unrouted } from './abort-record.js'
 import type { Connection, ConnectionRead } from './connection.js'
 import { readError, readFacts, type Violation } from './errors.js'
 import { ReadClock } from './read-clock.js'
@@ -15,14 +15,14 @@ export class HandshakeRead implements ConnectionRead {
     this.#clock = new ReadClock({ total: connection.guard.options.handshakeTimeout, idle: 0, minRate: false }, now, connection.guard.heartbeat.lost)
   }
 
-  look (now: number): boolean {
+  look (now: number): number {
     const arrived = this.#connection.socket.bytesRead - this.#clock.received
     if (arrived > 0) this.#clock.arrive(arrived, now)
-    return !this.#observed && this.#clock.expired(now) !== undefined
+    return this.#observed ? Infinity : this.#clock.left(now)
   }
 
   judge (now: number): void {
-    if (!this.look(now)) return
+    if (this.look(now) > 0) return
     const { handshakeTimeout, policy } = this.#connection.guard.options
     this.#observed = policy.limits.mode === 'observe'
     this.fail({ code: 'FST_READ_HANDSHAKE_TIMEOUT', limit: handshakeTimeout }, this.#observed)
@@ -38,7 +38,7 @@ export class HandshakeRead implements ConnectionRead {
     if (violation.code === 'FST_READ_ABORTED') error.statusCode = guard.options.abortStatusCode
     else delete error.statusCode
     if (observed || !this.#observed) {
-      const origin = { ...unrouted, ...peerOf(socket), tls: true }
+      const origin = { ...unrouted, ...connection.peer, tls: true }
       guard.journal.write(abortRecord(error, origin, { answered: false, observed, time: new Date().toISOString() }), undefined)
     }
     if (observed) return

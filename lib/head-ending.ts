@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http'
-import { abortRecord, peerOf, unrouted } from './abort-record.js'
+import { abortRecord, unrouted } from './abort-record.js'
 import type { Connection } from './connection.js'
 import { readError, type ReadError, type ReadFacts, type Violation } from './errors.js'
 import { Draining, Linger } from './linger.js'
@@ -40,7 +40,7 @@ function closeAfterLinger (connection: Connection): void {
 export function failHead (connection: Connection, violation: Violation, facts: ReadFacts, observe: boolean, answer?: () => boolean): void {
   const { guard, socket } = connection
   const error = readError(violation, facts)
-  const origin = { ...unrouted, ...peerOf(socket) }
+  const origin = { ...unrouted, ...connection.peer }
   const time = new Date().toISOString()
   const record = (answered: boolean): void => {
     guard.journal.write(abortRecord(error, origin, { answered, observed: observe, time }), undefined)

@@ -7,7 +7,6 @@ import { ReadClock } from './read-clock.js'
 
 /** One header section, counted from the bytes of its connection. It ends when the request is dispatched. */
 export class HeadRead implements ConnectionRead {
-  readonly phase = 'headers'
   readonly #connection: Connection
   readonly #clock: ReadClock
   readonly #mayBeStray: boolean
@@ -16,16 +15,20 @@ export class HeadRead implements ConnectionRead {
 
   /** @param mayBeStray whether two bytes of it may be the CRLF that RFC 9112 §2.2 has servers ignore */
   constructor (connection: Connection, now: number, mayBeStray: boolean) {
-    const { headersTimeout, minHeadersRate } = connection.guard.options
+    const { options, heartbeat } = connection.guard
     this.#connection = connection
-    this.#clock = new ReadClock({ total: headersTimeout, idle: 0, minRate: minHeadersRate }, now, connection.guard.heartbeat.lost)
+    this.#clock = new ReadClock(options.headClock, now, heartbeat.lost)
     this.#mayBeStray = mayBeStray
   }
 
-  look (now: number): boolean {
-    if (this.recorded) return false
+  get phase (): 'headers' {
+    return 'headers'
+  }
+
+  look (now: number): number {
+    if (this.recorded) return Infinity
     this.#sample(now)
-    return this.#clock.expired(now) !== undefined
+    return this.#clock.left(now)
   }
 
   judge (now: number): void {

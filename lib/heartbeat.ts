@@ -4,34 +4,52 @@ import type { ReadPhase } from './errors.js'
 /** What a connection is doing, as `stats()` counts it. */
 export type ConnectionPhase = ReadPhase | 'lingering'
 
-/** Something that is looked at once a beat while a read may be under way on it. */
-export interface Watched {
+/** What runs out of time. */
+export interface Timed {
   /** What is being read, as `stats()` counts it. */
   readonly phase: ConnectionPhase | undefined
-  /** A cheap look; true nominates it for a verdict. */
-  look (now: number): boolean
+  /** A cheap look: the counted milliseconds that it has left if nothing comes. Where none are left, it is nominated for a verdict. */
+  look (now: number): number
   /** The verdict, after everything that waited in the kernel has been read. */
   judge (now: number): void
 }
 
+/** Something that is looked at once a beat while a read may be under way on it. */
+export interface Watched extends Timed {
+  /** The heartbeat's own: where it keeps it. */
+  place: number
+}
+
+/** `place` of what is not watched. */
+export const NOWHERE = -1
+
 /** A beat that comes late counts for at most this many intervals: the delay is this process's fault. */
 const LONGEST_BEAT = 1.5
+/** What runs out between two beats is looked at again by then, this many times at the most. */
+const LOOKS_BETWEEN = 10
 
-/** The only timer. It runs while anything is watched. */
+/**
+ * The only timers: one that runs while anything is watched, and one for what runs out before its next beat. All times
+ * are whole milliseconds, which V8 keeps without an object of their own: events count from the end of the millisecond
+ * in which they happen and verdicts from its beginning, so that none comes too early.
+ */
 export class Heartbeat {
-  readonly #watched = new Set<Watched>()
+  readonly #watched: Watched[] = []
   readonly #resolution: number
   readonly #time: CountedTime
+  /** Counted milliseconds of the beat before. */
+  #before = 0
   #timer: NodeJS.Timeout | undefined
+  #between: NodeJS.Timeout | undefined
 
   constructor (resolution: number) {
     this.#resolution = resolution
-    this.#time = new CountedTime(resolution * LONGEST_BEAT, performance.now())
+    this.#time = new CountedTime(Math.ceil(resolution * LONGEST_BEAT), Math.floor(performance.now()))
   }
 
   /** Counted milliseconds; see `CountedTime`. */
   now (): number {
-    return this.#time.now(performance.now())
+    return this.#time.now(Math.ceil(performance.now()))
   }
 
   /** Milliseconds that were not counted so far, because this process could not run; as of the last `now()`. */
@@ -39,15 +57,26 @@ export class Heartbeat {
     return this.#time.lost
   }
 
+  /** When everything was looked at before, in counted milliseconds. */
+  get before (): number {
+    return this.#before
+  }
+
   add (watched: Watched): void {
-    this.#watched.add(watched)
+    watched.place = this.#watched.push(watched) - 1
     if (this.#timer !== undefined) return
-    this.#time.beat(performance.now())
+    this.#time.beat(Math.floor(performance.now()))
     this.#timer = setInterval(() => this.#beat(), this.#resolution)
   }
 
   delete (watched: Watched): void {
-    this.#watched.delete(watched)
+    const { place } = watched
+    if (place === NOWHERE) return
+    watched.place = NOWHERE
+    const last = this.#watched.pop()
+    if (last === undefined || last === watched) return
+    last.place = place
+    this.#watched[place] = last
   }
 
   watched (): Iterable<Watched> {
@@ -60,20 +89,45 @@ export class Heartbeat {
   }
 
   #beat (): void {
-    const now = this.#time.beat(performance.now())
+    const now = this.#time.beat(Math.floor(performance.now()))
+    clearTimeout(this.#between)
+    this.#look(this.#watched, now, now + this.#resolution)
+    this.#before = now
+    if (this.#watched.length > 0) return
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+
+  /** @param until when the next beat comes */
+  #look (all: readonly Watched[], now: number, until: number): void {
     let nominated: Watched[] | undefined
-    for (const watched of this.#watched) {
-      if (watched.look(now)) (nominated ??= []).push(watched)
+    let soon: Watched[] | undefined
+    let soonest = until - now
+    // Backwards: who is deleted meanwhile has its place taken by one that was looked at.
+    for (let i = all.length - 1; i >= 0; i--) {
+      const watched = all[i]
+      if (watched === undefined || watched.place === NOWHERE) continue
+      const left = watched.look(now)
+      if (left <= 0) {
+        (nominated ??= []).push(watched)
+      } else if (left < until - now) {
+        (soon ??= []).push(watched)
+        if (left < soonest) soonest = left
+      }
     }
     // The poll phase comes between a timer and its setImmediate: what lies in the kernel is read before the verdict.
     if (nominated !== undefined) setImmediate(() => this.#judge(nominated, now))
-    if (this.#watched.size === 0) {
-      clearInterval(this.#timer)
-      this.#timer = undefined
-    }
+    if (soon !== undefined) this.#lookAgain(soon, Math.max(Math.ceil(soonest), this.#resolution / LOOKS_BETWEEN), until)
   }
 
-  /** @param now that of the beat: what has happened since is not held against anybody before the next one */
+  #lookAgain (soon: readonly Watched[], delay: number, until: number): void {
+    this.#between = setTimeout(() => {
+      const now = this.#time.now(Math.floor(performance.now()))
+      if (now < until) this.#look(soon, now, until)
+    }, delay)
+  }
+
+  /** @param now that of the look: what has happened since is not held against anybody before the next one */
   #judge (nominated: readonly Watched[], now: number): void {
     for (const watched of nominated) watched.judge(now)
   }

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { constants, type ServerHttp2Stream } from 'node:http2'
 import type { Guard } from './guard.js'
-import type { Watched } from './heartbeat.js'
+import { NOWHERE, type Watched } from './heartbeat.js'
 import type { LingerOptions } from './options.js'
 
 /**
@@ -10,6 +10,7 @@ import type { LingerOptions } from './options.js'
  */
 export class StreamAnswer implements Watched {
   readonly phase = undefined
+  place = NOWHERE
   readonly #guard: Guard
   readonly #stream: ServerHttp2Stream
   readonly #response: ServerResponse
@@ -24,17 +25,18 @@ export class StreamAnswer implements Watched {
     this.#timeout = linger === false ? 0 : linger.timeout
   }
 
-  look (): boolean {
+  look (): number {
     const { closed, writableFinished } = this.#stream
     if (closed || writableFinished) this.#guard.heartbeat.delete(this)
     else if (this.#response.writableEnded) this.#given(performance.now())
-    return false
+    return Infinity
   }
 
   judge (): void {}
 
+  /** What was given right before the first look is on its way, however short the time. */
   #given (now: number): void {
-    this.#givenAt ??= now
-    if (now - this.#givenAt >= this.#timeout) this.#stream.close(constants.NGHTTP2_CANCEL)
+    if (this.#givenAt === undefined) this.#givenAt = now
+    else if (now - this.#givenAt >= this.#timeout) this.#stream.close(constants.NGHTTP2_CANCEL)
   }
 }

@@ -1,6 +1,6 @@
 import { constants, type ServerHttp2Stream } from 'node:http2'
 import type { Guard } from './guard.js'
-import type { Watched } from './heartbeat.js'
+import { NOWHERE, type Watched } from './heartbeat.js'
 import { LingerBounds } from './linger.js'
 import type { LingerOptions } from './options.js'
 
@@ -14,6 +14,7 @@ const SILENCE = 100
  * there is nothing to wait for.
  */
 export class StreamLinger implements Watched {
+  place = NOWHERE
   readonly #guard: Guard
   readonly #stream: ServerHttp2Stream
   readonly #bounds: LingerBounds
@@ -32,10 +33,10 @@ export class StreamLinger implements Watched {
     return this.#stream.closed ? undefined : 'lingering'
   }
 
-  look (): boolean {
+  look (): number {
     if (this.#stream.closed) this.#guard.heartbeat.delete(this)
     else if (this.#isSilent() || this.#bounds.reachedByNextLook(this.#received)) this.#decline()
-    return false
+    return Infinity
   }
 
   judge (): void {}

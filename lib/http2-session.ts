@@ -4,7 +4,7 @@ import { abortRecord, unrouted, type ReadOrigin } from './abort-record.js'
 import { readError, readFacts, type Violation } from './errors.js'
 import { headExpiry } from './expiry.js'
 import type { Guard } from './guard.js'
-import type { ConnectionPhase, Watched } from './heartbeat.js'
+import { NOWHERE, type ConnectionPhase, type Watched } from './heartbeat.js'
 import { isProtocolError, wasTold } from './http2-errors.js'
 import { rememberPeer } from './http2-peer.js'
 import { ReadClock } from './read-clock.js'
@@ -15,6 +15,7 @@ import { ReadClock } from './read-clock.js'
  * without requests is left to the framework's own `http2SessionTimeout`.
  */
 export class SessionRead implements Watched {
+  place = NOWHERE
   readonly #guard: Guard
   readonly #session: ServerHttp2Session
   readonly #socket: Socket
@@ -52,13 +53,13 @@ export class SessionRead implements Watched {
     return this.#clock === undefined ? undefined : 'headers'
   }
 
-  look (now: number): boolean {
+  look (now: number): number {
     if (this.#isLeft) {
       this.#linger()
-      return false
+      return Infinity
     }
     this.#sample(now)
-    return this.#clock?.expired(now) !== undefined
+    return this.#clock?.left(now) ?? Infinity
   }
 
   judge (now: number): void {
@@ -69,8 +70,8 @@ export class SessionRead implements Watched {
   }
 
   #newClock (now: number): ReadClock {
-    const { headersTimeout, minHeadersRate } = this.#guard.options
-    return new ReadClock({ total: headersTimeout, idle: 0, minRate: minHeadersRate }, now, this.#guard.heartbeat.lost)
+    const { options, heartbeat } = this.#guard
+    return new ReadClock(options.headClock, now, heartbeat.lost)
   }
 
   #onStream (stream: ServerHttp2Stream): void {

@@ -69,9 +69,9 @@ export class Linger implements ConnectionRead {
     if (pendingResponse(this.#socket) === response) forget(response)
   }
 
-  look (): boolean {
+  look (): number {
     if (this.#bounds.reachedByNextLook(this.#socket.bytesRead)) this.#socket.destroy()
-    return false
+    return Infinity
   }
 
   judge (): void {}
@@ -94,10 +94,10 @@ export class Draining implements ConnectionRead {
     this.#never ??= response
   }
 
-  look (): boolean {
+  look (): number {
     const pending = pendingResponse(this.#connection.socket)
     if (pending === undefined || pending === this.#never) this.#close()
-    return false
+    return Infinity
   }
 
   judge (): void {}

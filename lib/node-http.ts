@@ -13,6 +13,20 @@ interface HttpSocket extends Socket {
   _httpMessage?: ServerResponse | null
   parser?: { maxHeaderPairs: number } | null
   _parent?: Socket | null
+  _handle?: { getpeername? (name: PeerName): number } | null
+}
+
+export interface PeerName {
+  readonly address?: string
+  readonly family?: string
+  readonly port?: number
+}
+
+/** Who is at the other end; nothing where the connection is broken, or has no names. Node keeps the answer to `socket.remoteAddress`. */
+export function peerNameOf (socket: Socket): PeerName {
+  const name: PeerName = {}
+  ;(socket as HttpSocket)._handle?.getpeername?.(name)
+  return name
 }
 
 /** The response that this connection still owes to an earlier request. */

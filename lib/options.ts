@@ -35,6 +35,8 @@ export interface RoutePolicy {
 export interface ResolvedOptions extends PluginSettings {
   /** The limits of a route that has none of its own. */
   readonly policy: RoutePolicy
+  /** What the clock of a header section takes. */
+  readonly headClock: ClockLimits
 }
 
 const defaultRate: MinRate = Object.freeze({ bytesPerSecond: 240, gracePeriod: 30_000 })
@@ -112,7 +114,8 @@ export function resolveOptions (options: unknown): ResolvedOptions {
   refuseUnknown(given, names, '', (name) => foreignName(name, names))
   const settings = merge(pluginRules, defaultSettings, given, '')
   const limits = merge(limitRules, defaultLimits, given, '')
-  return Object.freeze({ ...settings, policy: policyOf(limits) })
+  const { headersTimeout: total, minHeadersRate: minRate } = settings
+  return Object.freeze({ ...settings, policy: policyOf(limits), headClock: Object.freeze({ total, idle: 0, minRate }) })
 }
 
 /**

@@ -89,7 +89,7 @@ export async function readGuard (app: FastifyInstance, options: ReadGuardOptions
       read = new BodyRead(guard, source, raw, reply.raw, policy)
       source.watch(read)
     }
-    done(read.routed(request, reply, policyOf(request)))
+    done(read.routed(reply, policyOf(request)))
   }
 
   guardServers(app, guard)

@@ -73,8 +73,9 @@ export class ReadClock {
     return this.#pausedAt !== RUNNING
   }
 
-  pause (now: number): void {
-    if (this.#pausedAt === RUNNING) this.#pausedAt = now
+  /** @param since may be over: what has come since is not taken back */
+  pause (since: number): void {
+    if (this.#pausedAt === RUNNING) this.#pausedAt = Math.max(since, this.#started + this.#pausedTotal + this.#lastByte)
   }
 
   resume (now: number): void {
@@ -88,6 +89,16 @@ export class ReadClock {
     const { minRate } = limits
     if (minRate !== false && minRate !== this.#limits.minRate) this.#emptyAt = this.elapsed(now) + minRate.gracePeriod
     this.#limits = limits
+  }
+
+  /** Milliseconds until the first limit runs out if nothing more comes: 0 or less where one has, `Infinity` where none will. */
+  left (now: number): number {
+    const { total, idle, minRate } = this.#limits
+    const elapsed = this.elapsed(now)
+    let left = total > 0 ? total - elapsed : Infinity
+    if (idle > 0) left = Math.min(left, idle - elapsed + this.#lastByte)
+    if (minRate !== false) left = Math.min(left, this.#emptyAt - elapsed)
+    return left > 0 && this.isPaused ? Infinity : left
   }
 
   /** Which limit ran out first, if one did. */

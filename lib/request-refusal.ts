@@ -1,16 +1,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { abortRecord, peerOf, unrouted } from './abort-record.js'
+import { abortRecord, unrouted } from './abort-record.js'
+import type { Connection } from './connection.js'
 import { readError, readFacts, type Violation } from './errors.js'
-import type { Guard } from './guard.js'
 import { errorBody } from './head-ending.js'
 
 /**
  * Refuses a request whose head is complete and must not be trusted, before anybody sees it.
  * @returns whether it goes on nevertheless (`mode: 'observe'`)
  */
-export function refuseRequest (guard: Guard, request: IncomingMessage, response: ServerResponse, violation: Violation, received: number): boolean {
-  const { socket, method, url } = request
-  const origin = { ...unrouted, method, url, ...peerOf(socket) }
+export function refuseRequest (connection: Connection, request: IncomingMessage, response: ServerResponse, violation: Violation, received: number): boolean {
+  const { guard, peer } = connection
+  const { method, url } = request
+  const origin = { ...unrouted, method, url, ...peer }
   const observed = guard.options.policy.limits.mode === 'observe'
   const error = readError(violation, readFacts('headers', undefined, received, 0, 0, 0))
   const time = new Date().toISOString()

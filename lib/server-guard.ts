@@ -3,7 +3,8 @@ import type { ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 import { Server as TLSServer, type TLSSocket } from 'node:tls'
 import { ClientErrors, type ClientErrorListener } from './client-errors.js'
-import { Connection, connectionOf } from './connection.js'
+import { connectionOf } from './guarded-socket.js'
+import { connectionsOf } from './connections.js'
 import { dispatch, dispatchExpecting } from './dispatch.js'
 import { watchExpectations } from './expectation.js'
 import type { Guard } from './guard.js'
@@ -20,22 +21,26 @@ function takeOver<Listener> (server: Server, event: string): Listener[] {
 }
 
 /** What a connection sends first: a TLS handshake, or a request's head. HTTP/2 sessions are told of elsewhere. */
-function accept (guard: Guard, server: Server, socket: Socket): void {
-  if (speaksHttp1(socket)) {
-    if (guard.options.strictFraming) keepOneMoreHeader(socket)
-    new Connection(guard, socket).accepted()
-  } else if (server instanceof TLSServer) {
-    new Connection(guard, socket).beginHandshake()
+function accepting (guard: Guard, server: Server): (socket: Socket) => void {
+  const Accepted = connectionsOf(guard)
+  return (socket) => {
+    if (speaksHttp1(socket)) {
+      if (guard.options.strictFraming) keepOneMoreHeader(socket)
+      new Accepted(socket).accepted()
+    } else if (server instanceof TLSServer) {
+      new Accepted(socket).beginHandshake()
+    }
   }
 }
 
 function watchConnections (guard: Guard, server: Server, headersTimeout: number): void {
   const clientErrors = new ClientErrors(server, takeOver<ClientErrorListener>(server, 'clientError'), headersTimeout)
-  server.on('connection', (socket: Socket) => accept(guard, server, socket))
+  const accept = accepting(guard, server)
+  server.on('connection', accept)
   server.on('secureConnection', (socket: TLSSocket) => {
     // What follows the handshake is read from the TLS socket.
     connectionOf(rawSocketOf(socket))?.release()
-    if (speaksHttp1(socket)) accept(guard, server, socket)
+    if (speaksHttp1(socket)) accept(socket)
   })
   server.on('session', (session: ServerHttp2Session) => new SessionRead(guard, session))
   server.on('clientError', (error, socket) => clientErrors.handle(error, socket as Socket))

@@ -1,20 +1,25 @@
 import type { BodySource } from './body-source.js'
 import { readFacts, type ReadFacts } from './errors.js'
 import type { Guard } from './guard.js'
+import { NOWHERE } from './heartbeat.js'
 import type { RoutePolicy } from './options.js'
 import { ReadClock, type Expiry } from './read-clock.js'
 
+/** Of a body that took no time: it came whole with its head. */
+const UNTIMED = null
+
 /** The bytes of a body, and the time they take. */
 export abstract class TimedBody {
+  /** Watched by itself only where it has no connection of its own. */
+  place = NOWHERE
   received = 0
   #waitsForContinue = false
   readonly #begun: number
   readonly #lostBefore: number
   /** Made when there is something to wait for: a body that came whole with its head needs none. */
   #clock: ReadClock | undefined
-  #stopped = false
-  /** `undefined` for a body that took no time. */
-  #atEnd: ReadFacts | undefined
+  /** `undefined` while it goes on. */
+  #atEnd: ReadFacts | typeof UNTIMED | undefined
 
   constructor (readonly guard: Guard, readonly source: BodySource, readonly expected: number | undefined, public policy: RoutePolicy) {
     // The first look may be a whole resolution away.
@@ -47,7 +52,7 @@ export abstract class TimedBody {
 
   facts (): ReadFacts {
     const { expected, received, guard: { heartbeat } } = this
-    if (this.#stopped) return this.#atEnd ?? readFacts('body', expected, received, 0, 0, 0)
+    if (this.#atEnd !== undefined) return this.#atEnd ?? readFacts('body', expected, received, 0, 0, 0)
     const now = heartbeat.now()
     const clock = this.#startedClock()
     return readFacts('body', expected, received, clock.elapsed(now), clock.paused(now, heartbeat.lost), clock.idle(now))
@@ -61,11 +66,12 @@ export abstract class TimedBody {
     return received
   }
 
-  protected isExpired (now: number): boolean {
+  protected left (now: number): number {
     const clock = this.#startedClock()
-    if (this.#waitsForContinue || this.source.isHeldBack()) clock.pause(now)
+    // It may have been held back since right after the last look.
+    if (this.#waitsForContinue || this.source.isHeldBack()) clock.pause(this.guard.heartbeat.before)
     else clock.resume(now)
-    return clock.expired(now) !== undefined
+    return clock.left(now)
   }
 
   protected expiry (now: number): Expiry | undefined {
@@ -79,8 +85,7 @@ export abstract class TimedBody {
 
   /** Nothing is waited for any more. */
   protected stop (): void {
-    if (this.#clock !== undefined) this.#atEnd = this.facts()
-    this.#stopped = true
+    this.#atEnd = this.#clock === undefined ? UNTIMED : this.facts()
   }
 
   #startedClock (): ReadClock {

@@ -1,5 +1,5 @@
 import { ServerResponse, type IncomingMessage } from 'node:http'
-import { peerOf, type Peer } from './abort-record.js'
+import type { Peer } from './abort-record.js'
 import { BodyRead } from './body-read.js'
 import type { BodySource } from './body-source.js'
 import type { Connection } from './connection.js'
@@ -18,7 +18,7 @@ class UpgradeSource implements BodySource {
     this.#connection = connection
     this.#response = response
     this.#written = connection.socket.bytesWritten
-    this.peer = peerOf(connection.socket)
+    this.peer = connection.peer
   }
 
   isHeldBack (): boolean {

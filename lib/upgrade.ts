@@ -1,5 +1,5 @@
 import type { IncomingMessage, Server } from 'node:http'
-import { connectionOf } from './connection.js'
+import { connectionOf } from './guarded-socket.js'
 import type { Guard } from './guard.js'
 import { hasBody } from './incoming.js'
 import { readUpgradeBody } from './upgrade-body.js'

@@ -1,7 +1,7 @@
 import net, { type AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import t from 'tap'
-import { Heartbeat, type Watched } from '../lib/heartbeat.js'
+import { Heartbeat, NOWHERE, type Watched } from '../lib/heartbeat.js'
 import { until } from './support/guarded-app.js'
 
 const RESOLUTION = 50
@@ -17,16 +17,17 @@ interface Told {
   readonly at: number
 }
 
-/** Notes what it is asked, and is nominated as long as `expired` says so. */
+/** Notes what it is asked, and says that it has `left` milliseconds left. */
 class Probe implements Watched {
   readonly phase = undefined
+  place = NOWHERE
   readonly told: Told[] = []
 
-  constructor (readonly expired: () => boolean = () => false) {}
+  constructor (readonly left: (now: number) => number = () => Infinity) {}
 
-  look (now: number): boolean {
+  look (now: number): number {
     this.told.push({ what: 'look', now, at: performance.now() })
-    return this.expired()
+    return this.left(now)
   }
 
   judge (now: number): void {
@@ -72,7 +73,7 @@ t.test('what is watched is looked at once a beat', async (t) => {
 t.test('only what is nominated is judged, once a nomination, for the moment of the beat', async (t) => {
   const heartbeat = new Heartbeat(RESOLUTION)
   const quiet = new Probe()
-  const nominated: Probe = new Probe(() => nominated.count('look') === 2)
+  const nominated: Probe = new Probe(() => nominated.count('look') === 2 ? 0 : Infinity)
   heartbeat.add(quiet)
   heartbeat.add(nominated)
   await until(() => nominated.told.length >= 5 && quiet.told.length >= 4, 'two more looks')
@@ -80,6 +81,37 @@ t.test('only what is nominated is judged, once a nomination, for the moment of t
   t.equal(quiet.count('judge'), 0)
   t.strictSame(nominated.told.map(told => told.what), ['look', 'look', 'judge', ...nominated.told.slice(3).map(() => 'look')])
   t.equal(nominated.told[2]?.now, nominated.told[1]?.now)
+})
+
+t.test('what runs out between two beats is nominated when it does, and nobody else is looked at for it', async (t) => {
+  const heartbeat = new Heartbeat(RESOLUTION)
+  const quiet = new Probe()
+  const due = heartbeat.now() + RESOLUTION * 1.6
+  const running = new Probe((now) => due - now)
+  heartbeat.add(quiet)
+  heartbeat.add(running)
+  await until(() => running.count('judge') > 0, 'the verdict')
+  unwatch(heartbeat, quiet, running)
+  const verdict = running.told.find(({ what }) => what === 'judge')
+  t.ok((verdict?.now ?? 0) >= due, 'not too early')
+  t.ok((verdict?.now ?? Infinity) < due + RESOLUTION * 0.4, `${(verdict?.now ?? Infinity) - due} ms late, before the next beat`)
+  const beats = running.told.filter(({ what, at }) => what === 'look' && at <= (verdict?.at ?? 0)).length - 1
+  t.ok(quiet.count('look') <= beats, `${quiet.count('look')} looks at the other in ${beats} beats`)
+})
+
+t.test('what is always about to run out is looked at ten times a beat', async (t) => {
+  const heartbeat = new Heartbeat(RESOLUTION)
+  const quiet = new Probe()
+  const trickling = new Probe(() => 1)
+  heartbeat.add(quiet)
+  heartbeat.add(trickling)
+  await until(() => quiet.told.length >= 5, 'five beats')
+  const looks = trickling.count('look')
+  unwatch(heartbeat, quiet, trickling)
+  t.ok(looks > 10 && looks <= 50, `${looks} looks in four beats and the first`)
+  const before = trickling.told.length
+  await new Promise((resolve) => setTimeout(resolve, RESOLUTION * 2))
+  t.equal(trickling.told.length, before, 'and no more once it is not watched')
 })
 
 t.test('the verdict comes after what lies in the kernel has been read', async (t) => {
@@ -92,7 +124,7 @@ t.test('the verdict comes after what lies in the kernel has been read', async (t
   socket.on('data', (data) => { order.push(`read ${data.length}`) })
   const probe: Probe = new Probe(() => {
     order.push(`look ${socket.bytesRead}`)
-    return true
+    return 0
   })
   probe.judge = () => { order.push(`judge ${socket.bytesRead}`) }
   heartbeat.add(probe)
@@ -152,7 +184,7 @@ t.test('the timer stops by itself at the beat after the last deletion, and start
   for (let round = 0; round < 2; round++) {
     const probe: Probe = new Probe(() => {
       heartbeat.delete(probe)
-      return false
+      return Infinity
     })
     heartbeat.add(probe)
     t.equal(timers(), before + 1)
@@ -166,7 +198,7 @@ t.test('time in which nothing is watched is no time, and the first beat afterwar
   const heartbeat = new Heartbeat(RESOLUTION)
   const idle: Probe = new Probe(() => {
     heartbeat.delete(idle)
-    return false
+    return Infinity
   })
   heartbeat.add(idle)
   await until(() => idle.told.length === 1, 'the timer stops')
@@ -182,7 +214,7 @@ t.test('time in which nothing is watched is no time, and the first beat afterwar
 
 t.test('a sweep looks now, and does nothing where nothing is watched', async (t) => {
   const heartbeat = new Heartbeat(RESOLUTION)
-  const probe = new Probe(() => true)
+  const probe = new Probe(() => 0)
   heartbeat.sweep()
   heartbeat.add(probe)
   heartbeat.sweep()
@@ -202,7 +234,7 @@ t.test('what is added or deleted while all are looked at disturbs nobody', async
   const adding: Probe = new Probe(() => {
     heartbeat.delete(adding)
     heartbeat.add(late)
-    return false
+    return Infinity
   })
   heartbeat.add(adding)
   heartbeat.add(other)
@@ -210,6 +242,6 @@ t.test('what is added or deleted while all are looked at disturbs nobody', async
   t.equal(other.count('look'), 1)
   await until(() => late.told.length >= 2 && other.told.length >= 2, 'both are looked at')
   t.equal(adding.told.length, 1)
-  t.strictSame([...heartbeat.watched()], [other, late])
+  t.strictSame(new Set(heartbeat.watched()), new Set([other, late]))
   unwatch(heartbeat, late, other)
 })

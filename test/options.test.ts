@@ -81,8 +81,9 @@ t.test('nothing given is the defaults of the contract', async (t) => {
   }
   t.strictSame(defaults, contract)
   for (const options of [undefined, {}, Object.create(null)]) {
-    const { policy, ...settings } = resolveOptions(options)
+    const { policy, headClock, ...settings } = resolveOptions(options)
     t.strictSame({ ...settings, ...policy.limits }, contract)
+    t.strictSame(headClock, { total: 20_000, idle: 0, minRate: false })
     t.strictSame(policy.clock, { total: 300_000, idle: 20_000, minRate: { bytesPerSecond: 240, gracePeriod: 30_000 } })
   }
 })
@@ -109,7 +110,7 @@ t.test('a value at the edge of its range is taken as it is', async (t) => {
     'logLimit', 'resolution', 'onAbort', 'bodyTimeout', 'bodyIdleTimeout', 'minBodyRate', 'requireContentLength', 'bodyLimit', 'linger', 'mode'])
   for (const [name, ...values] of rows) {
     for (const value of values) {
-      const { policy, ...settings } = resolveOptions({ [name]: value })
+      const { policy, headClock, ...settings } = resolveOptions({ [name]: value })
       t.strictSame({ ...settings, ...policy.limits }, { ...defaults, [name]: value })
     }
   }

@@ -40,7 +40,7 @@ function live (limits: ClockLimits, script: Script, resolution: number, hair: bo
       beats.push(step.at)
       now = time.beat(step.at)
       oracle.beat()
-      nominated = [clock.expired(now) !== undefined, oracle.out.length > 0]
+      nominated = [clock.left(now) <= 0, oracle.out.length > 0]
     } else if (step.kind === 'happens') {
       happen(clock, step.what, time.now(step.at))
       oracle.happens(step.what)
@@ -71,6 +71,16 @@ function mustAgree (clock: ReadClock, oracle: ClockOracle, time: CountedTime, re
   const facts = [clock.received, clock.elapsed(now), clock.paused(now, time.lost), clock.idle(now)]
   const expected = [oracle.received, oracle.elapsed, oracle.paused, oracle.silence]
   if (facts.join() !== expected.join()) throw new Error(`after ${real} ms: ${facts.join()} instead of ${expected.join()}`)
+  mustForesee(clock, now)
+}
+
+/** What is said to be left is left, and no more. */
+function mustForesee (clock: ReadClock, now: number): void {
+  const left = Math.ceil(clock.left(now))
+  const foreseen = left <= 0
+    ? clock.expired(now) !== undefined
+    : left === Infinity || (clock.expired(now + left) !== undefined && clock.expired(now + left - 1) === undefined)
+  if (!foreseen || (clock.expired(now) !== undefined && left > 0)) throw new Error(`${left} ms left, ${clock.expired(now)} expired`)
 }
 
 const minRate = (bytesPerSecond: fc.Arbitrary<number>) => fc.oneof(

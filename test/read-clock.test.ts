@@ -82,7 +82,10 @@ for (const { name, limits, steps = [], verdicts } of rows) {
   t.test(name, async (t) => {
     const clock = new ReadClock({ ...unlimited, ...limits }, BEGIN, LOST)
     for (const [at, step] of steps) step(clock, BEGIN + at)
-    for (const [at, expiry] of verdicts) t.equal(clock.expired(BEGIN + at), expiry, `after ${at} ms`)
+    for (const [at, expiry] of verdicts) {
+      t.equal(clock.expired(BEGIN + at), expiry, `after ${at} ms`)
+      t.equal(clock.left(BEGIN + at) <= 0, expiry !== undefined, `${clock.left(BEGIN + at)} ms are left after ${at} ms`)
+    }
   })
 }
 

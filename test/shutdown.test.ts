@@ -131,7 +131,7 @@ const channels = ['tracing:net.server.listen:asyncStart', 'net.server.socket', '
 
 /** What keeps the process alive, but for what the test runner has. */
 function resources (): string[] {
-  return process.getActiveResourcesInfo().filter(name => name !== 'PipeWrap').sort()
+  return process.getActiveResourcesInfo().filter(name => name !== 'PipeWrap' && name !== 'Immediate').sort()
 }
 
 function listeners (): Record<string, number> {

@@ -1,0 +1,17 @@
+/**
+ * An address as it is kept for every connection. The 32 bits of IPv4 lie in the field itself, where text takes 32 bytes
+ * of heap, and all that Node keeps of a peer, once it was asked, 99.
+ */
+export type PackedAddress = number | string | undefined
+
+const OCTETS = [24, 16, 8, 0] as const
+
+export function packAddress (address: string | undefined, family: string | undefined): PackedAddress {
+  return family === 'IPv4' && address !== undefined
+    ? address.split('.').reduce((packed, octet) => packed << 8 | Number(octet), 0)
+    : address
+}
+
+export function unpackAddress (packed: PackedAddress): string | undefined {
+  return typeof packed === 'number' ? OCTETS.map(shift => packed >>> shift & 255).join('.') : packed
+}
