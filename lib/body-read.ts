@@ -54,7 +54,7 @@ export class BodyRead extends TimedBody implements ConnectionRead {
     }
     if (policy !== this.policy) this.apply(policy)
     const violation = checkDeclared(this.expected, policy.limits)
-    if (violation === undefined || this.#observes(violation)) return undefined
+    if (violation === undefined || this.observes(violation)) return undefined
     this.refused(violation)
     return this.error
   }
@@ -90,7 +90,7 @@ export class BodyRead extends TimedBody implements ConnectionRead {
   end (): boolean {
     const { received, expected } = this
     const cut = this.source.cutBy()
-    if (cut !== undefined || (expected !== undefined && received !== expected)) this.#endShort(cut)
+    if (cut !== undefined || (expected !== undefined && received !== expected)) this.endShort(cut)
     const failed = this.#state === FAILED
     this.#state = DONE
     this.stop()
@@ -116,27 +116,27 @@ export class BodyRead extends TimedBody implements ConnectionRead {
    * @returns whether the read goes on nevertheless
    */
   fail (violation: Violation): boolean {
-    if (this.#state !== OPEN) return this.#passes
+    if (this.#state !== OPEN) return this.passes
     if (this.giveUp()) return false
-    if (this.#observes(violation)) return true
+    if (this.observes(violation)) return true
     this.broken(violation)
     return false
   }
 
   /** The read can't go on, whatever the mode: the parser, the network or Node's own timers ended it. */
   broken (violation: Violation): void {
-    endBody(this, this.#close(violation))
+    endBody(this, this.close(violation))
   }
 
   /** As `broken`, where somebody else has answered already. */
   brokenAndAnswered (violation: Violation, answered: boolean): void {
-    endAnsweredBody(this, this.#close(violation), answered)
+    endAnsweredBody(this, this.close(violation), answered)
   }
 
   /** The body is refused, and the framework gives the answer. */
   refused (violation: Violation): void {
-    if (this.#passes || this.error !== undefined) return
-    refuseBody(this, this.#close(violation))
+    if (this.passes || this.error !== undefined) return
+    refuseBody(this, this.close(violation))
   }
 
   /** The source ended before the body did, which the consumer must not take for its end. */
@@ -148,12 +148,12 @@ export class BodyRead extends TimedBody implements ConnectionRead {
 
   /** Abandons what is left where the answer has left since the last look, and nobody reads on. */
   leave (): boolean {
-    return this.#leaveIf(isFinished(this.response))
+    return this.leaveIf(isFinished(this.response))
   }
 
   /** As `leave`, where it can't go on: the answer, which may still be on its way, stands. */
   giveUp (): boolean {
-    return this.leave() || this.#leaveIf(this.response.writableEnded)
+    return this.leave() || this.leaveIf(this.response.writableEnded)
   }
 
   /** The answer was given without the rest of the body, which is no read any more. */
@@ -165,31 +165,31 @@ export class BodyRead extends TimedBody implements ConnectionRead {
     this.source.abandoned(this.policy.limits.linger)
   }
 
-  #close (violation: Violation): ReadError {
+  private close (violation: Violation): ReadError {
     // What ended as it was refused stays ended.
     if (this.#state < FAILED) this.#state = FAILED
     this.error = readError(violation, this.facts())
     return this.error
   }
 
-  #observes (violation: Violation): boolean {
-    if (this.policy.limits.mode !== 'observe' || this.#state !== OPEN) return this.#passes
+  private observes (violation: Violation): boolean {
+    if (this.policy.limits.mode !== 'observe' || this.#state !== OPEN) return this.passes
     this.#state = OBSERVED
     recordBody(this, readError(violation, this.facts()), { answered: false, observed: true })
     return true
   }
 
-  get #passes (): boolean {
+  private get passes (): boolean {
     return this.#state === OBSERVED || this.#state === PASSING
   }
 
-  #endShort (cut: Violation | undefined): void {
+  private endShort (cut: Violation | undefined): void {
     if (this.giveUp()) return
     if (cut !== undefined) this.truncated(cut)
     else this.fail({ code: 'FST_READ_LENGTH_MISMATCH' })
   }
 
-  #leaveIf (answered: boolean): boolean {
+  private leaveIf (answered: boolean): boolean {
     const left = answered && (this.#state === FAILED || !isBeingRead(this.raw))
     if (left) this.abandon()
     return left

@@ -30,7 +30,8 @@ const STRAY_CRLF = 2
 
 /**
  * One connection from accept to close. Between two requests it is no more than this object: what is being read hangs
- * on `read`, and Node's own `keepAliveTimeout` has the watch while nothing is.
+ * on `read`, and Node's own `keepAliveTimeout` has the watch while nothing is. Here and in what is read, methods are
+ * `private` in the place of `#`, for which every object would keep a mark of its class.
  */
 export abstract class Connection implements Watched, BodySource {
   place = NOWHERE
@@ -53,15 +54,15 @@ export abstract class Connection implements Watched, BodySource {
 
   /** A fresh connection: its silence counts as reading the head section. */
   accepted (): void {
-    this.#watch(new HeadRead(this, this.guard.heartbeat.now(), false))
+    this.begin(new HeadRead(this, this.guard.heartbeat.now(), false))
   }
 
   /** A fresh connection of a TLS server. */
   beginHandshake (): void {
-    this.#watch(new HandshakeRead(this, this.guard.heartbeat.now()))
+    this.begin(new HandshakeRead(this, this.guard.heartbeat.now()))
   }
 
-  #watch (read: ConnectionRead): void {
+  private begin (read: ConnectionRead): void {
     this.read = read
     this.guard.heartbeat.add(this)
   }

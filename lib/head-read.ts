@@ -27,12 +27,12 @@ export class HeadRead implements ConnectionRead {
 
   look (now: number): number {
     if (this.recorded) return Infinity
-    this.#sample(now)
+    this.sample(now)
     return this.#clock.left(now)
   }
 
   judge (now: number): void {
-    this.#sample(now)
+    this.sample(now)
     const expiry = this.#clock.expired(now)
     if (expiry === undefined || this.recorded) return
     const { socket, guard } = this.#connection
@@ -51,9 +51,9 @@ export class HeadRead implements ConnectionRead {
    */
   fail (violation: Violation, observe = false, answer?: () => boolean): void {
     const now = this.#connection.guard.heartbeat.now()
-    this.#sample(now)
+    this.sample(now)
     this.recorded = true
-    failHead(this.#connection, violation, this.#facts(now), observe, answer)
+    failHead(this.#connection, violation, this.facts(now), observe, answer)
   }
 
   lost (): void {
@@ -62,7 +62,7 @@ export class HeadRead implements ConnectionRead {
     if (!this.recorded && !this.#mayBeStray && socket.readableEnded) this.fail({ code: 'FST_READ_ABORTED' })
   }
 
-  #sample (now: number): void {
+  private sample (now: number): void {
     const { socket, bytes } = this.#connection
     if (socket.isPaused()) this.#clock.pause(now)
     else this.#clock.resume(now)
@@ -70,7 +70,7 @@ export class HeadRead implements ConnectionRead {
     if (arrived > 0) this.#clock.arrive(arrived, now)
   }
 
-  #facts (now: number): ReadFacts {
+  private facts (now: number): ReadFacts {
     const clock = this.#clock
     return readFacts('headers', undefined, clock.received, clock.elapsed(now), clock.paused(now, this.#connection.guard.heartbeat.lost), clock.idle(now))
   }

@@ -6,13 +6,7 @@ import type { Guard } from './guard.js'
 import { isBeingRead, type GuardedRequest } from './incoming.js'
 
 interface InjectedRequest extends GuardedRequest {
-  readonly _lightMyRequest?: { readonly payload?: unknown }
-}
-
-/** The stream that is injected as a body; `undefined` where it is no stream. */
-function payloadOf (raw: InjectedRequest): Readable | undefined {
-  const payload = raw._lightMyRequest?.payload
-  return payload instanceof Readable ? payload : undefined
+  readonly _lightMyRequest?: { readonly payload?: unknown, readonly simulate: { readonly end?: boolean } }
 }
 
 /** The body of a request made by `inject()`: there is no connection. */
@@ -21,36 +15,37 @@ export class InjectedSource implements BodySource {
   readonly #guard: Guard
   readonly #raw: GuardedRequest
   readonly #response: ServerResponse
-  readonly #destroyResponse: (error?: Error) => void
   #read: BodyRead | undefined
 
   constructor (guard: Guard, raw: GuardedRequest, response: ServerResponse) {
     this.#guard = guard
     this.#raw = raw
     this.#response = response
-    this.#destroyResponse = response.destroy.bind(response)
   }
 
   watch (read: BodyRead): void {
     this.#read = read
+    const { payload, simulate } = (this.#raw as InjectedRequest)._lightMyRequest ?? {}
+    const stream = payload instanceof Readable ? payload : undefined
+    // Any other comes whole, unless it is not to end: there is nothing to wait for.
+    if (stream === undefined && simulate?.end !== false) return
     this.#guard.heartbeat.add(read)
-    const response = this.#response
-    // light-my-request gives up the response of a request that fails; the answer is still to come.
-    response.destroy = (error?: Error) => {
-      if (read.error === undefined || response.writableEnded) this.#destroyResponse(error)
-      return response
-    }
-    const payload = payloadOf(this.#raw)
     const left = (cause: Error): void => read.truncated({ code: 'FST_READ_ABORTED', cause })
-    // A payload that fails is a client that leaves; heard of first, so that the consumer has it from us.
-    payload?.prependListener('error', left)
+    // A stream that fails is a client that leaves; heard of first, so that the consumer has it from us.
+    stream?.prependListener('error', left)
     // With its answer, or without one, an injected request is over: nobody waits for the rest.
     const over = (): void => {
-      payload?.off('error', left)
+      stream?.off('error', left)
       this.ended()
     }
-    response.once('finish', over)
-    response.once('close', over)
+    this.#response.once('finish', over)
+    this.#response.once('close', over)
+  }
+
+  /** light-my-request gives up the response of a request that fails; the answer is still to come. */
+  answering (response: ServerResponse): void {
+    const { destroy } = response
+    response.destroy = (error?: Error) => response.writableEnded ? destroy.call(response, error) : response
   }
 
   isHeldBack (): boolean {
@@ -74,6 +69,6 @@ export class InjectedSource implements BodySource {
 
   cut (): void {
     this.ended()
-    this.#destroyResponse(this.#read?.error)
+    this.#response.destroy(this.#read?.error)
   }
 }

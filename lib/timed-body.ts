@@ -14,24 +14,25 @@ export abstract class TimedBody {
   place = NOWHERE
   received = 0
   #waitsForContinue = false
-  readonly #begun: number
   readonly #lostBefore: number
-  /** Made when there is something to wait for: a body that came whole with its head needs none. */
+  /**
+   * Runs from when there is something to wait for, at the first look at the latest: a body that came whole with its head
+   * needs none, nor to be told what time it is.
+   */
   #clock: ReadClock | undefined
   /** `undefined` while it goes on. */
   #atEnd: ReadFacts | typeof UNTIMED | undefined
 
   constructor (readonly guard: Guard, readonly source: BodySource, readonly expected: number | undefined, public policy: RoutePolicy) {
-    // The first look may be a whole resolution away.
-    this.#begun = guard.heartbeat.now()
     this.#lostBefore = guard.heartbeat.lost
   }
 
   /** The consumer does not keep up: until it does, the time is not the client's. */
   held (): void {
-    const clock = this.#startedClock()
+    const now = this.guard.heartbeat.now()
+    const clock = this.clockAt(now)
     if (clock.isPaused) return
-    clock.pause(this.guard.heartbeat.now())
+    clock.pause(now)
     this.source.watchResume()
   }
 
@@ -42,7 +43,8 @@ export abstract class TimedBody {
   /** The client waits for `100 Continue`: until it is sent, the time is ours. */
   awaitContinue (): void {
     this.#waitsForContinue = true
-    this.#startedClock().pause(this.#begun)
+    const now = this.guard.heartbeat.now()
+    this.clockAt(now).pause(now)
   }
 
   continued (): void {
@@ -54,7 +56,7 @@ export abstract class TimedBody {
     const { expected, received, guard: { heartbeat } } = this
     if (this.#atEnd !== undefined) return this.#atEnd ?? readFacts('body', expected, received, 0, 0, 0)
     const now = heartbeat.now()
-    const clock = this.#startedClock()
+    const clock = this.clockAt(now)
     return readFacts('body', expected, received, clock.elapsed(now), clock.paused(now, heartbeat.lost), clock.idle(now))
   }
 
@@ -62,12 +64,15 @@ export abstract class TimedBody {
     const received = this.received + bytes
     this.received = received
     // The last chunk needs no time: nothing is waited for any more.
-    if (received !== this.expected) this.#startedClock().arrive(bytes, this.guard.heartbeat.now())
+    if (received !== this.expected) {
+      const now = this.guard.heartbeat.now()
+      this.clockAt(now).arrive(bytes, now)
+    }
     return received
   }
 
   protected left (now: number): number {
-    const clock = this.#startedClock()
+    const clock = this.clockAt(now)
     // It may have been held back since right after the last look.
     if (this.#waitsForContinue || this.source.isHeldBack()) clock.pause(this.guard.heartbeat.before)
     else clock.resume(now)
@@ -88,8 +93,8 @@ export abstract class TimedBody {
     this.#atEnd = this.#clock === undefined ? UNTIMED : this.facts()
   }
 
-  #startedClock (): ReadClock {
-    this.#clock ??= new ReadClock(this.policy.clock, this.#begun, this.#lostBefore)
+  private clockAt (now: number): ReadClock {
+    this.#clock ??= new ReadClock(this.policy.clock, now, this.#lostBefore)
     return this.#clock
   }
 }

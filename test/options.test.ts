@@ -436,7 +436,7 @@ t.test('changes that change nothing give back the same policy', async (t) => {
 t.test('what register() takes for itself is passed over', async (t) => {
   const logSerializers = { req: () => 'request' }
   const options = resolveOptions({ prefix: '/v1', logLevel: 'warn', logSerializers, bodyTimeout: 5 })
-  t.strictSame(Object.keys(options), [...PLUGIN_NAMES.split(', '), 'policy'])
+  t.strictSame(Object.keys(options), [...PLUGIN_NAMES.split(', '), 'policy', 'headClock'])
   t.equal(options.policy.limits.bodyTimeout, 5)
   refuses(t, () => resolveOptions({ logger: true }), `logger is not one of the options ${ALL_NAMES}; got true`)
 })
