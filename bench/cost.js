@@ -2,6 +2,7 @@ import { inFreshProcesses, inOneProcess } from './harness.js'
 import { startChild } from './child.js'
 import { countsInstructions, instructionsPerRequest } from './instructions.js'
 import { hasH2load, Loader, loads } from './loads.js'
+import { withoutNetwork } from './no-network.js'
 import { summary } from './stats.js'
 import { percent, table } from './table.js'
 
@@ -23,8 +24,19 @@ function row (load, { ratios, least, bare, guarded }) {
   ]
 }
 
+function nanoseconds (value) {
+  return `${value < 0 ? '' : '+'}${value.toFixed(0)} ns`
+}
+
+function callsRow ({ name, without, added, same, least }) {
+  return [
+    name, `${(without / 1_000).toFixed(2)} µs`, nanoseconds(added.median), added.error.toFixed(0), `${nanoseconds(added.low)} … ${nanoseconds(added.high)}`,
+    nanoseconds(same.median), same.error.toFixed(0), nanoseconds(least)
+  ]
+}
+
 /** What a request costs the server in CPU time, user and system, as its own process accounts for it. */
-export async function cost ({ seconds, pairs, requests, times = 1, only }) {
+export async function cost ({ seconds, pairs, requests, rounds, times = 1, replicates = Math.ceil(pairs * times), only }) {
   const client = await startChild('client-process.js')
   const holder = await startChild('client-process.js')
   const loader = new Loader(client)
@@ -38,10 +50,11 @@ export async function cost ({ seconds, pairs, requests, times = 1, only }) {
     }
     console.log('In one process, with and without the guard in turns:\n')
     console.log(table(head, rows))
-    const replicates = Math.ceil(pairs * times)
     console.log(`\nIn fresh processes, ${replicates} of each, in turns:\n`)
-    const wanted = [loads.get, loads.post, loads.upload]
+    const wanted = ['get', 'post', 'upload'].filter((key) => only === undefined || only.includes(key)).map((key) => loads[key])
     console.log(table(head, (await inFreshProcesses(wanted, loader, { pairs: replicates, requests })).map(({ load, ...measured }) => row(load, measured))))
+    console.log('\nIn one process, without a network: what a request takes in JavaScript and Node\'s parser.\n')
+    console.log(table(['load', 'without', 'added', '±', 'half within', 'A/A', '±', 'least disturbed'], (await withoutNetwork(rounds * times, 500)).map(callsRow)))
     console.log(countsInstructions()
       ? `\nInstructions per request: ${await instructionsPerRequest(loader, [loads.get, loads.post], requests)}`
       : '\nInstructions per request: `perf stat -e instructions` is not supported on this machine.')

@@ -1,4 +1,4 @@
-// What the guard costs, against the same server without it. npm run bench [-- part … --quick --times 5 --only get,post]
+// What the guard costs, against the same server without it. npm run bench [-- part … --quick --times 5 --pairs 20 --only get,post]
 import { spawnSync } from 'node:child_process'
 import { availableParallelism, cpus, loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
@@ -13,21 +13,21 @@ const parts = { cost, heap, beat, lateness, attack }
 /** About five minutes, about one, and no more than it takes to see that everything still runs. */
 const sizes = {
   full: {
-    cost: { seconds: 6, pairs: 10, requests: 3_000 },
+    cost: { seconds: 6, pairs: 10, requests: 3_000, rounds: 200 },
     heap: { connections: 10_000, repeats: 2, settle: 500 },
     beat: { connections: 10_000, simulations: [10_000, 50_000], seconds: 2 },
     lateness: { counts: [1, 1_000, 10_000], limit: 1_000, repeats: 3 },
     attack: { attacks: ['heads', 'bodies', 'heads and bodies'], connections: 5_000, limit: 2_000, perSecond: 1_000, seconds: 3 }
   },
   quick: {
-    cost: { seconds: 0.8, pairs: 2, requests: 1_000 },
+    cost: { seconds: 0.8, pairs: 2, requests: 1_000, rounds: 20 },
     heap: { connections: 2_000, repeats: 1, settle: 300 },
     beat: { connections: 2_000, simulations: [50_000], seconds: 0.5 },
     lateness: { counts: [1_000], limit: 1_000, repeats: 1 },
     attack: { attacks: ['heads and bodies'], connections: 1_000, limit: 2_000, perSecond: 1_000, seconds: 2 }
   },
   tiny: {
-    cost: { seconds: 0.01, pairs: 1, requests: 20 },
+    cost: { seconds: 0.01, pairs: 1, requests: 20, rounds: 1 },
     heap: { connections: 20, repeats: 1, settle: 20 },
     beat: { connections: 20, simulations: [100], seconds: 0.2 },
     lateness: { counts: [20], limit: 300, repeats: 1 },
@@ -42,6 +42,8 @@ const { values, positionals } = parseArgs({
     tiny: { type: 'boolean', default: false },
     /** How often as many rounds, for finer figures. */
     times: { type: 'string', default: '1' },
+    /** How many fresh processes of each, whatever the rounds. */
+    pairs: { type: 'string' },
     /** Which loads of `cost`. */
     only: { type: 'string' }
   }
@@ -63,6 +65,6 @@ console.log(`Node ${process.versions.node}, ${process.platform} ${process.arch},
 for (const name of wanted) {
   const started = performance.now()
   console.log(`\n## ${name}\n`)
-  await parts[name]({ ...size[name], times: Number(values.times), only: values.only?.split(',') })
+  await parts[name]({ ...size[name], times: Number(values.times), replicates: values.pairs === undefined ? undefined : Number(values.pairs), only: values.only?.split(',') })
   console.log(`\n(${((performance.now() - started) / 1_000).toFixed(0)} s)`)
 }

@@ -84,6 +84,8 @@ export class StreamSource implements BodySource {
   /** RFC 9113 §8.1: after a complete answer the rest of the request can be declined without an error. */
   abandoned (linger: LingerOptions | false): void {
     this.ended()
+    // Unread, what is left would keep the stream, and with it the session: even one whose client has gone.
+    this.#stream.resume()
     if (this.#stream.closed) return
     if (linger === false) setImmediate(() => setImmediate(() => this.#decline()))
     else this.#guard.heartbeat.add(new StreamLinger(this.#guard, this.#stream, linger))

@@ -48,9 +48,12 @@ function watchConnections (guard: Guard, server: Server, headersTimeout: number)
 
 function watchRequests (guard: Guard, server: Server): RequestListener[] {
   const handlers = takeOver<RequestListener>(server, 'request')
-  const handle: RequestListener = (request, response) => {
-    for (const handler of handlers) handler.call(server, request, response)
-  }
+  const [only] = handlers
+  const handle: RequestListener = only !== undefined && handlers.length === 1
+    ? only.bind(server)
+    : (request, response) => {
+        for (const handler of handlers) handler.call(server, request, response)
+      }
   server.on('request', (request, response) => {
     if (dispatch(guard, request, response)) handle(request, response)
   })

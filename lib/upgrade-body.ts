@@ -1,4 +1,5 @@
 import { ServerResponse, type IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
 import type { Peer } from './abort-record.js'
 import { BodyRead } from './body-read.js'
 import type { BodySource } from './body-source.js'
@@ -12,11 +13,13 @@ class UpgradeSource implements BodySource {
   readonly peer: Peer
   readonly #connection: Connection
   readonly #response: ServerResponse
+  readonly #stream: Duplex
   readonly #written: number
 
-  constructor (connection: Connection, response: ServerResponse) {
+  constructor (connection: Connection, response: ServerResponse, stream: Duplex) {
     this.#connection = connection
     this.#response = response
+    this.#stream = stream
     this.#written = connection.socket.bytesWritten
     this.peer = connection.peer
   }
@@ -48,6 +51,8 @@ class UpgradeSource implements BodySource {
 
   /** No server closes after this answer. */
   abandoned (linger: LingerOptions | false): void {
+    // Over TLS Node's stand-in for the socket fails to end it a second time, which nobody may be there to hear.
+    this.#stream.on('error', () => {})
     this.#connection.abandoned(linger)
     this.#connection.socket.destroySoon()
   }
@@ -58,10 +63,10 @@ class UpgradeSource implements BodySource {
 }
 
 /** Reads the body of a request for which Node emits 'upgrade' before the body has ended, and makes no response. */
-export function readUpgradeBody (guard: Guard, connection: Connection, request: IncomingMessage): void {
+export function readUpgradeBody (guard: Guard, connection: Connection, request: IncomingMessage, stream: Duplex): void {
   const response = new ServerResponse(request)
   response.assignSocket(request.socket)
-  const body = new BodyRead(guard, new UpgradeSource(connection, response), request, response, guard.options.policy)
+  const body = new BodyRead(guard, new UpgradeSource(connection, response, stream), request, response, guard.options.policy)
   connection.reading(body)
   // Node aborts no request that it has handed over.
   request.socket.once('close', () => { if (!body.done) body.truncated({ code: 'FST_READ_ABORTED' }) })

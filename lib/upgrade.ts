@@ -1,10 +1,11 @@
 import type { IncomingMessage, Server } from 'node:http'
+import type { Duplex } from 'node:stream'
 import { connectionOf } from './guarded-socket.js'
 import type { Guard } from './guard.js'
 import { hasBody } from './incoming.js'
 import { readUpgradeBody } from './upgrade-body.js'
 
-type UpgradeListener = (request: IncomingMessage) => void
+type UpgradeListener = (request: IncomingMessage, stream: Duplex) => void
 
 /**
  * Calls `onUpgrade` before all others. Whether anybody listens decides what Node does with such a request, so this
@@ -32,11 +33,11 @@ function follow (server: Server, event: string, onUpgrade: UpgradeListener): voi
  * which it parses; earlier versions hand over at once, and what follows the head is the new owner's.
  */
 export function watchUpgrades (guard: Guard, server: Server): void {
-  const onUpgrade = (request: IncomingMessage): void => {
+  const onUpgrade: UpgradeListener = (request, stream) => {
     const connection = connectionOf(request.socket)
     if (connection === undefined) return
     if (request.complete || !hasBody(request)) connection.release()
-    else readUpgradeBody(guard, connection, request)
+    else readUpgradeBody(guard, connection, request, stream)
   }
   follow(server, 'upgrade', onUpgrade)
   follow(server, 'connect', onUpgrade)

@@ -114,6 +114,29 @@ t.test('what is always about to run out is looked at ten times a beat', async (t
   t.equal(trickling.told.length, before, 'and no more once it is not watched')
 })
 
+t.test('many verdicts are given a few at a time, each once', async (t) => {
+  const heartbeat = new Heartbeat(RESOLUTION)
+  const probes = Array.from({ length: 1_000 }, () => {
+    const probe: Probe = new Probe(() => probe.told.length <= 1 ? 0 : Infinity)
+    return probe
+  })
+  const isJudged = (): boolean => probes.every(probe => probe.count('judge') > 0)
+  let turns = 0
+  const turn = (): void => {
+    if (isJudged()) return
+    turns++
+    setImmediate(turn)
+  }
+  const first: Probe = new Probe(() => first.told.length <= 1 ? 0 : Infinity)
+  first.judge = turn
+  for (const probe of [...probes, first]) heartbeat.add(probe)
+  await until(isJudged, 'all verdicts')
+  unwatch(heartbeat, ...probes, first)
+  t.ok(turns >= 10, `${turns} turns of the event loop between the first and the last`)
+  t.ok(probes.every(probe => probe.count('judge') === 1))
+  t.equal(new Set(probes.flatMap(({ told }) => told.filter(({ what }) => what === 'judge').map(({ now }) => now))).size, 1, 'all for the same moment')
+})
+
 t.test('the verdict comes after what lies in the kernel has been read', async (t) => {
   const heartbeat = new Heartbeat(RESOLUTION)
   const server = net.createServer().listen(0, '127.0.0.1')
