@@ -27,7 +27,7 @@ export const NOWHERE = -1
 const LONGEST_BEAT = 1.5
 /** What runs out between two beats is looked at again by then, this many times at the most. */
 const LOOKS_BETWEEN = 10
-const VERDICTS_AT_ONCE = 50
+const VERDICTS_AT_ONCE = 250
 
 /**
  * The only timers: one that runs while anything is watched, and one for what runs out before its next beat. All times
