@@ -11,4 +11,6 @@ export interface Guard {
   readonly log: FastifyBaseLogger
   /** How many connections were lingered on; see `stats()`. */
   lingered: number
+  /** The application is closing. */
+  closing: boolean
 }

@@ -4,7 +4,7 @@ import { NOWHERE, type Watched } from './heartbeat.js'
 import { LingerBounds } from './linger.js'
 import type { LingerOptions } from './options.js'
 
-/** A client that has been silent for so many milliseconds has read its answer. */
+/** A client that has been silent for so many counted milliseconds has read its answer. */
 const SILENCE = 100
 
 /**
@@ -19,12 +19,14 @@ export class StreamLinger implements Watched {
   readonly #stream: ServerHttp2Stream
   readonly #bounds: LingerBounds
   #received = 0
-  #lastByte = performance.now()
+  /** In counted milliseconds. */
+  #lastByte: number
 
   constructor (guard: Guard, stream: ServerHttp2Stream, bounds: LingerOptions) {
     this.#guard = guard
     this.#stream = stream
     this.#bounds = new LingerBounds(guard, bounds, 0)
+    this.#lastByte = guard.heartbeat.now()
     stream.on('data', (chunk: Buffer) => this.#arrived(chunk.length))
     stream.resume()
   }
@@ -33,22 +35,25 @@ export class StreamLinger implements Watched {
     return this.#stream.closed ? undefined : 'lingering'
   }
 
-  look (): number {
+  look (now: number): number {
     if (this.#stream.closed) this.#guard.heartbeat.delete(this)
-    else if (this.#isSilent() || this.#bounds.reachedByNextLook(this.#received)) this.#decline()
+    else if (this.#bounds.reachedByNextLook(this.#received)) this.#decline()
+    else if (this.#isSilent(now)) return 0
     return Infinity
   }
 
-  judge (): void {}
+  judge (now: number): void {
+    if (this.#isSilent(now)) this.#decline()
+  }
 
   #arrived (bytes: number): void {
     this.#received += bytes
-    this.#lastByte = performance.now()
+    this.#lastByte = this.#guard.heartbeat.now()
     if (this.#bounds.reached(this.#received)) this.#decline()
   }
 
-  #isSilent (): boolean {
-    return performance.now() - this.#lastByte >= SILENCE
+  #isSilent (now: number): boolean {
+    return now - this.#lastByte >= SILENCE
   }
 
   #decline (): void {

@@ -7,7 +7,11 @@ import type { Guard } from './guard.js'
 import { NOWHERE, type ConnectionPhase, type Watched } from './heartbeat.js'
 import { isProtocolError, wasTold } from './http2-errors.js'
 import { rememberPeer } from './http2-peer.js'
+import { peerNameOf } from './node-http.js'
 import { ReadClock } from './read-clock.js'
+
+/** How long a connection is silent before it is asked whether it still stands, and how often, in milliseconds. */
+const SILENCE = 1_000
 
 /**
  * The head sections of one HTTP/2 session: its preface up to the client's SETTINGS, and each header block until its
@@ -25,6 +29,8 @@ export class SessionRead implements Watched {
   /** The last stream whose header block is known to be over. */
   #dispatched = 0
   #bytes = 0
+  /** When it was last known that the connection stands. */
+  #stood = 0
   /** `bytesRead` when the header section began. */
   #base = 0
   #error: Error | undefined
@@ -54,6 +60,9 @@ export class SessionRead implements Watched {
   }
 
   look (now: number): number {
+    // Closing the server does so from Node 24 on; before, a client that is never silent would keep it from closing.
+    if (this.#guard.closing) this.#session.close()
+    this.#findBroken(now)
     if (this.#isLeft) {
       this.#linger()
       return Infinity
@@ -95,6 +104,7 @@ export class SessionRead implements Watched {
     const arrived = bytesRead - this.#bytes
     if (arrived === 0) return
     this.#bytes = bytesRead
+    this.#stood = now
     // Frames of other kinds come and go unseen: only a stream that nghttp2 has met and nobody was told of is a block under way.
     const { lastProcStreamID = 0 } = this.#session.state
     if (this.#clock === undefined && lastProcStreamID > this.#dispatched && !this.#session.closed) this.#begin(lastProcStreamID, bytesRead - arrived, now)
@@ -149,6 +159,16 @@ export class SessionRead implements Watched {
     this.#lingersSince = undefined
     if (destroyed) this.#socket.destroy()
     else this.#session.destroy()
+  }
+
+  /**
+   * Over TLS Node may not notice that a connection broke while it wrote, and keeps the session and its streams for ever
+   * (tested on Node 20, 22 and 24). The system knows: a connection that is no more has no peer.
+   */
+  #findBroken (now: number): void {
+    if (now - this.#stood < SILENCE || !(this.#open > 0 || this.#isLeft)) return
+    this.#stood = now
+    if (this.#origin.remoteAddress !== undefined && peerNameOf(this.#socket).address === undefined) this.#socket.destroy()
   }
 
   #gone (): void {

@@ -54,7 +54,8 @@ export class Linger implements ConnectionRead {
   /** The answer was the last: tell the client so, and keep reading. */
   halfClose (): void {
     this.last = true
-    this.#socket.end()
+    // Ending twice makes an error that nobody sees.
+    if (!this.#socket.writableEnded) this.#socket.end()
   }
 
   arrived (): void {

@@ -52,6 +52,10 @@ function guardServers (app: FastifyInstance, guard: Guard): void {
     if (isOurs) guardServer(guard, server)
   }
   diagnosticsChannel.subscribe(LISTENING, onListening)
+  app.addHook('preClose', (done) => {
+    guard.closing = true
+    done()
+  })
   app.addHook('onClose', (_app, done) => {
     diagnosticsChannel.unsubscribe(LISTENING, onListening)
     guard.journal.close()
@@ -69,7 +73,8 @@ export async function readGuard (app: FastifyInstance, options: ReadGuardOptions
     heartbeat: new Heartbeat(resolved.resolution),
     journal: new AbortJournal(app.log, resolved),
     log: app.log,
-    lingered: 0
+    lingered: 0,
+    closing: false
   }
   const since = new Date().toISOString()
   let routesDiffer = false

@@ -43,6 +43,11 @@ const rows: ReadonlyArray<readonly [claim: string, Failure, Expected]> = [
     'chunk extensions are no progress: a body of which only they come is ended with 408 as idle',
     trickle('extensions', { bodyIdleTimeout: 400 }, (body) => chunk(body.slice(0, 3)) + '4;', () => 'x', 3),
     { ...answered, code: 'FST_READ_BODY_IDLE_TIMEOUT', reason: 'body_idle_timeout', due: () => 400 }
+  ],
+  [
+    'trailers are no progress: a body of which only they come is ended with 408 as idle',
+    trickle('trailers', { bodyIdleTimeout: 400 }, (body) => chunk(body.slice(0, 3)) + '0\r\nX: ', () => 'x', 3),
+    { ...answered, code: 'FST_READ_BODY_IDLE_TIMEOUT', reason: 'body_idle_timeout', due: () => 400 }
   ]
 ]
 

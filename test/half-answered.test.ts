@@ -1,5 +1,6 @@
 import http2 from 'node:http2'
 import { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { finished } from 'node:stream/promises'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -162,3 +163,22 @@ t.test('HTTP/2: the stream of an answer that is under way is reset, and the sess
   t.equal(answer[':status'], 200)
   t.same(noise(guarded.log), [])
 })
+
+for (const { name, then, code } of violations.slice(0, 2)) {
+  t.test(`HTTP/2: a hijacked answer is left to its owner where the body ${name}`, async (t) => {
+    const guarded = await half(t, { http2: true })
+    const session = http2.connect(`http://127.0.0.1:${guarded.port}`)
+    t.teardown(() => session.destroy())
+    const answers = await Promise.all(['/hijacked', '/hijacked/late'].map(async (url) => {
+      const stream = session.request({ ':method': 'POST', ':path': url })
+      stream.write('x')
+      await until(() => guarded.app.readGuard.stats().reading.body === 2, 'both bodies are read')
+      if (then !== '') stream.write(then)
+      return await text(stream)
+    }))
+    t.same(answers, [`begun ${code}`, code])
+    t.same(guarded.outcomes, [code, code], 'the read is failed')
+    t.same((await guarded.recorded(2)).map((record) => record.code), [code, code])
+    t.same(noise(guarded.log), [])
+  })
+}

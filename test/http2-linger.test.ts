@@ -1,12 +1,13 @@
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import type { ReadGuardOptions } from '../lib/index.js'
-import { until } from './support/guarded-app.js'
+import { guardedApp, until } from './support/guarded-app.js'
 import { http2Kinds, http2Parties, streamedConsumer, type Http2Kind, type Http2Parties } from './support/http2-app.js'
-import type { Http2Client } from './support/http2-client.js'
-import { data, Flag, FrameType, headers, requestBlock } from './support/http2-frames.js'
+import { Http2Client } from './support/http2-client.js'
+import { data, Flag, FrameType, goAway, headers, requestBlock } from './support/http2-frames.js'
 import { watchLag } from './support/loop-lag.js'
 import { delay } from './support/raw-client.js'
+import { block } from './support/worker-clients.js'
 
 /** What a client may have under way on a stream, and on all of a session, before a WINDOW_UPDATE (RFC 9113 §6.9.2). */
 const WINDOW = 65_535
@@ -112,6 +113,20 @@ for (const kind of http2Kinds) {
     t.equal(app.readGuard.stats().lingered, earlyAnswers.length)
   })
 
+  t.test(`${kind.name}: bytes that come while the event loop is blocked are no silence`, async (t) => {
+    const { app, client } = await parties(t, kind, { linger: { bytes: 1e9, timeout: 60_000 } })
+    for (const [index, early] of earlyAnswers.slice(1).entries()) {
+      const stream = 2 * index + 1
+      await answered(t, client, stream, early)
+      await until(() => app.readGuard.stats().reading.lingering === 1, 'it is lingered on')
+      await client.write(data(stream, 'x'))
+      block(300)
+      await client.write(data(stream, '', Flag.END_STREAM))
+      await until(() => app.readGuard.stats().reading.lingering === 0, 'it has ended')
+    }
+    t.notOk(client.frames().some(({ type }) => type === FrameType.RST_STREAM))
+  })
+
   t.test(`${kind.name}: a stream that its client ends in time is not reset`, async (t) => {
     const { app, client, records } = await parties(t, kind, { linger: { bytes: 1e9, timeout: 60_000 } })
     for (const [index, early] of earlyAnswers.slice(1).entries()) {
@@ -133,5 +148,40 @@ for (const kind of http2Kinds) {
       t.equal((await client.answer(stream, ({ reset }) => reset !== undefined)).reset, 0, early.name)
     }
     t.equal(app.readGuard.stats().lingered, 0)
+  })
+}
+
+for (const linger of [{ bytes: 1e9, timeout: 60_000 }, false] as const) {
+  t.test(`with \`linger: ${JSON.stringify(linger)}\` what a handler left unread keeps no session whose client is gone`, async (t) => {
+    const { app, port } = await guardedApp({
+      guard: { linger },
+      fastify: { http2: true },
+      routes: (app) => {
+        app.addContentTypeParser('application/x-stream', (_request, payload, done) => done(null, payload))
+        app.post('/', ({ raw }, reply) => {
+          raw.once('data', () => {
+            raw.pause()
+            reply.send({})
+          })
+        })
+      }
+    })
+    t.teardown(() => app.close())
+    await Promise.all([0, Flag.END_STREAM].map(async (end) => {
+      const client = await new Http2Client(port).open()
+      const head = headers(1, requestBlock('POST', '/', { 'content-type': 'application/x-stream' }))
+      const unread = 'x'.repeat(16_384)
+      await client.write(head, data(1, unread), data(1, unread), data(1, unread, end))
+      t.equal((await client.answer(1, ({ ended, reset }) => end > 0 ? ended : reset !== undefined)).statusCode, 200)
+      // Node reads nothing more from a session that has been told to end and has no streams.
+      await client.write(goAway())
+      client.raw.fin()
+    }))
+    let open = NaN
+    await until(() => {
+      app.server.getConnections((_error, count) => { open = count })
+      return open === 0
+    }, 'the connections are closed')
+    t.pass('they are closed')
   })
 }

@@ -78,6 +78,11 @@ export function rstStream (stream: number, code: number = constants.NGHTTP2_CANC
   return frame(FrameType.RST_STREAM, 0, stream, payload)
 }
 
+/** The client takes no streams of the server's, and will have no more of its own. */
+export function goAway (): Buffer {
+  return frame(FrameType.GOAWAY, 0, 0, Buffer.alloc(8))
+}
+
 export function windowUpdate (stream: number, increment: number): Buffer {
   const payload = Buffer.alloc(4)
   payload.writeUInt32BE(increment)
