@@ -77,7 +77,7 @@ for (const { name, guard, send, record: differs, level, waits = 0 } of rows) {
     const begun = Date.now()
     const { app, port, recorded, log } = await listen(guard)
     const client = new RawClient(port)
-    await client.connected()
+    await client.ready()
     const { localPort } = client.socket
     await send(client)
     const [record] = await recorded()

@@ -95,7 +95,7 @@ t.test('the header deadline is not extended by bytes', async (t) => {
 t.test('the head of a fresh connection is counted from accept, not from its first byte', async (t) => {
   const guarded = await headApp(t)
   const client = new RawClient(guarded.port)
-  await client.connected()
+  await client.ready()
   await delay(HEADERS_TIMEOUT * 0.7)
   await client.write('GET / HT')
   mustBeRefused(t, await client.closed, 408, 'Request Timeout', 'FST_READ_HEADERS_TIMEOUT')

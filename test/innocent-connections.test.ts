@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import type { ReadGuardOptions } from '../lib/index.js'
 import { guardedApp, type GuardedApp } from './support/guarded-app.js'
 import { chunk, delay, head, onlyAnswer, parseAnswers, RawClient } from './support/raw-client.js'
+import { transport } from './support/transport.js'
 
 t.jobs = 16
 
@@ -75,7 +76,9 @@ t.test('pipelined requests with bodies are all answered, in order', async (t) =>
   const rows = [['in one go', requests.length], ['in packets of 1000 bytes', 1000], ['in packets of 1453 bytes', 1453]] as const
   t.jobs = rows.length
   for (const [name, size] of rows) {
-    t.test(name, async (t) => {
+    // Over TLS Node takes a pause of its own for an error of the parser there (HPE_PAUSED), guarded or not.
+    const skip = transport.tls && size === requests.length
+    t.test(name, { skip }, async (t) => {
       const guarded = await server(t)
       const client = new RawClient(guarded.port)
       client.socket.setNoDelay()
@@ -115,7 +118,7 @@ t.test('requests that wait behind a slow answer are not late', async (t) => {
   await client.write(post('/2', 'abc'))
   await delay(LIMIT * 2)
   await client.write(post('/raw/3', 'z'.repeat(200_000), { 'Content-Type': 'application/octet-stream' }))
-  await client.until(/"n":"3"/)
+  await client.until(/"n":"3".*z"}/)
   client.fin()
   t.match(parseAnswers((await client.closed).text).map(answer => answer.json.n), ['0', '1', '2', '3'])
   t.strictSame(guarded.records, [])

@@ -8,6 +8,7 @@ import { failingHeads } from './support/failing-heads.js'
 import { guardedApp, noise, until } from './support/guarded-app.js'
 import { innocents } from './support/innocents.js'
 import { Random } from './support/random.js'
+import { transport } from './support/transport.js'
 
 const FAILING = 500
 const INNOCENT = 100
@@ -62,14 +63,16 @@ function differences (client: Account, record: AbortRecord): string[] {
   same('reason', record.reason, failed.reason)
   same('blame', record.blame, blame)
   same('statusCode', record.statusCode, statusCode)
-  if (!failed.phases.includes(record.phase)) same('phase', record.phase, failed.phases.join(' or '))
+  // For the server the TLS handshake of a client that resets at once may not be over.
+  const inHandshake = transport.tls && failed.unseen === true && record.phase === 'handshake'
+  if (!inHandshake && !failed.phases.includes(record.phase)) same('phase', record.phase, failed.phases.join(' or '))
   same('answered', record.answered, refusal !== undefined)
   if (refusal !== undefined) {
     same('code answered', refusal.json.code, code)
     same('status answered', refusal.statusCode, statusCode)
   }
   const [least, most] = failed.received
-  if (record.received < least || record.received > most) same('received', record.received, `${least} to ${most}`)
+  if (!inHandshake && (record.received < least || record.received > most)) same('received', record.received, `${least} to ${most}`)
   if (record.phase === 'body') same('expected', record.expected, failed.expected)
   if (record.phase === 'body' || record.url !== undefined) {
     same('url', record.url, failed.url)

@@ -6,6 +6,7 @@ import t from 'tap'
 import { certificate } from './support/certificate.js'
 import { guardedApp, until, type GuardedApp, type GuardedAppOptions } from './support/guarded-app.js'
 import { delay, head, onlyAnswer, RawClient } from './support/raw-client.js'
+import { transport } from './support/transport.js'
 import { localhosts, twoLocalhosts } from './support/two-localhosts.js'
 
 t.jobs = 20
@@ -42,7 +43,7 @@ const textFrame = (text: string): Buffer => Buffer.concat([Buffer.from([0x81, 0x
 
 for (const [scheme, https] of [['http', undefined], ['https', certificate]] as const) {
   for (const host of localhosts) {
-    t.test(`${scheme}: a websocket on ${host} is its own for as long as it likes`, async (t) => {
+    t.test(`${scheme}: a websocket on ${host} is its own for as long as it likes`, { skip: transport.tls && https === undefined }, async (t) => {
       const { app, port, records } = await guardedApp({
         guard,
         listen: { host: 'localhost' },

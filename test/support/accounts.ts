@@ -1,7 +1,9 @@
 import type { Server } from 'node:http'
+import type { Socket } from 'node:net'
 import type { AbortRecord } from '../../lib/index.js'
 import { parseAnswers, RawClient, type Answer, type Seen } from './raw-client.js'
 import type { Random } from './random.js'
+import { transport } from './transport.js'
 
 /** The limits that clients of an account know of. */
 export const limits = {
@@ -68,30 +70,29 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 /** A server, and its clients in the same process. */
 export class Stage {
   readonly #port: number
-  #opened = 0
-  #accepted = 0
+  /** Ports of the clients that have been accepted, and have not come to their end. */
+  readonly #accepted = new Set<number | undefined>()
 
   constructor (server: Server, port: number) {
     this.#port = port
-    server.on('connection', () => { this.#accepted++ })
+    server.on(transport.tls ? 'secureConnection' : 'connection', ({ remotePort }: Socket) => { this.#accepted.add(remotePort) })
   }
 
   /** Has a client act on a connection of its own. */
   async account (id: string, { name, act }: Behaviour, random: Random): Promise<Account> {
     const begun = Date.now()
     const client = new RawClient(this.#port)
-    this.#opened++
-    await client.connected()
+    await client.ready()
     const { localPort } = client.socket
-    const deed = await act({ client, random, id, hasRead: () => this.#hasRead() })
+    const deed = await act({ client, random, id, hasRead: () => this.#hasRead(localPort) })
     const seen = await client.closed
+    this.#accepted.delete(localPort)
     return { ...deed, id, did: name, port: localPort, begun, seen, answers: parseAnswers(seen.text) }
   }
 
-  /** One connection is accepted in a turn of the event loop, in the order in which they were opened; then it is read. */
-  async #hasRead (): Promise<void> {
-    const opened = this.#opened
-    while (this.#accepted < opened) await turn()
+  /** What came with a connection is read in the turns of the event loop after that in which it is accepted. */
+  async #hasRead (port: number | undefined): Promise<void> {
+    while (!this.#accepted.has(port)) await turn()
     for (let i = 0; i < 3; i++) await turn()
   }
 }

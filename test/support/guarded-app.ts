@@ -46,7 +46,8 @@ export function noise (log: readonly LogLine[]): LogLine[] {
   return log.filter(line => line.level >= 40 && line.abort === undefined)
 }
 
-export async function until (condition: () => boolean, what: string, timeout = 5_000): Promise<void> {
+/** @param timeout for a machine that is busy with much else */
+export async function until (condition: () => boolean, what: string, timeout = 15_000): Promise<void> {
   const deadline = performance.now() + timeout
   while (!condition()) {
     if (performance.now() > deadline) throw new Error(`timed out: ${what}`)
@@ -66,7 +67,7 @@ export async function guardedApp (options: GuardedAppOptions = {}): Promise<Guar
       done()
     }
   })
-  const app = fastify({ logger: { level: 'debug', stream }, ...serverKind(), ...options.fastify } as FastifyServerOptions) as FastifyInstance
+  const app = fastify({ logger: { level: 'debug', stream }, ...serverKind((options.fastify as { http?: object } | undefined)?.http), ...options.fastify } as FastifyServerOptions) as FastifyInstance
   options.before?.(app)
   await app.register(readGuard, { logLimit: false, ...options.guard, onAbort: (record, request) => { records.push(record); options.guard?.onAbort?.(record, request) } })
   app.addHook('onError', async (_request, _reply, error) => { onError.push(error) })

@@ -6,6 +6,7 @@ import { certificate } from './certificate.js'
 import { earlyLimits, earlyRoutes } from './early-answers.js'
 import { guardedApp, type GuardedApp } from './guarded-app.js'
 import { RawClient } from './raw-client.js'
+import { transport } from './transport.js'
 
 /** The most that one read of a socket brings: what the byte bound is kept to. */
 export const ONE_READ = 65_536
@@ -20,7 +21,8 @@ export interface LingerApp extends GuardedApp {
 }
 
 /** Closed with the test. */
-export async function lingerApp (t: Test, tls: boolean, guard: ReadGuardOptions, routes: (app: FastifyInstance) => void = earlyRoutes): Promise<LingerApp> {
+export async function lingerApp (t: Test, overTls: boolean, guard: ReadGuardOptions, routes: (app: FastifyInstance) => void = earlyRoutes): Promise<LingerApp> {
+  const tls = overTls || transport.tls
   const sockets = new Map<number | undefined, Socket>()
   const guarded = await guardedApp({
     guard: { ...earlyLimits, ...guard },

@@ -1,15 +1,17 @@
 import net from 'node:net'
 
 /*
- * Clients that do not stop after their answer, in a process of their own, forked with <port> <how many> <way>. They
- * never close. Asked how it went, they tell how many had their answer, and how much they sent after it.
+ * Clients that do not stop after their answer, in a process of their own, forked with <port> <how many> <way> <status of
+ * the answer>. They never close. Asked how it went, they tell how many had their answer, and how much they sent after it.
  */
 
-const [port, count, way = ''] = process.argv.slice(2)
+const [port, count, way = '', statusCode = ''] = process.argv.slice(2)
 
-const endless = 'POST /attacked HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-stream\r\nContent-Length: 1000000000000\r\n\r\n'
-const complete = 'POST /attacked HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-stream\r\nContent-Length: 1000\r\n\r\n'
-const chunked = 'POST /attacked HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-stream\r\nTransfer-Encoding: chunked\r\n\r\n65\r\n' + 'x'.repeat(101) + '\r\n'
+/** @param {string} framing */
+const headOf = (framing) => `POST /${statusCode} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-stream\r\n${framing}\r\n\r\n`
+const endless = headOf('Content-Length: 1000000000000')
+const complete = headOf('Content-Length: 1000')
+const chunked = headOf('Transfer-Encoding: chunked') + '65\r\n' + 'x'.repeat(101) + '\r\n'
 
 /**
  * What they ask, with which bytes they go on, and how often, in milliseconds: 0 is as fast as they are taken.
@@ -48,7 +50,7 @@ function attack (socket) {
   socket.on('close', () => { sent += socket.bytesWritten - asked })
   socket.on('data', (data) => {
     text += data
-    if (!text.includes('"statusCode":413')) return
+    if (!text.includes(`"statusCode":${statusCode}`)) return
     answers++
     socket.removeAllListeners('data').resume()
     goOn(socket)

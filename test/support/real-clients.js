@@ -50,6 +50,7 @@ export const realClients = [
   { name: 'got', file: 'got.js', needs: node, server: 'http' },
   { name: 'axios', file: 'axios.js', needs: node, server: 'http' },
   { name: 'Node http2', file: 'node-http2.js', needs: node, server: 'h2c' },
+  { name: 'nghttp', file: 'nghttp.js', needs: ['nghttp', '--version'], server: 'h2c', uploads: [declared, chunked, unmeasured, unread] },
   { name: 'h2load (status only)', file: 'h2load.js', needs: ['h2load', '--version'], server: 'h2c', uploads: [declared, unread] },
   { name: 'Chromium fetch', file: 'chromium.js', needs: chromium, server: 'http', uploads: [declared, unread] },
   { name: 'Chromium form', file: 'chromium.js', env: { PAGE: 'form' }, needs: chromium, server: 'http', uploads: [declared, unread] },

@@ -1,6 +1,7 @@
 import { Worker, type MessagePort } from 'node:worker_threads'
 import type * as net from 'node:net'
 import type { Seen } from './raw-client.js'
+import { transport } from './transport.js'
 
 /** One connection of a client in a thread of its own. */
 export interface Script {
@@ -18,7 +19,7 @@ function send (scripts: readonly Script[], { connect }: typeof net, parent: Mess
   const begun = performance.now()
   let sent = 0
   const sockets = scripts.map(({ port, first }, index) => {
-    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, ...{ rejectUnauthorized: false } }) // for TLS
     let text = ''
     let end = 'none'
     socket.setEncoding('latin1')
@@ -59,7 +60,7 @@ export class WorkerClients {
 
   constructor (scripts: readonly Script[]) {
     const source = `const { parentPort, workerData } = require('node:worker_threads')
-      ;(${String(send)})(workerData, require('node:net'), parentPort)`
+      ;(${String(send)})(workerData, require('node:${transport.tls ? 'tls' : 'net'}'), parentPort)`
     const worker = new Worker(source, { eval: true, workerData: scripts, execArgv: [], env: {} })
     this.#worker = worker
     this.ready = new Promise((resolve, reject) => {
