@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events'
 import t from 'tap'
 import { until } from './support/guarded-app.js'
 import { HEADERS_TIMEOUT, headApp, onlyRecord } from './support/head-app.js'
@@ -100,20 +101,23 @@ t.test('abortStatusCode is the status that is recorded', async (t) => {
 })
 
 t.test('a client that leaves while an earlier answer is pending has that one lost, and one record', async (t) => {
+  const left = new EventEmitter()
   const guarded = await headApp(t, {}, {
     routes: (app) => {
       app.get('/slow', async () => {
-        await delay(HEADERS_TIMEOUT / 2)
+        await once(left, 'left')
         return 'slow'
       })
     }
   })
+  const { stats } = guarded.app.readGuard
   const client = new RawClient(guarded.port)
   await client.write(head('GET', '/slow'))
-  await until(() => guarded.app.readGuard.stats().reading.headers === 0, 'the first request is dispatched')
+  await until(() => stats().reading.headers === 0, 'the first request is dispatched')
   await client.write('GET / HT')
-  await delay(100)
+  await until(() => stats().reading.headers === 1, 'the second is under way')
   client.fin()
   t.match(await onlyRecord(t, guarded, 'info'), { code: 'FST_READ_ABORTED', phase: 'headers', received: 8, answered: false })
+  left.emit('left')
   t.strictSame(parseAnswers((await client.closed).text), [])
 })
