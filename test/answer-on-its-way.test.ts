@@ -26,7 +26,7 @@ const endings: readonly Ending[] = [
 function start (guard: GuardedAppOptions['guard'] = {}): Promise<GuardedApp> {
   return guardedApp({
     // Plenty of time for all of the answer, whatever else the machine does.
-    guard: { bodyLimit: LIMIT, resolution: 50, linger: { timeout: 10_000 }, ...guard },
+    guard: { bodyLimit: LIMIT, resolution: 50, linger: { timeout: 5_000 }, ...guard },
     routes: (app: FastifyInstance) => {
       app.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
       app.post('/unread', (_request, reply) => { reply.send(ANSWER) })
