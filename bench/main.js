@@ -13,7 +13,7 @@ const parts = { cost, heap, beat, lateness, attack }
 /** About five minutes, about one, and no more than it takes to see that everything still runs. */
 const sizes = {
   full: {
-    cost: { seconds: 6, pairs: 10, requests: 3_000, rounds: 200 },
+    cost: { seconds: 5, pairs: 10, requests: 3_000, rounds: 100 },
     heap: { connections: 10_000, repeats: 2, settle: 500 },
     beat: { connections: 10_000, simulations: [10_000, 50_000], seconds: 2 },
     lateness: { counts: [1, 1_000, 10_000], limit: 1_000, repeats: 3 },
