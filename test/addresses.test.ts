@@ -1,6 +1,7 @@
 import diagnosticsChannel from 'node:diagnostics_channel'
 import http from 'node:http'
 import type { Server } from 'node:http'
+import https from 'node:https'
 import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -23,7 +24,7 @@ const guard = { handshakeTimeout: LIMIT, headersTimeout: LIMIT, bodyIdleTimeout:
 
 const routes = (app: FastifyInstance): void => { app.post('/', async () => 'ok') }
 const http1: ServerKind = {}
-const https: ServerKind = { https: certificate }
+const secure: ServerKind = { https: certificate }
 const h2c: ServerKind = { http2: true }
 const h2: ServerKind = { http2: true, https: certificate }
 const both: ServerKind = { http2: true, https: { ...certificate, allowHTTP1: true } }
@@ -47,7 +48,7 @@ const failures: readonly Failure[] = [
   { name: 'garbage', bytes: '\0\r\n\r\n', statusCode: 400, record: { code: 'FST_READ_MALFORMED', phase: 'headers' } }
 ]
 
-for (const [name, kind, tls] of [['http', http1, false], ['https', https, true], ['HTTP/1 of an HTTP/2 server', both, true]] as const) {
+for (const [name, kind, tls] of [['http', http1, false], ['https', secure, true], ['HTTP/1 of an HTTP/2 server', both, true]] as const) {
   for (const host of localhosts) {
     for (const failure of failures) {
       t.test(`${name}: ${failure.name} on ${host}, the first that it gets, is guarded`, async (t) => {
@@ -159,21 +160,28 @@ t.test('of several applications in one process each keeps to its own', async (t)
   t.equal(slow.records.length, 2)
 })
 
-t.test('a server of the application\'s own making is guarded', async (t) => {
-  const { app, port, recorded } = await guardedApp(options(http1, {
-    listen: { host: 'localhost' },
-    fastify: { serverFactory: (handler) => http.createServer((request, response) => { handler(request, response) }) }
-  }))
-  for (const [index, { bytes, statusCode, record }] of failures.entries()) {
-    const client = new RawClient(port)
-    await client.write(bytes)
-    const seen = await client.closed
-    if (statusCode === undefined) t.equal(seen.text, '')
-    else t.match(onlyAnswer(seen), { statusCode, json: { code: record.code } })
-    t.match((await recorded(index + 1))[index], record)
-  }
-  await app.close()
-})
+const factories: ReadonlyArray<readonly [name: string, tls: boolean, make: (listener: http.RequestListener) => Server]> = [
+  ['http', false, listener => http.createServer(listener)],
+  ['https', true, listener => https.createServer(certificate, listener)]
+]
+
+for (const [name, tls, make] of factories) {
+  t.test(`a server of the application's own making is guarded (${name})`, async (t) => {
+    const { app, port, recorded } = await guardedApp(options(http1, {
+      listen: { host: 'localhost' },
+      fastify: { serverFactory: (handler) => make((request, response) => { handler(request, response) }) }
+    }))
+    for (const [index, { bytes, statusCode, record }] of failures.entries()) {
+      const client = new RawClient(port, { tls })
+      await client.write(bytes)
+      const seen = await client.closed
+      if (statusCode === undefined) t.equal(seen.text, '')
+      else t.match(onlyAnswer(seen), { statusCode, json: { code: record.code } })
+      t.match((await recorded(index + 1))[index], { ...record, tls })
+    }
+    await app.close()
+  })
+}
 
 const registrations: Readonly<Record<string, (app: FastifyInstance, onAbort: (record: AbortRecord) => void) => unknown>> = {
   'before the routes, awaited': async (app, onAbort) => {
