@@ -26,7 +26,7 @@ export interface AbortRecord {
   elapsed: number
   /** Milliseconds not counted: the application held back, or the event loop was blocked. */
   paused: number
-  /** Counted milliseconds since the last byte. */
+  /** Counted milliseconds since the last byte; in the `headers` phase since it was seen, up to a second later. */
   idle: number
   /** Bytes per second over counted time. */
   rate: number

@@ -16,6 +16,8 @@ export interface BodySource {
   isTaken? (): boolean
   /** Bytes are no longer read: tells the read when that ends. */
   watchResume (): void
+  /** The read has other limits than when it was looked at. */
+  limitsChanged (): void
   /** Bytes came that nobody is to see. */
   discarded (): void
   /** The last byte was read. */

@@ -6,11 +6,11 @@ import type { Guard } from './guard.js'
 import { kConnection, type GuardedSocket } from './guarded-socket.js'
 import { HandshakeRead } from './handshake-read.js'
 import { HeadRead } from './head-read.js'
-import { NOWHERE, type ConnectionPhase, type Timed, type Watched } from './heartbeat.js'
 import { Linger } from './linger.js'
 import { keepAliveOver, peerNameOf, pendingResponse } from './node-http.js'
 import type { LingerOptions } from './options.js'
 import { packAddress, unpackAddress, type PackedAddress } from './peer-address.js'
+import { NOWHERE, type ConnectionPhase, type Timed, type Watched } from './watch-list.js'
 
 /** The one thing that can be read from a connection at a time. */
 export interface ConnectionRead extends Timed {
@@ -35,7 +35,7 @@ const STRAY_CRLF = 2
  */
 export abstract class Connection implements Watched, BodySource {
   place = NOWHERE
-  read: ConnectionRead | undefined
+  #read: ConnectionRead | undefined
   /** `socket.bytesRead` at the end of what was read last. */
   bytes = 0
   readonly #address: PackedAddress
@@ -51,6 +51,15 @@ export abstract class Connection implements Watched, BodySource {
 
   /** That of the application, which is all that its connections have in common: see `connectionsOf`. */
   abstract get guard (): Guard
+
+  get read (): ConnectionRead | undefined {
+    return this.#read
+  }
+
+  set read (read: ConnectionRead | undefined) {
+    this.#read = read
+    this.guard.heartbeat.wake(this)
+  }
 
   /** A fresh connection: its silence counts as reading the head section. */
   accepted (): void {
@@ -136,6 +145,10 @@ export abstract class Connection implements Watched, BodySource {
 
   isHeldBack (): boolean {
     return this.socket.isPaused()
+  }
+
+  limitsChanged (): void {
+    this.guard.heartbeat.wake(this)
   }
 
   abandoned (linger: LingerOptions | false): void {

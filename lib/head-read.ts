@@ -28,7 +28,7 @@ export class HeadRead implements ConnectionRead {
   look (now: number): number {
     if (this.recorded) return Infinity
     this.sample(now)
-    return this.#clock.left(now)
+    return Math.min(this.#clock.left(now), this.#connection.guard.options.headSampling)
   }
 
   judge (now: number): void {

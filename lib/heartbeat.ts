@@ -1,27 +1,5 @@
 import { CountedTime } from './counted-time.js'
-import type { ReadPhase } from './errors.js'
-
-/** What a connection is doing, as `stats()` counts it. */
-export type ConnectionPhase = ReadPhase | 'lingering'
-
-/** What runs out of time. */
-export interface Timed {
-  /** What is being read, as `stats()` counts it. */
-  readonly phase: ConnectionPhase | undefined
-  /** A cheap look: the counted milliseconds that it has left if nothing comes. Where none are left, it is nominated for a verdict. */
-  look (now: number): number
-  /** The verdict, after everything that waited in the kernel has been read. */
-  judge (now: number): void
-}
-
-/** Something that is looked at once a beat while a read may be under way on it. */
-export interface Watched extends Timed {
-  /** The heartbeat's own: where it keeps it. */
-  place: number
-}
-
-/** `place` of what is not watched. */
-export const NOWHERE = -1
+import { NOWHERE, WatchList, type Watched } from './watch-list.js'
 
 /** A beat that comes late counts for at most this many intervals: the delay is this process's fault. */
 const LONGEST_BEAT = 1.5
@@ -29,16 +7,26 @@ const LONGEST_BEAT = 1.5
 const LOOKS_BETWEEN = 10
 const VERDICTS_AT_ONCE = 250
 
+/** What a round of looks has found. */
+interface Round {
+  readonly now: number
+  /** When the next beat comes. */
+  readonly until: number
+  readonly nominated: Watched[]
+  /** What runs out before the next beat. */
+  readonly soon: Watched[]
+  soonest: number
+}
+
 /**
  * The only timers: one that runs while anything is watched, and one for what runs out before its next beat. All times
  * are whole milliseconds, which V8 keeps without an object of their own: events count from the end of the millisecond
  * in which they happen and verdicts from its beginning, so that none comes too early.
  */
 export class Heartbeat {
-  readonly #watched: Watched[] = []
+  readonly #list = new WatchList()
   readonly #resolution: number
   readonly #time: CountedTime
-  /** Counted milliseconds of the beat before. */
   #before = 0
   #timer: NodeJS.Timeout | undefined
   #between: NodeJS.Timeout | undefined
@@ -58,73 +46,85 @@ export class Heartbeat {
     return this.#time.lost
   }
 
-  /** When everything was looked at before, in counted milliseconds. */
+  /** When what is looked at was looked at before, in counted milliseconds; 0 if it never was. */
   get before (): number {
     return this.#before
   }
 
   add (watched: Watched): void {
-    watched.place = this.#watched.push(watched) - 1
+    this.#list.add(watched)
     if (this.#timer !== undefined) return
     this.#time.beat(Math.floor(performance.now()))
     this.#timer = setInterval(() => this.#beat(), this.#resolution)
   }
 
   delete (watched: Watched): void {
-    const { place } = watched
-    if (place === NOWHERE) return
-    watched.place = NOWHERE
-    const last = this.#watched.pop()
-    if (last === undefined || last === watched) return
-    last.place = place
-    this.#watched[place] = last
+    this.#list.delete(watched)
+  }
+
+  /** Something else is read than when it was looked at, or by other limits. */
+  wake (watched: Watched): void {
+    this.#list.wake(watched)
   }
 
   watched (): Iterable<Watched> {
-    return this.#watched
+    return this.#list.all
   }
 
-  /** Looks now, so that nothing is left behind once the last connection is closed. */
+  /** Looks at everything now, so that nothing is left behind once the last connection is closed. */
   sweep (): void {
-    if (this.#timer !== undefined) this.#beat()
+    if (this.#timer !== undefined) this.#beat(Infinity)
   }
 
-  #beat (): void {
+  /** @param due what is left alone no longer than until then is looked at; before the next beat, where nothing is given */
+  #beat (due?: number): void {
     const now = this.#time.beat(Math.floor(performance.now()))
     clearTimeout(this.#between)
-    this.#look(this.#watched, now, now + this.#resolution)
-    this.#before = now
-    if (this.#watched.length > 0) return
+    const round = this.#round(now, now + this.#resolution)
+    const { all } = this.#list
+    // Backwards: who is deleted meanwhile has its place taken by one that was passed already.
+    for (let place = all.length - 1; place >= 0; place--) {
+      const watched = this.#list.isDue(place, due ?? round.until) ? all[place] : undefined
+      if (watched !== undefined) this.#lookAt(watched, round)
+    }
+    this.#conclude(round)
+    if (all.length > 0) return
     clearInterval(this.#timer)
     this.#timer = undefined
   }
 
-  /** @param until when the next beat comes */
-  #look (all: readonly Watched[], now: number, until: number): void {
-    let nominated: Watched[] | undefined
-    let soon: Watched[] | undefined
-    let soonest = until - now
-    // Backwards: who is deleted meanwhile has its place taken by one that was looked at.
-    for (let i = all.length - 1; i >= 0; i--) {
-      const watched = all[i]
-      if (watched === undefined || watched.place === NOWHERE) continue
-      const left = watched.look(now)
-      if (left <= 0) {
-        (nominated ??= []).push(watched)
-      } else if (left < until - now) {
-        (soon ??= []).push(watched)
-        if (left < soonest) soonest = left
-      }
+  #round (now: number, until: number): Round {
+    return { now, until, nominated: [], soon: [], soonest: until - now }
+  }
+
+  #lookAt (watched: Watched, round: Round): void {
+    const { now, until, nominated, soon } = round
+    this.#before = this.#list.lookedAt(watched.place)
+    const left = watched.look(now)
+    this.#list.looked(watched, now, left)
+    if (left <= 0) {
+      nominated.push(watched)
+    } else if (left < until - now) {
+      soon.push(watched)
+      if (left < round.soonest) round.soonest = left
     }
+  }
+
+  #conclude ({ now, until, nominated, soon, soonest }: Round): void {
     // The poll phase comes between a timer and its setImmediate: what lies in the kernel is read before the verdict.
-    if (nominated !== undefined) setImmediate(() => this.#judge(nominated, now))
-    if (soon !== undefined) this.#lookAgain(soon, Math.max(Math.ceil(soonest), this.#resolution / LOOKS_BETWEEN), until)
+    if (nominated.length > 0) setImmediate(() => this.#judge(nominated, now))
+    if (soon.length > 0) this.#lookAgain(soon, Math.max(Math.ceil(soonest), this.#resolution / LOOKS_BETWEEN), until)
   }
 
   #lookAgain (soon: readonly Watched[], delay: number, until: number): void {
     this.#between = setTimeout(() => {
       const now = this.#time.now(Math.floor(performance.now()))
-      if (now < until) this.#look(soon, now, until)
+      if (now >= until) return
+      const round = this.#round(now, until)
+      for (const watched of soon) {
+        if (watched.place !== NOWHERE) this.#lookAt(watched, round)
+      }
+      this.#conclude(round)
     }, delay)
   }
 

@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { constants, type ServerHttp2Stream } from 'node:http2'
 import type { Guard } from './guard.js'
-import { NOWHERE, type Watched } from './heartbeat.js'
+import { NOWHERE, type Watched } from './watch-list.js'
 import type { LingerOptions } from './options.js'
 
 /**

@@ -1,6 +1,6 @@
 import { constants, type ServerHttp2Stream } from 'node:http2'
 import type { Guard } from './guard.js'
-import { NOWHERE, type Watched } from './heartbeat.js'
+import { NOWHERE, type Watched } from './watch-list.js'
 import { LingerBounds } from './linger.js'
 import type { LingerOptions } from './options.js'
 

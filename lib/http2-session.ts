@@ -4,11 +4,11 @@ import { abortRecord, unrouted, type ReadOrigin } from './abort-record.js'
 import { readError, readFacts, type Violation } from './errors.js'
 import { headExpiry } from './expiry.js'
 import type { Guard } from './guard.js'
-import { NOWHERE, type ConnectionPhase, type Watched } from './heartbeat.js'
 import { isProtocolError, wasTold } from './http2-errors.js'
 import { rememberPeer } from './http2-peer.js'
 import { peerNameOf } from './node-http.js'
 import { ReadClock } from './read-clock.js'
+import { NOWHERE, type ConnectionPhase, type Watched } from './watch-list.js'
 
 /** How long a connection is silent before it is asked whether it still stands, and how often, in milliseconds. */
 const SILENCE = 1_000
@@ -48,7 +48,7 @@ export class SessionRead implements Watched {
     this.#socket.once('end', () => this.#sample(guard.heartbeat.now()))
     this.#origin = { ...unrouted, ...rememberPeer(session, this.#socket) }
     this.#clock = this.#newClock(guard.heartbeat.now())
-    session.once('remoteSettings', () => { this.#clock = undefined })
+    session.once('remoteSettings', () => this.#over(0))
     session.on('stream', (stream: ServerHttp2Stream) => this.#onStream(stream))
     session.once('error', (error) => { this.#error = error })
     guard.heartbeat.add(this)
@@ -68,7 +68,7 @@ export class SessionRead implements Watched {
       return Infinity
     }
     this.#sample(now)
-    return this.#clock?.left(now) ?? Infinity
+    return Math.min(this.#clock?.left(now) ?? Infinity, this.#guard.options.headSampling)
   }
 
   judge (now: number): void {
@@ -97,6 +97,7 @@ export class SessionRead implements Watched {
   #over (stream: number): void {
     this.#dispatched = Math.max(this.#dispatched, stream)
     this.#clock = undefined
+    this.#guard.heartbeat.wake(this)
   }
 
   #sample (now: number): void {

@@ -71,6 +71,10 @@ export class StreamSource implements BodySource {
     this.#stream.on('resume', this.#onResume)
   }
 
+  limitsChanged (): void {
+    if (this.#read !== undefined) this.#guard.heartbeat.wake(this.#read)
+  }
+
   discarded (): void {}
 
   ended (): void {

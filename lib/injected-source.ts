@@ -55,6 +55,10 @@ export class InjectedSource implements BodySource {
 
   watchResume (): void {}
 
+  limitsChanged (): void {
+    if (this.#read !== undefined) this.#guard.heartbeat.wake(this.#read)
+  }
+
   discarded (): void {}
 
   ended (): void {

@@ -37,6 +37,8 @@ export interface ResolvedOptions extends PluginSettings {
   readonly policy: RoutePolicy
   /** What the clock of a header section takes. */
   readonly headClock: ClockLimits
+  /** How often the bytes of a header section must be looked at, in milliseconds: only a rate depends on when they came. */
+  readonly headSampling: number
 }
 
 const defaultRate: MinRate = Object.freeze({ bytesPerSecond: 240, gracePeriod: 30_000 })
@@ -114,8 +116,8 @@ export function resolveOptions (options: unknown): ResolvedOptions {
   refuseUnknown(given, names, '', (name) => foreignName(name, names))
   const settings = merge(pluginRules, defaultSettings, given, '')
   const limits = merge(limitRules, defaultLimits, given, '')
-  const { headersTimeout: total, minHeadersRate: minRate } = settings
-  return Object.freeze({ ...settings, policy: policyOf(limits), headClock: Object.freeze({ total, idle: 0, minRate }) })
+  const { headersTimeout: total, minHeadersRate: minRate, resolution } = settings
+  return Object.freeze({ ...settings, policy: policyOf(limits), headClock: Object.freeze({ total, idle: 0, minRate }), headSampling: minRate === false ? Infinity : resolution })
 }
 
 /**

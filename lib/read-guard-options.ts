@@ -144,8 +144,9 @@ export interface ReadGuardOptions extends ReadGuardRouteOptions {
   logLimit?: { records?: number | undefined, period?: number | undefined } | false | undefined
 
   /**
-   * How often the reads under way are looked at, in milliseconds, 10 to 1000: a verdict may come that much late. Below 10
-   * the looking costs more than it finds, above 1000 a limit of seconds would no longer mean what it says.
+   * How often the reads under way are looked at, in milliseconds, 10 to 1000: a verdict may come that much late. What has
+   * long to go is looked at once a second. Below 10 the looking costs more than it finds, above 1000 a limit of seconds
+   * would no longer mean what it says.
    *
    * @defaultValue `100`; Kestrel looks every second, Node every 30 seconds.
    */

@@ -1,6 +1,6 @@
 import type { AbortCounts } from './abort-journal.js'
 import type { Guard } from './guard.js'
-import type { ConnectionPhase } from './heartbeat.js'
+import type { ConnectionPhase } from './watch-list.js'
 
 /** What `app.readGuard.stats()` gives. */
 export interface ReadGuardStats extends AbortCounts {

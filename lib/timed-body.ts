@@ -1,7 +1,7 @@
 import type { BodySource } from './body-source.js'
 import { readFacts, type ReadFacts } from './errors.js'
 import type { Guard } from './guard.js'
-import { NOWHERE } from './heartbeat.js'
+import { NOWHERE } from './watch-list.js'
 import type { RoutePolicy } from './options.js'
 import { ReadClock, type Expiry } from './read-clock.js'
 
@@ -86,6 +86,7 @@ export abstract class TimedBody {
   protected apply (policy: RoutePolicy): void {
     this.policy = policy
     this.#clock?.setLimits(policy.clock, this.guard.heartbeat.now())
+    this.source.limitsChanged()
   }
 
   /** Nothing is waited for any more. */

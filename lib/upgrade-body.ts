@@ -39,6 +39,10 @@ class UpgradeSource implements BodySource {
     this.#connection.watchResume()
   }
 
+  limitsChanged (): void {
+    this.#connection.limitsChanged()
+  }
+
   discarded (): void {
     this.#connection.discarded()
   }

@@ -7,7 +7,7 @@ import { transport } from './support/transport.js'
 t.jobs = 5
 
 /** More than what the kernel takes for a client that does not read. */
-const ANSWER = 'a'.repeat(16_000_000)
+const ANSWER = 'a'.repeat(10_000_000)
 const LIMIT = 1_000
 
 interface Ending {

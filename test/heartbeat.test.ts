@@ -1,7 +1,8 @@
 import net, { type AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import t from 'tap'
-import { Heartbeat, NOWHERE, type Watched } from '../lib/heartbeat.js'
+import { Heartbeat } from '../lib/heartbeat.js'
+import { LONGEST_REST, NOWHERE, type Watched } from '../lib/watch-list.js'
 import { until } from './support/guarded-app.js'
 
 const RESOLUTION = 50
@@ -68,6 +69,46 @@ t.test('what is watched is looked at once a beat', async (t) => {
     last = at
   }
   t.equal(probe.count('judge'), 0, 'nothing was nominated')
+})
+
+t.test('what has long to go is left alone for a while, unless it is woken', async (t) => {
+  const heartbeat = new Heartbeat(RESOLUTION)
+  const busy = new Probe()
+  const resting = new Probe(() => 100_000)
+  const woken = new Probe(() => 100_000)
+  heartbeat.add(busy)
+  heartbeat.add(resting)
+  heartbeat.add(woken)
+  await until(() => busy.told.length >= 2, 'everything is looked at at first')
+  t.equal(resting.told.length, 1)
+  heartbeat.wake(woken)
+  const { length } = busy.told
+  await until(() => busy.told.length > length, 'the next beat')
+  t.equal(woken.told.length, 2)
+  t.equal(resting.told.length, 1)
+  await until(() => resting.told.length >= 2, 'at last it is looked at again')
+  const [first, second] = resting.told
+  const rested = (second?.now ?? 0) - (first?.now ?? 0)
+  t.ok(rested <= LONGEST_REST, `${rested} ms`)
+  t.ok(busy.told.length >= 8, `${busy.told.length} looks at the other`)
+  heartbeat.sweep()
+  t.equal(resting.told.length, 3, 'a sweep looks at everything')
+  unwatch(heartbeat, busy, resting, woken)
+})
+
+t.test('each is told when it was looked at before', async (t) => {
+  const heartbeat = new Heartbeat(RESOLUTION)
+  const befores: number[] = []
+  const other = new Probe()
+  const probe: Probe = new Probe(() => {
+    befores.push(heartbeat.before)
+    return befores.length === 2 ? 5 * RESOLUTION : Infinity
+  })
+  heartbeat.add(other)
+  heartbeat.add(probe)
+  await until(() => befores.length >= 4, 'four looks')
+  unwatch(heartbeat, other, probe)
+  t.strictSame(befores.slice(0, 4), [0, ...probe.told.slice(0, 3).map(({ now }) => now)])
 })
 
 t.test('only what is nominated is judged, once a nomination, for the moment of the beat', async (t) => {
