@@ -36,7 +36,7 @@ function callsRow ({ name, without, added, same, least }) {
 }
 
 /** What a request costs the server in CPU time, user and system, as its own process accounts for it. */
-export async function cost ({ seconds, pairs, requests, rounds, times = 1, replicates = Math.ceil(pairs * times), only }) {
+export async function cost ({ seconds, pairs, requests, rounds, calls, warming, idle, times = 1, replicates = Math.ceil(pairs * times), only }) {
   const client = await startChild('client-process.js')
   const holder = await startChild('client-process.js')
   const loader = new Loader(client)
@@ -45,16 +45,16 @@ export async function cost ({ seconds, pairs, requests, rounds, times = 1, repli
     const rows = []
     for (const [key, load] of Object.entries(loads)) {
       if (!loader.can(load) || (only !== undefined && !only.includes(key))) continue
-      const size = { seconds: seconds * times * (load.longer ?? 1), requests: Math.max(4, Math.round(requests * (load.share ?? 1))) }
-      rows.push(row(load, await inOneProcess(load, loader, holder, size)))
+      const size = { seconds: seconds * times * (load.longer ?? 1), requests: Math.max(4, Math.round(requests * (load.share ?? 1))), warming }
+      rows.push(row(load, await inOneProcess(load.idle === undefined ? load : { ...load, idle: idle ?? load.idle }, loader, holder, size)))
     }
     console.log('In one process, with and without the guard in turns:\n')
     console.log(table(head, rows))
     console.log(`\nIn fresh processes, ${replicates} of each, in turns:\n`)
     const wanted = ['get', 'post', 'upload'].filter((key) => only === undefined || only.includes(key)).map((key) => loads[key])
-    console.log(table(head, (await inFreshProcesses(wanted, loader, { pairs: replicates, requests })).map(({ load, ...measured }) => row(load, measured))))
+    console.log(table(head, (await inFreshProcesses(wanted, loader, { pairs: replicates, requests, warming })).map(({ load, ...measured }) => row(load, measured))))
     console.log('\nIn one process, without a network: what a request takes in JavaScript and Node\'s parser.\n')
-    console.log(table(['load', 'without', 'added', '±', 'half within', 'A/A', '±', 'least disturbed'], (await withoutNetwork(rounds * times, 500)).map(callsRow)))
+    console.log(table(['load', 'without', 'added', '±', 'half within', 'A/A', '±', 'least disturbed'], (await withoutNetwork(rounds * times, calls)).map(callsRow)))
     console.log(countsInstructions()
       ? `\nInstructions per request: ${await instructionsPerRequest(loader, [loads.get, loads.post], requests)}`
       : '\nInstructions per request: `perf stat -e instructions` is not supported on this machine.')

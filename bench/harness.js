@@ -5,6 +5,9 @@ import { median, quantile, roundRatios } from './stats.js'
 const trio = { bare, guarded, again: bare }
 const names = Object.keys(trio)
 
+/** Blocks of each before what they take counts: by then everything is compiled. */
+const WARMING = 3
+
 /** CPU time of the server, its throughput, and what the client waited for, of one block of requests. */
 async function measure (server, index, loader, load, requests) {
   if (load.inject) {
@@ -51,11 +54,11 @@ function report (rounds) {
  * Apps in one process, in short blocks whose order is mirrored, so that what drifts is shared. It hides what slows all of
  * them. As many rounds as fit into so many seconds.
  */
-export async function inOneProcess (load, loader, holder, { seconds, requests }) {
+export async function inOneProcess (load, loader, holder, { seconds, requests, warming = WARMING }) {
   const server = await startServer(names.map((name) => ({ ...trio[name], kind: load.kind })))
   try {
     const block = (name, count) => measureBesideIdle(server, names.indexOf(name), loader, load, count, holder)
-    for (const name of [...names, ...names, ...names]) await block(name, requests)
+    for (let i = 0; i < warming; i++) for (const name of names) await block(name, requests)
     const measured = []
     const end = performance.now() + seconds * 1_000
     while (measured.length === 0 || performance.now() < end) {
@@ -71,7 +74,7 @@ export async function inOneProcess (load, loader, holder, { seconds, requests })
 }
 
 /** A process for each app, and the processes as what is repeated: identical ones settle far apart for their whole life. */
-export async function inFreshProcesses (wanted, loader, { pairs, requests }) {
+export async function inFreshProcesses (wanted, loader, { pairs, requests, warming = WARMING }) {
   const measured = Object.fromEntries(wanted.map(({ name }) => [name, []]))
   for (let pair = 0; pair < pairs; pair++) {
     const order = pair % 2 === 0 ? names : names.toReversed()
@@ -81,7 +84,7 @@ export async function inFreshProcesses (wanted, loader, { pairs, requests }) {
       try {
         for (const load of wanted) {
           const count = Math.max(4, Math.round(requests * (load.share ?? 1)))
-          for (let i = 0; i < 3; i++) await measure(server, 0, loader, load, count)
+          for (let i = 0; i < warming; i++) await measure(server, 0, loader, load, count)
           found[load.name][name] = [await measure(server, 0, loader, load, count), await measure(server, 0, loader, load, count)]
         }
       } finally {

@@ -13,21 +13,21 @@ const parts = { cost, heap, beat, lateness, attack }
 /** About five minutes, about one, and no more than it takes to see that everything still runs. */
 const sizes = {
   full: {
-    cost: { seconds: 5, pairs: 10, requests: 3_000, rounds: 100 },
+    cost: { seconds: 5, pairs: 10, requests: 3_000, rounds: 100, calls: 500 },
     heap: { connections: 10_000, repeats: 2, settle: 500 },
     beat: { connections: 10_000, simulations: [10_000, 50_000], seconds: 2 },
     lateness: { counts: [1, 1_000, 10_000], limit: 1_000, repeats: 3 },
     attack: { attacks: ['heads', 'bodies', 'heads and bodies'], connections: 5_000, limit: 2_000, perSecond: 1_000, seconds: 3 }
   },
   quick: {
-    cost: { seconds: 0.8, pairs: 2, requests: 1_000, rounds: 20 },
+    cost: { seconds: 0.8, pairs: 2, requests: 1_000, rounds: 20, calls: 500 },
     heap: { connections: 2_000, repeats: 1, settle: 300 },
     beat: { connections: 2_000, simulations: [50_000], seconds: 0.5 },
     lateness: { counts: [1_000], limit: 1_000, repeats: 1 },
     attack: { attacks: ['heads and bodies'], connections: 1_000, limit: 2_000, perSecond: 1_000, seconds: 2 }
   },
   tiny: {
-    cost: { seconds: 0.01, pairs: 1, requests: 20, rounds: 1 },
+    cost: { seconds: 0.01, pairs: 1, requests: 20, rounds: 1, calls: 10, warming: 1, idle: 20 },
     heap: { connections: 20, repeats: 1, settle: 20 },
     beat: { connections: 20, simulations: [100], seconds: 0.2 },
     lateness: { counts: [20], limit: 300, repeats: 1 },

@@ -4,7 +4,7 @@ import readGuard from '../lib/index.js'
 import { attack, attackedRoutes, ways } from './support/linger-attack.js'
 import { watchLag } from './support/loop-lag.js'
 
-const CLIENTS = 100
+const CLIENTS = 50
 /** Before them, so that what Node keeps for the next time is not taken for theirs. */
 const WARM_UP = 10
 const LINGER = { timeout: 500, bytes: 100_000 }

@@ -81,9 +81,10 @@ t.test('nothing given is the defaults of the contract', async (t) => {
   }
   t.strictSame(defaults, contract)
   for (const options of [undefined, {}, Object.create(null)]) {
-    const { policy, headClock, ...settings } = resolveOptions(options)
+    const { policy, headClock, headSampling, ...settings } = resolveOptions(options)
     t.strictSame({ ...settings, ...policy.limits }, contract)
     t.strictSame(headClock, { total: 20_000, idle: 0, minRate: false })
+    t.equal(headSampling, Infinity)
     t.strictSame(policy.clock, { total: 300_000, idle: 20_000, minRate: { bytesPerSecond: 240, gracePeriod: 30_000 } })
   }
 })
@@ -110,7 +111,7 @@ t.test('a value at the edge of its range is taken as it is', async (t) => {
     'logLimit', 'resolution', 'onAbort', 'bodyTimeout', 'bodyIdleTimeout', 'minBodyRate', 'requireContentLength', 'bodyLimit', 'linger', 'mode'])
   for (const [name, ...values] of rows) {
     for (const value of values) {
-      const { policy, headClock, ...settings } = resolveOptions({ [name]: value })
+      const { policy, headClock, headSampling, ...settings } = resolveOptions({ [name]: value })
       t.strictSame({ ...settings, ...policy.limits }, { ...defaults, [name]: value })
     }
   }
@@ -436,7 +437,7 @@ t.test('changes that change nothing give back the same policy', async (t) => {
 t.test('what register() takes for itself is passed over', async (t) => {
   const logSerializers = { req: () => 'request' }
   const options = resolveOptions({ prefix: '/v1', logLevel: 'warn', logSerializers, bodyTimeout: 5 })
-  t.strictSame(Object.keys(options), [...PLUGIN_NAMES.split(', '), 'policy', 'headClock'])
+  t.strictSame(Object.keys(options), [...PLUGIN_NAMES.split(', '), 'policy', 'headClock', 'headSampling'])
   t.equal(options.policy.limits.bodyTimeout, 5)
   refuses(t, () => resolveOptions({ logger: true }), `logger is not one of the options ${ALL_NAMES}; got true`)
 })

@@ -70,7 +70,7 @@ t.test('what is not watched can be told anything', async (t) => {
   t.equal(list.lookedAt(entry.place), 0)
 })
 
-t.test('whatever is added, deleted, looked at and woken: each keeps its own times', async (t) => {
+t.test('whatever is added, deleted, looked at and woken: each keeps its own times', async () => {
   const anId = fc.nat(200)
   const step = fc.oneof(
     fc.record({ kind: fc.constant('add' as const), id: anId }),

@@ -1,0 +1,3 @@
+import { overTls } from '../support/transport.js'
+
+await overTls('innocent-connections', 'innocent-consumers', 'innocent-upload')
