@@ -15,12 +15,13 @@ export class Answering {
   readonly #send: (payload?: unknown) => FastifyReply
 
   constructor (reply: FastifyReply, readonly error: ReadError) {
-    const asMade = { ...error }
+    // Not all of it: to copy the stack is to have it written out, which takes as long as half of the verdict.
+    const { code, statusCode, message } = error
     this.#send = reply.send.bind(reply)
     reply.send = (payload?: unknown) => {
       if (!this.begun) {
         // Later it is the application's own error handler that writes.
-        Object.assign(error, asMade)
+        Object.assign(error, { code, statusCode, message })
         this.tells = payload === error || isProxyError(payload, error)
       }
       this.begun = true
