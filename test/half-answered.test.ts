@@ -12,6 +12,9 @@ import { chunk, head, parseAnswers, RawClient } from './support/raw-client.js'
 
 const limits: ReadGuardOptions = { bodyIdleTimeout: 300, bodyLimit: 1_000, resolution: 50 }
 
+/** After two seconds at the most the guard answers where nobody else has. */
+const LONGER_THAN_ANY_GRACE = 2_300
+
 /** What reading a body came to. */
 async function outcome (request: FastifyRequest): Promise<string> {
   try {
@@ -61,6 +64,12 @@ async function half (t: Test, kind: object, guard: ReadGuardOptions = {}, listen
         const result = await read(request)
         await wait(50)
         reply.raw.end(result)
+      })
+      app.post('/hijacked/slow', async (request: FastifyRequest, reply: FastifyReply) => {
+        reply.hijack()
+        await read(request)
+        await wait(LONGER_THAN_ANY_GRACE)
+        reply.raw.end('at last')
       })
       app.get('/', async () => ({}))
     }
@@ -127,14 +136,29 @@ for (const { name, then, code } of violations) {
       t.same(parseAnswers(client.text).map(({ statusCode, body }) => ({ statusCode, body })), [
         { statusCode: 200, body: url === '/hijacked' ? `begun ${code}` : code }
       ], url)
+      t.equal(parseAnswers(client.text)[0]?.headers.connection, 'keep-alive', 'its headers, too')
     }))
     t.same(guarded.outcomes, [code, code], 'the read is failed')
-    t.same((await guarded.recorded(2)).map((record) => record.code), [code, code])
+    t.same((await guarded.recorded(2)).map((record) => [record.code, record.answered]), [[code, true], [code, true]])
     for (const { client } of clients) client.fin()
     await Promise.all(clients.map(({ client }) => client.closed))
     t.same(noise(guarded.log), [])
   })
 }
+
+t.test('the owner of a hijacked answer may take longer than anybody else', async (t) => {
+  const guarded = await half(t, {})
+  const client = new RawClient(guarded.port)
+  await client.write(chunked('/hijacked/slow', chunk('x')))
+  await client.until(/at last/)
+  t.same(parseAnswers(client.text).map(({ statusCode, body }) => [statusCode, body]), [[200, 'at last']])
+  t.same(guarded.outcomes, ['FST_READ_BODY_IDLE_TIMEOUT'])
+  client.fin()
+  await client.closed
+  t.match(await guarded.recorded(), [{ code: 'FST_READ_BODY_IDLE_TIMEOUT', answered: true }])
+  t.equal(guarded.records.length, 1)
+  t.same(noise(guarded.log), [])
+})
 
 t.test('HTTP/2: the stream of an answer that is under way is reset, and the session goes on', async (t) => {
   const guarded = await half(t, { http2: true })
