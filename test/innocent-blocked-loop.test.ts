@@ -121,20 +121,32 @@ const again: Readonly<Record<string, (last: () => boolean) => void>> = {
 
 /** Less than a late beat counts for. */
 const LEFT = 20
+/** How often a machine that is busy with much else may be late. */
+const TRIES = 5
+
+/** Blocks the loop when the time of all is almost up; false where it was too late for that. */
+function blockAtLast (accepted: number, repeatedly: (last: () => boolean) => void): Promise<boolean> {
+  return new Promise((resolve) => repeatedly(() => {
+    const now = performance.now()
+    if (now < accepted + LIMIT - LEFT) return false
+    block(BLOCKED)
+    resolve(now < accepted + LIMIT - 1)
+    return true
+  }))
+}
 
 for (const [blocker, repeatedly] of Object.entries(again)) {
   t.test(`nobody whose time is almost up is blamed for a loop blocked in ${blocker}`, async (t) => {
-    const { apps, clients, accepted } = await all(t, late)
-    const almost = accepted + LIMIT - LEFT
-    clients.go()
-    await new Promise<void>((resolve) => repeatedly(() => {
-      if (performance.now() < almost) return false
-      block(BLOCKED)
-      resolve()
-      return true
-    }))
-    for (const { text } of await clients.closed) t.equal(parseAnswers(text)[0]?.statusCode, 200)
-    guards.forEach(([limit], i) => t.same(apps[i]?.records, [], `no record with ${limit}`))
+    for (let tries = 1; tries <= TRIES; tries++) {
+      const { apps, clients, accepted } = await all(t, late)
+      clients.go()
+      const inTime = await blockAtLast(accepted, repeatedly)
+      const seen = await clients.closed
+      if (!inTime && tries < TRIES) continue
+      for (const { text } of seen) t.equal(parseAnswers(text)[0]?.statusCode, 200)
+      guards.forEach(([limit], i) => t.same(apps[i]?.records, [], `no record with ${limit}`))
+      return
+    }
   })
 }
 
