@@ -5,13 +5,10 @@ import { readError, readFacts, type Violation } from './errors.js'
 import { headExpiry } from './expiry.js'
 import type { Guard } from './guard.js'
 import { isProtocolError, wasTold } from './http2-errors.js'
+import { SessionHealth } from './http2-health.js'
 import { rememberPeer } from './http2-peer.js'
-import { peerNameOf } from './node-http.js'
 import { ReadClock } from './read-clock.js'
 import { NOWHERE, type ConnectionPhase, type Watched } from './watch-list.js'
-
-/** How long a connection is silent before it is asked whether it still stands, and how often, in milliseconds. */
-const SILENCE = 1_000
 
 /**
  * The head sections of one HTTP/2 session: its preface up to the client's SETTINGS, and each header block until its
@@ -24,13 +21,12 @@ export class SessionRead implements Watched {
   readonly #session: ServerHttp2Session
   readonly #socket: Socket
   readonly #origin: ReadOrigin
+  readonly #health: SessionHealth
   /** `undefined` while no header section is under way. */
   #clock: ReadClock | undefined
   /** The last stream whose header block is known to be over. */
   #dispatched = 0
   #bytes = 0
-  /** When it was last known that the connection stands. */
-  #stood = 0
   /** `bytesRead` when the header section began. */
   #base = 0
   #error: Error | undefined
@@ -47,6 +43,7 @@ export class SessionRead implements Watched {
     this.#socket = session.socket.once('close', () => this.#gone())
     this.#socket.once('end', () => this.#sample(guard.heartbeat.now()))
     this.#origin = { ...unrouted, ...rememberPeer(session, this.#socket) }
+    this.#health = new SessionHealth(session, this.#socket, this.#origin.remoteAddress !== undefined)
     this.#clock = this.#newClock(guard.heartbeat.now())
     session.once('remoteSettings', () => this.#over(0))
     session.on('stream', (stream: ServerHttp2Stream) => this.#onStream(stream))
@@ -62,7 +59,7 @@ export class SessionRead implements Watched {
   look (now: number): number {
     // Closing the server does so from Node 24 on; before, a client that is never silent would keep it from closing.
     if (this.#guard.closing) this.#session.close()
-    this.#findBroken(now)
+    if (this.#open > 0 || this.#isLeft) this.#health.check(now)
     if (this.#isLeft) {
       this.#linger()
       return Infinity
@@ -105,7 +102,7 @@ export class SessionRead implements Watched {
     const arrived = bytesRead - this.#bytes
     if (arrived === 0) return
     this.#bytes = bytesRead
-    this.#stood = now
+    this.#health.stands(now)
     // Frames of other kinds come and go unseen: only a stream that nghttp2 has met and nobody was told of is a block under way.
     const { lastProcStreamID = 0 } = this.#session.state
     if (this.#clock === undefined && lastProcStreamID > this.#dispatched && !this.#session.closed) this.#begin(lastProcStreamID, bytesRead - arrived, now)
@@ -160,16 +157,6 @@ export class SessionRead implements Watched {
     this.#lingersSince = undefined
     if (destroyed) this.#socket.destroy()
     else this.#session.destroy()
-  }
-
-  /**
-   * Over TLS Node may not notice that a connection broke while it wrote, and keeps the session and its streams for ever
-   * (tested on Node 20, 22 and 24). The system knows: a connection that is no more has no peer.
-   */
-  #findBroken (now: number): void {
-    if (now - this.#stood < SILENCE || !(this.#open > 0 || this.#isLeft)) return
-    this.#stood = now
-    if (this.#origin.remoteAddress !== undefined && peerNameOf(this.#socket).address === undefined) this.#socket.destroy()
   }
 
   #gone (): void {

@@ -13,7 +13,7 @@ interface HttpSocket extends Socket {
   _httpMessage?: ServerResponse | null
   parser?: { maxHeaderPairs: number } | null
   _parent?: Socket | null
-  _handle?: { getpeername? (name: PeerName): number } | null
+  _handle?: { getpeername? (name: PeerName): number, readonly writeQueueSize?: number } | null
 }
 
 export interface PeerName {
@@ -27,6 +27,11 @@ export function peerNameOf (socket: Socket): PeerName {
   const name: PeerName = {}
   ;(socket as HttpSocket)._handle?.getpeername?.(name)
   return name
+}
+
+/** Bytes that the kernel has not taken yet: an HTTP/2 session hands them over past what the socket itself counts. */
+export function bytesBeingWritten (socket: Socket): number {
+  return (socket as HttpSocket)._handle?.writeQueueSize ?? 0
 }
 
 /** The response that this connection still owes to an earlier request. */
