@@ -30,6 +30,11 @@ export class Answering {
     }
   }
 
+  /** Another answer has been given: whatever is sent now is dropped. */
+  drop (): void {
+    this.#over = true
+  }
+
   answer (): void {
     this.#over = true
     this.begun = true

@@ -12,6 +12,8 @@ import { endOf, isFinished } from './node-http.js'
 const GRACE_UNTOLD = 200
 /** A consumer that was told cleans up and answers; a handler that does not read has an answer of its own. In milliseconds. */
 const GRACE_TOLD = 2_000
+/** How many graces an answer may take that is held up on its way, in an `onSend` hook say. */
+const MOST_GRACES = 5
 
 function bodyOrigin (read: BodyRead): ReadOrigin {
   const { raw, request } = read
@@ -37,15 +39,23 @@ function recordAtEnd (read: BodyRead, error: ReadError, answers: () => boolean):
   const end: EventEmitter = endOf(read.response)
   // Afterwards a connection that broke no longer knows whose it was, and the application may have written on its error.
   const record = recordOf(read, error, { answered: false, observed: false })
+  const { socket } = read.source
+  let settled = false
   const settle = (): void => {
+    // One 'close' may bring the other with it.
+    if (settled) return
+    settled = true
     end.off('finish', settle)
     end.off('close', settle)
+    socket?.off('close', settle)
     record.answered = isFinished(read.response) && answers()
     read.guard.journal.write(record, read.request)
     read.abandon()
   }
   end.on('finish', settle)
   end.on('close', settle)
+  // Of a response that waits behind another one, Node 20 and 22 say nothing when the client has gone.
+  socket?.on('close', settle)
   read.source.answering?.(read.response, read.policy.limits.linger)
 }
 
@@ -69,18 +79,30 @@ function isHijacked (reply: FastifyReply | undefined): boolean {
   return reply?.sent === true && !reply.raw.writableEnded
 }
 
+/** Nothing tells that an answer is held up in a hook, but its type is named by then. */
+function isSending (reply: FastifyReply | undefined): boolean {
+  return reply?.hasHeader('content-type') === true
+}
+
 /** Fails the consumer, and sees to it that the client gets an answer: the application's, or after a grace our own. */
 function failAndAnswer (read: BodyRead, error: ReadError): void {
   const { raw, reply, response } = read
   const hijacked = isHijacked(reply)
   const answering = reply === undefined ? undefined : putInPlace(reply, error)
   const told = raw.listenerCount('error') > 0
-  const grace = isBeingRead(raw) && !told ? GRACE_UNTOLD : GRACE_TOLD
-  const fallback = setTimeout(() => {
-    if (response.headersSent || answering?.begun === true || hijacked) return
-    if (answering === undefined) answerUnrouted(read, error)
+  const deaf = isBeingRead(raw) && !told
+  let graces = 0
+  const fallBack = (): void => {
+    // Whoever routes it since then has made another response.
+    if (read.response.headersSent || answering?.begun === true) return
+    // The owner of the connection waits for an end that does not come, or has written: a second answer would be nobody's.
+    if (read.source.isTaken?.() === true || (hijacked && deaf)) return read.source.cut()
+    if (hijacked) return
+    if (!deaf && isSending(reply) && ++graces < MOST_GRACES) fallback = setTimeout(fallBack, GRACE_TOLD)
+    else if (answering === undefined) answerUnrouted(read, error)
     else answering.answer()
-  }, grace)
+  }
+  let fallback = setTimeout(fallBack, deaf ? GRACE_UNTOLD : GRACE_TOLD)
   endOf(response).once('close', () => clearTimeout(fallback))
   if (!hijacked) closeAfterAnswer(read)
   recordAtEnd(read, error, () => told || answering?.tells !== false)
@@ -96,10 +118,18 @@ function endUnanswered (read: BodyRead, error: ReadError): void {
   recordBody(read, error, { answered: false, observed: false })
 }
 
+/** Ends a body that was still read when its answer had been given: that one stands, and what the consumer would send is dropped. */
+function endAfterAnswer (read: BodyRead, error: ReadError): void {
+  if (read.reply !== undefined) putInPlace(read.reply, error).drop()
+  failIncoming(read.raw, error)
+  read.abandon()
+  recordBody(read, error, { answered: false, observed: false })
+}
+
 /** Ends a body to which a `clientErrorHandler` has given its own answer. */
 export function endAnsweredBody (read: BodyRead, error: ReadError, answered: boolean): void {
   failIncoming(read.raw, error)
-  read.abandon()
+  read.abandon(true)
   recordBody(read, error, { answered, observed: false })
 }
 
@@ -109,6 +139,8 @@ export function endBody (read: BodyRead, error: ReadError): void {
     error.statusCode = read.guard.options.abortStatusCode
     if (read.source.protocol === 'http/1.1') read.raw.aborted = true
     endUnanswered(read, error)
+  } else if (read.response.writableEnded && !isHijacked(read.reply)) {
+    endAfterAnswer(read, error)
   } else if (read.source.isTaken?.() === true || (read.response.headersSent && !isHijacked(read.reply))) {
     // Half an answer can't be taken back; cut, it can't be taken for a whole one either.
     endUnanswered(read, error)

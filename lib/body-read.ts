@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { endAnsweredBody, endBody, recordBody, refuseBody } from './body-ending.js'
 import type { BodySource } from './body-source.js'
 import { ABANDONED, DONE, FAILED, OBSERVED, OPEN, PASSING } from './body-state.js'
-import type { ConnectionRead } from './connection.js'
+import type { ConnectionRead } from './connection-read.js'
 import { checkDeclared, declaredLength } from './content-length.js'
 import { readError, type ReadError, type Violation } from './errors.js'
 import { bodyExpiry } from './expiry.js'
@@ -60,11 +60,12 @@ export class BodyRead extends TimedBody implements ConnectionRead {
   }
 
   setPolicy (policy: RoutePolicy): void {
+    if (this.#state === PASSING) this.#state = OPEN
     this.apply(policy)
     const { bodyLimit } = policy.limits
-    if (bodyLimit > 0 && Math.max(this.received, this.expected ?? 0) > bodyLimit) {
-      this.fail({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
-    }
+    const violation = checkDeclared(this.expected, policy.limits)
+    if (violation !== undefined) this.fail(violation)
+    else if (bodyLimit > 0 && this.received > bodyLimit) this.fail({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
   }
 
   lowerBodyLimit (bodyLimit: number): void {
@@ -157,12 +158,12 @@ export class BodyRead extends TimedBody implements ConnectionRead {
   }
 
   /** The answer was given without the rest of the body, which is no read any more. */
-  abandon (): void {
+  abandon (hasLeft = isFinished(this.response)): void {
     if (this.#state >= ABANDONED) return
     if (this.#state < FAILED) failIncoming(this.raw, readError({ code: 'FST_READ_ABORTED' }, this.facts()))
     this.#state = ABANDONED
     if (this.policy.limits.mode === 'observe') this.apply(unguarded)
-    this.source.abandoned(this.policy.limits.linger)
+    this.source.abandoned(this.policy.limits.linger, hasLeft ? undefined : this.response)
   }
 
   private close (violation: Violation): ReadError {

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Peer } from './abort-record.js'
 import type { Violation } from './errors.js'
 import type { LingerOptions } from './options.js'
@@ -6,6 +7,8 @@ import type { LingerOptions } from './options.js'
 /** Where the bytes of a body come from: an HTTP/1 connection, an HTTP/2 stream, or `inject()`. */
 export interface BodySource {
   readonly protocol: 'http/1.1' | 'h2'
+  /** What is closed when the client has gone, whatever becomes of its answers. */
+  readonly socket?: Socket
   /** Whose it is, where the request does not know it to the end. */
   readonly peer?: Peer | undefined
   /** Whether bytes are not read because the application has not taken what came. */
@@ -24,8 +27,12 @@ export interface BodySource {
   ended (): void
   /** The read failed, and an answer is to be given. */
   answering? (response: ServerResponse, linger: LingerOptions | false): void
-  /** The answer was given without the rest. */
-  abandoned (linger: LingerOptions | false): void
+  /**
+   * The answer was given without the rest.
+   *
+   * @param answer where it has not left yet
+   */
+  abandoned (linger: LingerOptions | false, answer?: ServerResponse): void
   /** Ends the exchange, answered or not. */
   cut (): void
 }

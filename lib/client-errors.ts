@@ -13,6 +13,8 @@ export type ClientErrorListener = (error: ClientError, socket: Socket) => void
 /** What 'clientError' brings: an error of llhttp (`HPE_…`), of Node's own timers, or of the network. */
 export interface ClientError extends Error {
   code?: string
+  /** Of an error of the network. */
+  syscall?: string
   /** llhttp's own words. */
   reason?: string
   /** How far llhttp came in the bytes that it had last. */
@@ -22,6 +24,11 @@ export interface ClientError extends Error {
 
 /** Fastify installs its own handler bound, where the user gave none. */
 const FASTIFY_DEFAULT = 'bound defaultClientErrorHandler'
+
+/** Whether it is the application's, given to `destroy()`: it says nothing about the client. */
+function isOurs ({ code = '', syscall }: ClientError): boolean {
+  return syscall === undefined && code !== 'ECONNRESET' && !code.startsWith('HPE_') && !code.startsWith('ERR_')
+}
 
 type Cause = 'left' | 'timeout' | 'refused'
 
@@ -87,7 +94,7 @@ export class ClientErrors {
     const connection = connectionOf(socket) ?? connectionOf(rawSocketOf(socket))
     const read = connection?.read
     if (read instanceof BodyRead) read.giveUp()
-    if (connection === undefined) this.#pass(error, socket)
+    if (connection === undefined || isOurs(error)) this.#pass(error, socket)
     else if (connection.isOver) this.#afterAnswer(error, connection)
     else if (read instanceof BodyRead) this.#inBody(error, socket, read)
     else if (this.#isBackstop(error)) connection.headOverdue(this.#server.headersTimeout)
@@ -106,9 +113,10 @@ export class ClientErrors {
 
   /** The exchange is over, and closed to every other listener: a second answer would be taken for that of the next request. */
   #afterAnswer (error: ClientError, connection: Connection): void {
+    if (causeOf(error) !== 'left') connection.discarded()
     // Who has sent a FIN may still read what is on its way.
-    if (causeOf(error) === 'left') connection.socket.destroySoon()
-    else connection.discarded()
+    else if (connection.read?.clientEnded !== undefined) connection.read.clientEnded()
+    else connection.socket.destroySoon()
   }
 
   #inHandshake (error: ClientError, socket: Socket, read: HandshakeRead): void {

@@ -1,29 +1,16 @@
-import type { ServerResponse } from 'node:http'
-import { Socket } from 'node:net'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Peer } from './abort-record.js'
 import type { BodySource } from './body-source.js'
+import type { ConnectionRead } from './connection-read.js'
 import type { Guard } from './guard.js'
-import { kConnection, type GuardedSocket } from './guarded-socket.js'
+import { closeAfterBody, kConnection, tellResumed, type GuardedSocket } from './guarded-socket.js'
 import { HandshakeRead } from './handshake-read.js'
 import { HeadRead } from './head-read.js'
-import { Linger } from './linger.js'
-import { keepAliveOver, peerNameOf, pendingResponse } from './node-http.js'
+import { AnswerOnItsWay, Linger } from './linger.js'
+import { keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse } from './node-http.js'
 import type { LingerOptions } from './options.js'
 import { packAddress, unpackAddress, type PackedAddress } from './peer-address.js'
-import { NOWHERE, type ConnectionPhase, type Timed, type Watched } from './watch-list.js'
-
-/** The one thing that can be read from a connection at a time. */
-export interface ConnectionRead extends Timed {
-  readonly phase: ConnectionPhase
-  /** The socket is gone, and nobody said why. */
-  lost? (): void
-  /** A request was completed after its answer was given, or refused: nobody is to see it. */
-  tooLate? (response: ServerResponse): void
-  /** The answer was given without the rest of it. */
-  abandon? (): void
-  /** The application takes bytes again. */
-  resumed? (): void
-}
+import { NOWHERE, type ConnectionPhase, type Watched } from './watch-list.js'
 
 /** Two stray bytes between requests may be the CRLF that RFC 9112 §2.2 has servers ignore: no head has begun. */
 const STRAY_CRLF = 2
@@ -131,13 +118,10 @@ export abstract class Connection implements Watched, BodySource {
   }
 
   ended (): void {
-    if (this.read instanceof Linger && this.read.last) return
-    this.idle()
+    if (this.read?.last !== true) this.idle()
   }
 
-  get protocol (): 'http/1.1' {
-    return 'http/1.1'
-  }
+  get protocol (): 'http/1.1' { return 'http/1.1' }
 
   get peer (): Peer {
     return { remoteAddress: unpackAddress(this.#address), remotePort: this.#port, protocol: this.protocol, tls: 'encrypted' in this.socket }
@@ -151,16 +135,26 @@ export abstract class Connection implements Watched, BodySource {
     this.guard.heartbeat.wake(this)
   }
 
-  abandoned (linger: LingerOptions | false): void {
-    if (linger === false) this.socket.resume()
+  abandoned (linger: LingerOptions | false, answer?: ServerResponse): void {
+    if (answer !== undefined) this.read = new AnswerOnItsWay(this, answer, linger, false)
+    else if (linger === false) this.socket.resume()
     else this.read = new Linger(this, linger)
+  }
+
+  /** Nobody is to see the request: it has its answer, or gets none. */
+  discard (request: IncomingMessage): void {
+    request.on('data', () => this.discarded())
+  }
+
+  /** A request is answered without anybody having seen it, and nothing that follows is one. */
+  refused (request: IncomingMessage, answer?: ServerResponse): void {
+    this.reading(new AnswerOnItsWay(this, answer, this.guard.options.policy.limits.linger, true))
+    this.discard(request)
   }
 
   cutBy (): undefined {}
 
-  cut (): void {
-    this.socket.destroy()
-  }
+  cut (): void { this.socket.destroy() }
 
   /** Bytes came that nobody is to see. While an answer is still owed, no more of them are read: only lingering has bounds. */
   discarded (): void {
@@ -170,15 +164,24 @@ export abstract class Connection implements Watched, BodySource {
 
   /** The socket is paused: its next 'resume' ends that. */
   watchResume (): void {
-    this.socket.on('resume', onResume)
+    this.socket.on('resume', tellResumed)
   }
 
   /** Node closes after the last response; false when nothing of the request is left to be read first. */
   closing (): boolean {
     this.read?.abandon?.()
+    // An answer that was still to come has its turn no more.
+    if (this.read instanceof AnswerOnItsWay) this.read.abandon()
     if (!(this.read instanceof Linger)) return false
     this.read.halfClose()
     return true
+  }
+
+  /** What seemed to be a head was the one stray CRLF that a request may have before it: more of its like would be a head. */
+  stray (): void {
+    this.read = undefined
+    // While an answer is still owed, the client does not keep anybody waiting.
+    if (pendingResponse(this.socket) === undefined) keepAliveAgain(this.socket)
   }
 
   /** What was being read has been read. */
@@ -193,17 +196,4 @@ export abstract class Connection implements Watched, BodySource {
     this.guard.heartbeat.delete(this)
     this.socket[kConnection] = undefined
   }
-}
-
-/**
- * In the place of `socket.destroySoon`, which Node calls after a response with `Connection: close`: closing while the
- * client still sends resets the connection, and destroys the answer. Tested on Node 20, 22, 24 and 26.
- */
-function closeAfterBody (this: GuardedSocket): void {
-  if (this[kConnection]?.closing() !== true) Socket.prototype.destroySoon.call(this)
-}
-
-function onResume (this: GuardedSocket): void {
-  this.off('resume', onResume)
-  this[kConnection]?.read?.resumed?.()
 }

@@ -1,5 +1,6 @@
 import { abortRecord, unrouted } from './abort-record.js'
-import type { Connection, ConnectionRead } from './connection.js'
+import type { Connection } from './connection.js'
+import type { ConnectionRead } from './connection-read.js'
 import { readError, readFacts, type Violation } from './errors.js'
 import { ReadClock } from './read-clock.js'
 

@@ -1,8 +1,8 @@
-import type { Connection, ConnectionRead } from './connection.js'
+import type { Connection } from './connection.js'
+import type { ConnectionRead } from './connection-read.js'
 import { failHead } from './head-ending.js'
 import { headExpiry } from './expiry.js'
 import { readFacts, type ReadFacts, type Violation } from './errors.js'
-import { keepAliveAgain } from './node-http.js'
 import { ReadClock } from './read-clock.js'
 
 /** One header section, counted from the bytes of its connection. It ends when the request is dispatched. */
@@ -35,11 +35,10 @@ export class HeadRead implements ConnectionRead {
     this.sample(now)
     const expiry = this.#clock.expired(now)
     if (expiry === undefined || this.recorded) return
-    const { socket, guard } = this.#connection
+    const { guard } = this.#connection
     if (this.#mayBeStray && this.#clock.received === 2) {
       // A stray CRLF after all, whose bytes came one by one: the client owes nothing.
-      this.#connection.idle()
-      keepAliveAgain(socket)
+      this.#connection.stray()
       return
     }
     this.fail(headExpiry(expiry, guard.options), guard.options.policy.limits.mode === 'observe')

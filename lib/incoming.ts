@@ -46,13 +46,17 @@ export function guardIncoming (raw: GuardedRequest, read: BodyRead): void {
 
 function ignore (): void {}
 
+/** Who has heard the error of a failed request; nothing before it is told. */
+const told = new WeakMap<IncomingMessage, WeakSet<object>>()
+
 /** Destroys without the socket (Node's own takes it along, and with it the answer). Unheard, an 'error' would end the process. */
 function passOn (this: IncomingMessage, error: Error | null, callback: (error?: Error | null) => void): void {
   process.nextTick(() => {
-    const heard = this.listenerCount('error') > 0
+    const listeners = this.rawListeners('error')
+    told.set(this, new WeakSet(listeners))
     // Who has the error from 'close' already, may have stopped listening by the time that it is emitted.
-    if (heard) this.on('error', ignore)
-    callback(heard ? error : null)
+    if (listeners.length > 0) this.on('error', ignore)
+    callback(listeners.length > 0 ? error : null)
   })
 }
 
@@ -61,7 +65,12 @@ function tellLate (this: IncomingMessage): IncomingMessage {
   const { errored } = this
   if (errored !== null) {
     process.nextTick(() => {
-      if (this.listenerCount('error') > 0) this.emit('error', errored)
+      const heard = told.get(this)
+      for (const listener of this.rawListeners('error')) {
+        if (heard?.has(listener) !== false || listener === ignore) continue
+        heard.add(listener)
+        listener.call(this, errored)
+      }
     })
   }
   return resume.call(this) as IncomingMessage
@@ -86,14 +95,20 @@ export function failIncoming (raw: GuardedRequest, error: Error): void {
   destroy.call(raw, error)
 }
 
-/** Whether somebody takes bytes from it, or has taken the first. */
+/** Whether somebody takes bytes from it, or has taken the first. Who has seen enough (`break`) destroys it. */
 export function isBeingRead (raw: IncomingMessage): boolean {
-  return raw.readableFlowing === true || raw.listenerCount('data') > 0 || raw.listenerCount('readable') > 0
+  return !raw.destroyed && (raw.readableFlowing === true || raw.listenerCount('data') > 0 || raw.listenerCount('readable') > 0)
+}
+
+/** A request of an HTTP/2 session: Node emits both classes in one event. Its version may be in any client's request line. */
+export function http2Request (raw: IncomingMessage): Http2ServerRequest | undefined {
+  return raw.httpVersionMajor === 2 && 'stream' in raw ? raw as unknown as Http2ServerRequest : undefined
 }
 
 /** Whether a request says that a body follows (RFC 9112 §6.3). */
 export function hasBody (raw: IncomingMessage): boolean {
-  if (raw.httpVersionMajor === 2) return !(raw as unknown as Http2ServerRequest).stream.endAfterHeaders
+  const request = http2Request(raw)
+  if (request !== undefined) return !request.stream.endAfterHeaders
   const length = raw.headers['content-length']
   return length === undefined ? raw.headers['transfer-encoding'] !== undefined : Number(length) > 0
 }

@@ -1,8 +1,9 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Connection, ConnectionRead } from './connection.js'
+import type { Connection } from './connection.js'
+import type { ConnectionRead } from './connection-read.js'
 import type { Guard } from './guard.js'
-import { forget, pendingResponse } from './node-http.js'
+import { forget, isFinished, pendingResponse } from './node-http.js'
 import type { LingerOptions } from './options.js'
 
 /** A timer comes so many milliseconds late without being late. */
@@ -43,10 +44,13 @@ export class Linger implements ConnectionRead {
   readonly #bounds: LingerBounds
   /** Whether the answer was the connection's last. */
   last = false
+  readonly #owes: boolean
   #tooLate = false
 
-  constructor ({ guard, socket }: Connection, bounds: LingerOptions) {
+  /** @param owes whether there are requests that will get no answer */
+  constructor ({ guard, socket }: Connection, bounds: LingerOptions, owes = false) {
     this.#socket = socket
+    this.#owes = owes
     this.#bounds = new LingerBounds(guard, bounds, socket.bytesRead)
     socket.resume()
   }
@@ -67,12 +71,74 @@ export class Linger implements ConnectionRead {
     if (this.#tooLate) this.#socket.destroy()
     this.#tooLate = true
     // A single read brings thousands of them, also after the end.
-    if (pendingResponse(this.#socket) === response) forget(response)
+    if (!this.#owes && pendingResponse(this.#socket) === response) forget(response)
   }
 
   look (): number {
     if (this.#bounds.reachedByNextLook(this.#socket.bytesRead)) this.#socket.destroy()
     return Infinity
+  }
+
+  judge (): void {}
+}
+
+/**
+ * A request is over while its answer, or one before it, is still on its way. That is not cut off: lingering begins when it
+ * is out. Until then no more is read than has come.
+ */
+export class AnswerOnItsWay implements ConnectionRead {
+  readonly phase = 'lingering'
+  readonly #connection: Connection
+  readonly #response: ServerResponse | undefined
+  #bounds: LingerOptions | false
+  #owes = false
+
+  /**
+   * @param response where it is known; otherwise it is the last that the connection owes
+   * @param last whether nothing that comes after it is a request
+   */
+  constructor (connection: Connection, response: ServerResponse | undefined, bounds: LingerOptions | false, readonly last: boolean) {
+    this.#connection = connection
+    this.#response = response
+    this.#bounds = bounds
+  }
+
+  tooLate (): void {
+    this.#owes = true
+  }
+
+  /** The client has ended its side: there is nothing to linger for. */
+  clientEnded (): void {
+    this.#bounds = false
+  }
+
+  /** It is out, or will never be. */
+  abandon (): void {
+    const connection = this.#connection
+    if (this.#bounds === false) {
+      connection.read = undefined
+      connection.socket.destroySoon()
+      return
+    }
+    const owes = this.#owes || this.#response === undefined || !isFinished(this.#response)
+    const lingering = new Linger(connection, this.#bounds, owes)
+    connection.read = lingering
+    if (this.last) lingering.halfClose()
+  }
+
+  look (): number {
+    if (this.#isOut || this.#isLeft) this.abandon()
+    return Infinity
+  }
+
+  get #isOut (): boolean {
+    return this.#response === undefined ? pendingResponse(this.#connection.socket) === undefined : isFinished(this.#response)
+  }
+
+  /** Who does not take an answer does not keep the application from closing. */
+  get #isLeft (): boolean {
+    const { guard, socket } = this.#connection
+    return guard.closing && this.#response?.writableEnded === true && pendingResponse(socket) === this.#response
   }
 
   judge (): void {}

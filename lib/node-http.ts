@@ -39,7 +39,10 @@ export function pendingResponse (socket: Socket): ServerResponse | undefined {
   return (socket as HttpSocket)._httpMessage ?? undefined
 }
 
-/** Node keeps a request until its response is finished (`resOnFinish`): takes leave of one that gets none. */
+/**
+ * Node keeps a request until its response is finished (`resOnFinish`): takes leave of one that gets none. It must be the
+ * first of those that its connection still owes an answer: Node asserts so, and an assertion ends the process.
+ */
 export function forget (response: ServerResponse): void {
   response.emit('finish')
 }

@@ -35,6 +35,9 @@ const refusals: Readonly<Record<string, (request: FastifyRequest) => Violation>>
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: () => ({ code: 'FST_READ_LENGTH_MISMATCH' })
 }
 
+/** What Fastify prints where there is no route. */
+const NO_ROUTES = '(empty tree)'
+
 /** Published when a server is about to listen: before it takes a connection, and while its settings are still taken up. */
 const LISTENING = 'tracing:net.server.listen:asyncStart'
 
@@ -77,12 +80,15 @@ export async function readGuard (app: FastifyInstance, options: ReadGuardOptions
     closing: false
   }
   const since = new Date().toISOString()
-  let routesDiffer = false
+  let routesDiffer = app.printRoutes() !== NO_ROUTES
 
   function policyOf (request: FastifyRequest): RoutePolicy | false {
     if (!routesDiffer) return policy
-    const config = request.routeOptions.config as RouteConfig | undefined // of a 404 handler there may be none
-    return config?.[kPolicy] ?? policy
+    const { method, config, url } = request.routeOptions as { method: unknown, config?: RouteConfig, url?: string } // of a 404 handler there may be none
+    if (config?.readGuard === undefined) return policy
+    // Of a route that was added before, while nobody waited for this plugin, it is read when it is first called.
+    config[kPolicy] ??= resolveRoute(config.readGuard, policy, `${String(method)} ${url}`)
+    return config[kPolicy]
   }
 
   function onRequest (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import getRawBody from 'raw-body'
 import type { BodyRead } from './body-read.js'
 import { BodyConsumedError, readError, readFacts, type ReadErrorCode } from './errors.js'
-import { bytes } from './option-rules.js'
+import { bytes, givenIn, refuseUnknown } from './option-rules.js'
 
 export interface RawBodyOptions {
   /** Encoding to decode the body with, as `iconv-lite` names it; `true` is UTF-8. Without it the result is a `Buffer`. */
@@ -24,9 +24,10 @@ function isConsumed (raw: IncomingMessage): boolean {
 /**
  * The whole body of a request that no parser has consumed, as sent.
  *
- * @throws the read's own `ReadError`; FST_READ_BODY_CONSUMED if something else has read the body; FST_READ_OPTIONS_INVALID on a wrong limit
+ * @throws the read's own `ReadError`; FST_READ_BODY_CONSUMED if something else has read the body; FST_READ_OPTIONS_INVALID on a wrong option
  */
 export async function readRawBody (raw: IncomingMessage, read: BodyRead | undefined, options: RawBodyOptions = {}): Promise<Buffer | string> {
+  refuseUnknown(givenIn(options, 'readRawBody(): options', 'must be a plain object'), ['encoding', 'limit'], 'readRawBody(): ')
   const { encoding = null, limit = 0 } = options
   bytes(limit, 'readRawBody(): limit', undefined)
   if (read?.error !== undefined) throw read.error

@@ -22,7 +22,19 @@ export function refuseRequest (connection: Connection, request: IncomingMessage,
     record(false)
     return true
   }
-  response.once('close', () => record(response.writableFinished))
+  let settled = false
+  const settle = (): void => {
+    // One 'close' may bring the other with it.
+    if (settled) return
+    settled = true
+    response.off('close', settle)
+    connection.socket.off('close', settle)
+    record(response.writableFinished)
+  }
+  response.on('close', settle)
+  // Of a response that waits behind another one, Node 20 and 22 say nothing when the client has gone.
+  connection.socket.on('close', settle)
+  connection.refused(request, response)
   const body = errorBody(error)
   response.writeHead(error.statusCode ?? 400, {
     'Content-Type': 'application/json; charset=utf-8',

@@ -9,6 +9,7 @@ import { dispatch, dispatchExpecting } from './dispatch.js'
 import { watchExpectations } from './expectation.js'
 import type { Guard } from './guard.js'
 import { SessionRead } from './http2-session.js'
+import { hasBody } from './incoming.js'
 import { keepOneMoreHeader, rawSocketOf, setBackstop, speaksHttp1 } from './node-http.js'
 
 export type RequestListener = (request: IncomingMessage, response: ServerResponse) => void
@@ -60,7 +61,13 @@ function watchRequests (guard: Guard, server: Server): RequestListener[] {
   watchExpectations(server, (request, response) => {
     if (dispatchExpecting(guard, request, response)) handle(request, response)
   }, (request, response) => dispatch(guard, request, response))
-  server.on('dropRequest', (_request, socket) => connectionOf(socket as Socket)?.idle())
+  server.on('dropRequest', (request: IncomingMessage, socket) => {
+    const connection = connectionOf(socket as Socket)
+    if (connection?.isOver !== false) return
+    // Node answers it, and closes.
+    if (hasBody(request)) connection.refused(request)
+    else connection.idle()
+  })
   return handlers
 }
 

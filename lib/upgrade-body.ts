@@ -54,10 +54,10 @@ class UpgradeSource implements BodySource {
   }
 
   /** No server closes after this answer. */
-  abandoned (linger: LingerOptions | false): void {
+  abandoned (linger: LingerOptions | false, answer?: ServerResponse): void {
     // Over TLS Node's stand-in for the socket fails to end it a second time, which nobody may be there to hear.
     this.#stream.on('error', () => {})
-    this.#connection.abandoned(linger)
+    this.#connection.abandoned(linger, answer)
     this.#connection.socket.destroySoon()
   }
 

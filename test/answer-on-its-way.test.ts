@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { guardedApp, noise, until, type GuardedApp, type GuardedAppOptions } from './support/guarded-app.js'
-import { chunk, head, RawClient } from './support/raw-client.js'
+import { chunk, delay, head, RawClient } from './support/raw-client.js'
 import { transport } from './support/transport.js'
 
 t.jobs = 5
@@ -25,8 +25,8 @@ const endings: readonly Ending[] = [
 
 function start (guard: GuardedAppOptions['guard'] = {}): Promise<GuardedApp> {
   return guardedApp({
-    // Plenty of time for all of the answer, whatever else the machine does.
-    guard: { bodyLimit: LIMIT, resolution: 50, linger: { timeout: 5_000 }, ...guard },
+    // The answer may take longer than that: lingering begins behind it.
+    guard: { bodyLimit: LIMIT, resolution: 50, linger: { timeout: 200 }, ...guard },
     routes: (app: FastifyInstance) => {
       app.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
       app.post('/unread', (_request, reply) => { reply.send(ANSWER) })
@@ -36,7 +36,7 @@ function start (guard: GuardedAppOptions['guard'] = {}): Promise<GuardedApp> {
   })
 }
 
-/** A client that takes no more of its answer than the beginning. */
+/** A client that takes no more of its answer than the beginning, for longer than lingering takes. */
 async function answering ({ port }: GuardedApp, url: string, body: string): Promise<RawClient> {
   const client = new RawClient(port)
   await client.write(head('POST', url, { 'Content-Type': 'text/x-any', 'Transfer-Encoding': 'chunked' }) + chunk(body))
@@ -46,6 +46,7 @@ async function answering ({ port }: GuardedApp, url: string, body: string): Prom
 }
 
 async function mustGetAll (t: Test, client: RawClient, statusCode: number): Promise<void> {
+  await delay(600)
   client.socket.resume()
   const { text } = await client.closed
   t.match(text.slice(0, 100), `HTTP/1.1 ${statusCode} `)
@@ -60,7 +61,7 @@ for (const { name, end, guard } of endings) {
     t.teardown(() => guarded.app.close())
     const client = await answering(guarded, '/unread', 'x')
     await end(client)
-    await until(() => guarded.app.readGuard.stats().lingered === 1, 'what is left lingers')
+    await until(() => guarded.app.readGuard.stats().reading.lingering === 1, 'the read is over')
     await mustGetAll(t, client, 200)
     t.strictSame(guarded.records, [])
     t.strictSame(noise(guarded.log), [])
@@ -72,7 +73,7 @@ t.test('a bad chunk does not cut the answer to a body that was refused', async (
   t.teardown(() => guarded.app.close())
   const client = await answering(guarded, '/read', 'x'.repeat(LIMIT + 1))
   await client.write('zz\r\n')
-  await until(() => guarded.app.readGuard.stats().lingered === 1, 'what is left lingers')
+  await until(() => guarded.app.readGuard.stats().reading.lingering === 1, 'the read is over')
   await mustGetAll(t, client, 413)
   t.match(guarded.records, [{ code: 'FST_READ_BODY_TOO_LARGE', answered: true }])
   t.equal(guarded.records.length, 1)

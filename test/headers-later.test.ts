@@ -147,6 +147,34 @@ t.test('a stray CRLF after a body leaves a kept-alive connection to keepAliveTim
   }
 })
 
+t.test('stray CRLFs in pieces, one after the other, are a head that stalls', async (t) => {
+  const guarded = await headApp(t)
+  const client = await keptAlive(guarded)
+  const trickle = client.trickle(Array.from({ length: 40 }, (_, i) => i % 2 === 0 ? '\r' : '\n'), HEADERS_TIMEOUT / 2)
+  mustBeRefused(t, await restOf(client), 408, 'Request Timeout', 'FST_READ_HEADERS_TIMEOUT')
+  const { phase, received } = await onlyRecord(t, guarded, 'warn')
+  t.equal(phase, 'headers')
+  t.ok(received > 2, `${received} bytes`)
+  await trickle
+})
+
+t.test('a stray CRLF in pieces does not cut off an answer that is still owed', async (t) => {
+  const guarded = await headApp(t, {}, {
+    routes: (app) => {
+      app.get('/slow', async () => {
+        await delay(2_000)
+        return 'slow'
+      })
+    }
+  })
+  keepAliveFor(guarded, 100)
+  const client = new RawClient(guarded.port)
+  await client.write(head('GET', '/slow'))
+  await client.trickle(['\r', '\n'], 60)
+  t.equal(onlyAnswer(await client.closed).body, 'slow')
+  t.strictSame(guarded.records, [])
+})
+
 t.test('a request after a stray CRLF is served', async (t) => {
   t.jobs = strays.length
   for (const [name, request, after] of strays) {

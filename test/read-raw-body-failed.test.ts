@@ -90,3 +90,15 @@ t.test('an error that the handler answers in its own way is recorded all the sam
   t.match(onlyAnswer(await client.closed), { statusCode: 200, headers: { connection: 'close' }, json: { instead: 'FST_READ_BODY_IDLE_TIMEOUT' } })
   t.match(await onlyRecord(t, guarded, 'warn'), { code: 'FST_READ_BODY_IDLE_TIMEOUT' })
 })
+
+for (const [name, options] of Object.entries({ 'an unknown option': { limti: 3 }, null: null, 'a wrong limit': { limit: -1 } })) {
+  t.test(`${name} is refused, and the body can still be read`, async (t) => {
+    const guarded = await rawApp(t, async (request) => {
+      await t.rejects(request.readRawBody(options as object), { code: 'FST_READ_OPTIONS_INVALID', message: /^readRawBody\(\): / })
+      return request.readRawBody()
+    })
+    const client = new RawClient(guarded.port)
+    await client.write(post({ 'Content-Length': 3 }) + 'abc')
+    t.equal(onlyAnswer(await client.closed).body, 'abc')
+  })
+}

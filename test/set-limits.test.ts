@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { RequestReadGuard } from '../lib/index.js'
-import { until } from './support/guarded-app.js'
+import { guardedApp, until } from './support/guarded-app.js'
 import { mustBeRefused, onlyRecord } from './support/head-app.js'
 import { post } from './support/raw-body-app.js'
 import { chunk, delay, onlyAnswer, RawClient } from './support/raw-client.js'
@@ -84,6 +84,34 @@ t.test('setLimits() with a bodyLimit holds for what comes', async (t) => {
   await client.write(chunk('x'))
   mustBeRefused(t, await client.closed, 413, 'Payload Too Large', 'FST_READ_BODY_TOO_LARGE')
   t.match(await onlyRecord(t, guarded, 'warn'), { limit: 10, received: 11 })
+})
+
+t.test('setLimits() with requireContentLength refuses a body that has none', async (t) => {
+  const guarded = await streamApp(t, {})
+  const client = new RawClient(guarded.port)
+  await client.write(chunked + chunk('x'))
+  const { readGuard } = await guarded.begun
+  readGuard.setLimits({ requireContentLength: true })
+  mustBeRefused(t, await client.closed, 411, 'Length Required', 'FST_READ_LENGTH_REQUIRED')
+  await onlyRecord(t, guarded, 'warn')
+})
+
+t.test('setLimits() guards a read of a route that is not guarded', async (t) => {
+  const guarded = await guardedApp({
+    guard: { resolution: RESOLUTION },
+    routes: (app) => {
+      app.addContentTypeParser('*', (_request, _payload, done) => done(null))
+      app.post('/', { config: { readGuard: false } }, async (request) => {
+        request.readGuard.setLimits({ bodyIdleTimeout: LIMIT })
+        return request.readRawBody()
+      })
+    }
+  })
+  t.teardown(() => guarded.app.close())
+  const client = new RawClient(guarded.port)
+  await client.write(chunked + chunk('x'))
+  mustBeRefused(t, await client.closed, 408, 'Request Timeout', 'FST_READ_BODY_IDLE_TIMEOUT')
+  await onlyRecord(t, guarded, 'warn')
 })
 
 t.test('what is not named in setLimits() stays, and other requests keep their limits', async (t) => {
