@@ -54,7 +54,7 @@ t.test('without a declared length nobody knows what was still to come', async t 
   t.match((await run(['report'], { stdin: lines.join('\n') })).stdout.replaceAll(/\s+/g, ' '), 'Nothing says how much was still to come')
 })
 
-t.test('a minimum rate that would have been enough, against the longest read it lets through', async t => {
+t.test('what reads averaged, against the longest read that a limit as low lets through', async t => {
   const next = random(5)
   const rates = times(500, () => 1 + next() * 239)
   const lines = rates.map(rate => abortLine({ received: Math.round(rate * 30), expected: 1_000_000, elapsed: 30_000, rate: Math.round(rate * 100) / 100 }))
@@ -66,6 +66,34 @@ t.test('a minimum rate that would have been enough, against the longest read it 
     const slowest = 1_000_000 / Math.min(...through) * 1000
     t.ok(longestMs !== null && Math.abs(longestMs / slowest - 1) < 0.15, `${longestMs} ms for ${slowest} ms`)
   }
+})
+
+t.test('a client that sends fast first and then trickles is left out of what the averages say, and counted', async t => {
+  const burst = times(7, index => abortLine({ received: 65_536, expected: 1e7, elapsed: 31_000, rate: 2114 + index, idle: 900 }))
+  const atLimit = abortLine({ rate: 240, expected: undefined })
+  const [only] = (await adviceOf([...burst, atLimit]))[0]?.limits ?? []
+  t.match(only, { count: 8, moving: 8, burst: 8, declared: 0 })
+  t.same(only?.enough, [], 'nothing is left that tells')
+  const text = async (lines: readonly string[]) => (await run(['report'], { stdin: lines.join('\n') })).stdout.replaceAll(/\s+/g, ' ')
+  t.match(await text(burst), 'cut 7 reads; all of them were still moving. These sent fast first: their average, not below the limit, tells nothing. That is too few')
+
+  const slow = times(10, () => abortLine({ rate: 239, expected: undefined }))
+  const [mixed] = (await adviceOf([...burst, ...slow]))[0]?.limits ?? []
+  t.match(mixed, { count: 17, moving: 17, burst: 7 })
+  t.ok(mixed?.enough.every(({ limit }) => limit <= 239 && limit >= 230), 'as if the bursts were not there')
+  t.match(await text([...burst, ...slow]), '7 of these sent fast first: their average, not below the limit, tells nothing. Of the others, 50% averaged at least 23')
+})
+
+t.test('how long a read would have held a connection is said of those that declared a length, if they are enough', async t => {
+  const undeclared = times(95, index => abortLine({ received: 1000 + index, expected: undefined, rate: 33 }))
+  const declared = (count: number) => times(count, () => abortLine({ received: 1200, expected: 2000, rate: 40 }))
+  const longest = async (lines: readonly string[]) => (await adviceOf(lines))[0]?.limits[0]?.enough.map(({ longestMs }) => longestMs)
+  t.same(await longest([...undeclared, ...declared(4)]), [null, null, null])
+  t.same(await longest([...undeclared, ...declared(5)]), [50_000, 50_000, 50_000])
+  t.same(await longest([...declared(4), ...times(6, () => abortLine({ received: 600, expected: 1200, rate: 20 }))]), [60_000, 60_000, 60_000])
+  t.same(await longest([...undeclared.slice(0, 20), ...times(18, () => abortLine({ expected: undefined, rate: 100 })), ...declared(4), abortLine({ received: 300, expected: 3000, rate: 10 })]), [null, null, 300_000])
+  const { stdout } = await run(['report'], { stdin: [...undeclared, ...declared(5)].join('\n') })
+  t.match(stdout.replaceAll(/\s+/g, ' '), 'At that pace the longest of the 5 that declared a length would have held a connection for 50 s (of the 50%), 50 s (of the 90%) and 50 s (of the 99%), unless another limit ended it.')
 })
 
 t.test('how long a silence would have lasted is not known', async t => {

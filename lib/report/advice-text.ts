@@ -37,12 +37,12 @@ const texts: Readonly<Record<LimitKind, (what: string, limit: LimitAdvice) => st
     return `${what}${movement(limit)}. At the pace that the ${countText(limit.declared)} of these with a declared length had, a ${option} of ${exactDuration(half.limit)} would have been enough for 50% of them, ${exactDuration(most.limit)} for 90% and ${exactDuration(nearly.limit)} for 99%. That is also how long the slowest of them would have held a connection.`
   },
 
-  rate: (what, { option, enough, ...limit }) => {
+  rate: (what, { enough, ...limit }) => {
+    const first = `${what}${movement(limit)}.${burst(limit)}`
     const [half, most, nearly] = enough
-    if (half === undefined || most === undefined || nearly === undefined) return `${what}${movement(limit)}. ${tooFew}`
-    const first = `${what}${movement(limit)}. A ${option} of ${rateText(half.limit)} would not have cut 50% of these, ${rateText(most.limit)} 90% and ${rateText(nearly.limit)} 99%.`
-    if (half.longestMs === null || most.longestMs === null || nearly.longestMs === null) return first
-    return `${first} At the pace they had, the longest of them would have held a connection for ${durationText(half.longestMs)}, ${durationText(most.longestMs)} and ${durationText(nearly.longestMs)}, unless another limit ended it.`
+    if (half === undefined || most === undefined || nearly === undefined) return `${first} ${tooFew}`
+    const whose = limit.burst === 0 ? 'those still moving' : 'the others'
+    return `${first} Of ${whose}, 50% averaged at least ${rateText(half.limit)}, 90% ${rateText(most.limit)} and 99% ${rateText(nearly.limit)}; a read whose pace is uneven needs a lower limit than its average.${held(limit.declared, enough)}`
   },
 
   size: (what, { option, enough, ...limit }) => {
@@ -57,6 +57,23 @@ const tooFew = 'That is too few to tell which limit would have been enough.'
 function tooLittle ({ moving, declared }: Pick<LimitAdvice, 'moving' | 'declared'>): string {
   if (moving > 0 && declared === 0) return 'Nothing says how much was still to come, so the log cannot tell which limit would have been enough.'
   return tooFew
+}
+
+function burst ({ moving, burst }: Pick<LimitAdvice, 'moving' | 'burst'>): string {
+  if (burst === 0) return ''
+  const who = burst === moving ? 'These' : `${countText(burst)} of these`
+  return ` ${who} sent fast first: their average, not below the limit, tells nothing.`
+}
+
+/** Only of reads that declared a length is it known how much was still to come. */
+function held (declared: number, enough: LimitAdvice['enough']): string {
+  const known = enough.flatMap(({ share, longestMs }) => longestMs === null ? [] : [`${durationText(longestMs)} (of the ${share * 100}%)`])
+  if (known.length === 0) return ''
+  return ` At that pace the longest of the ${countText(declared)} that declared a length would have held a connection for ${listText(known)}, unless another limit ended it.`
+}
+
+function listText (parts: readonly string[]): string {
+  return parts.length < 2 ? parts.join() : `${parts.slice(0, -1).join(', ')} and ${parts.at(-1)}`
 }
 
 function movement ({ count, silent, moving }: Pick<LimitAdvice, 'count' | 'silent' | 'moving'>): string {

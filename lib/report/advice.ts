@@ -39,6 +39,7 @@ function limitAdvice (reason: ReportedReason, tally: LimitTally): LimitAdvice {
     limit: tally.highest < 0 ? null : { min: tally.lowest, max: tally.highest },
     silent: tally.silent,
     moving: tally.moving,
+    burst: tally.burst,
     declared: tally.declared,
     enough: enoughBy[kind](tally)
   }
@@ -67,7 +68,7 @@ function enoughRate (tally: LimitTally): Enough {
   return shares.map(share => {
     const rate = tally.rates.atLeast(share) ?? 0
     const longest = tally.longestFrom(rate)
-    return { share, limit: roundDown(rate), longestMs: longest === undefined ? null : Math.ceil(longest) }
+    return { share, limit: roundDown(rate), longestMs: longest.count < fewest ? null : Math.ceil(longest.ms) }
   })
 }
 

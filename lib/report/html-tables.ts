@@ -40,22 +40,23 @@ export function timelineTable ({ timeline: { buckets }, reasons }: Section, path
   return htmlTable(['From (UTC)', ...used], rows)
 }
 
-/** What would have been enough, for every limit that the records tell it of. */
+/** What would have been enough, or what the reads averaged, for every limit that the records tell it of. */
 export function limitTable ({ limits }: RouteAdvice, path: string): Html {
   const rows = limits.flatMap((limit, index) => limit.enough.map((enough, at): Cell[] => {
     const place = `${path}.limits.${index}.enough.${at}`
     return [
       limit.option,
       { text: `${enough.share * 100}%`, path: `${place}.share`, value: enough.share },
-      { text: limitValue(limit.kind, enough.limit), path: `${place}.limit`, value: enough.limit },
+      { text: enoughText(limit.kind, enough.limit), path: `${place}.limit`, value: enough.limit },
       enough.longestMs === null ? undefined : { text: durationText(enough.longestMs), path: `${place}.longestMs`, value: enough.longestMs }
     ]
   }))
-  return rows.length === 0 ? html`` : htmlTable(['Option', 'Enough for', 'Limit', 'Longest read held'], rows)
+  return rows.length === 0 ? html`` : htmlTable(['Option', 'Share', 'Enough, or averaged', 'Longest read held'], rows)
 }
 
-function limitValue (kind: LimitAdvice['kind'], limit: number): string {
-  return { time: durationText, silence: durationText, rate: rateText, size: bytesText }[kind](limit)
+function enoughText (kind: LimitAdvice['kind'], limit: number): string {
+  if (kind === 'rate') return `≥ ${rateText(limit)}`
+  return kind === 'size' ? bytesText(limit) : durationText(limit)
 }
 
 function nameHeads ({ route, reason, client, hour }: GroupRow): string[] {

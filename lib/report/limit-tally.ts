@@ -7,7 +7,9 @@ export class LimitTally {
   count = 0
   silent = 0
   moving = 0
-  /** Of the moving ones (for a size, of all), those that declared a length. */
+  /** Moving reads that a minimum rate cut although their average is not below it. */
+  burst = 0
+  /** Of the reads that tell something (moving ones without a burst; for a size, all), those that declared a length. */
   declared = 0
   lowest = Infinity
   highest = -Infinity
@@ -16,8 +18,8 @@ export class LimitTally {
   readonly rates = new QuantileSketch()
   readonly sizes = new QuantileSketch()
   readonly #kind: LimitKind
-  /** By bin of `rates`: the longest `needed`. */
-  readonly #longest = new Map<number, number>()
+  /** By bin of `rates`: how many `needed`, and the longest of them. */
+  readonly #longest = new Map<number, { readonly count: number, readonly ms: number }>()
 
   constructor (kind: LimitKind) {
     this.#kind = kind
@@ -33,30 +35,36 @@ export class LimitTally {
     }
     const moves = isMoving(abort)
     if (moves) this.moving++
+    // What came at once is in the average, but of the bucket only `gracePeriod` is kept: it says nothing about a better rate.
+    const burst = moves && this.#kind === 'rate' && limit !== undefined && rate >= limit
+    if (burst) this.burst++
     if (this.#kind === 'size') this.#addSize(expected)
-    else if (moves) this.#addMoving(rate, expected === undefined || expected < received ? undefined : elapsed * expected / received)
+    else if (moves && !burst) this.#addMoving(rate, expected === undefined || expected < received ? undefined : elapsed * expected / received)
   }
 
   merge (other: LimitTally): void {
     this.count += other.count
     this.silent += other.silent
     this.moving += other.moving
+    this.burst += other.burst
     this.declared += other.declared
     this.lowest = Math.min(this.lowest, other.lowest)
     this.highest = Math.max(this.highest, other.highest)
     this.needed.merge(other.needed)
     this.rates.merge(other.rates)
     this.sizes.merge(other.sizes)
-    for (const [bin, longest] of other.#longest) this.#keepLongest(bin, longest)
+    for (const [bin, { count, ms }] of other.#longest) this.#keepLongest(bin, count, ms)
   }
 
-  /** The longest that one of the moving reads at this rate or a higher one would have taken. */
-  longestFrom (rate: number): number | undefined {
-    let longest: number | undefined
-    for (const [bin, needed] of this.#longest) {
-      if (bin >= binOf(rate)) longest = Math.max(longest ?? 0, needed)
+  /** Of the moving reads at this rate or a higher one that declared a length: how many, and the longest that one would have taken. */
+  longestFrom (rate: number): { count: number, ms: number } {
+    const found = { count: 0, ms: 0 }
+    for (const [bin, { count, ms }] of this.#longest) {
+      if (bin < binOf(rate)) continue
+      found.count += count
+      found.ms = Math.max(found.ms, ms)
     }
-    return longest
+    return found
   }
 
   #addSize (expected: number | undefined): void {
@@ -70,11 +78,12 @@ export class LimitTally {
     if (needed === undefined) return
     this.declared++
     this.needed.add(needed)
-    this.#keepLongest(binOf(rate), needed)
+    this.#keepLongest(binOf(rate), 1, needed)
   }
 
-  #keepLongest (bin: number, needed: number): void {
-    this.#longest.set(bin, Math.max(this.#longest.get(bin) ?? 0, needed))
+  #keepLongest (bin: number, more: number, needed: number): void {
+    const { count, ms } = this.#longest.get(bin) ?? { count: 0, ms: 0 }
+    this.#longest.set(bin, { count: count + more, ms: Math.max(ms, needed) })
   }
 }
 

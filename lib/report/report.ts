@@ -140,8 +140,17 @@ export interface LimitAdvice {
   readonly silent: number
   /** Reads whose last byte came in the last quarter of their time. */
   readonly moving: number
-  /** Of the reads that count (moving ones; for a size, all), those that declared a length. */
+  /**
+   * Moving reads that a minimum rate cut although their average is not below it: they sent fast first, and their average
+   * tells nothing.
+   */
+  readonly burst: number
+  /** Of the reads that tell something (moving ones without a burst; for a size, all), those that declared a length. */
   readonly declared: number
-  /** Which limit would not have cut this share of them. Empty where too few records, or records of this kind, can tell. */
+  /**
+   * Which limit would have been enough for this share of them; of a rate, what they averaged at least, and a read whose
+   * pace is uneven needs a lower one. `longestMs`: how long the longest of them that declared a length would have held a
+   * connection. Empty, or `null`, where too few records, or records of this kind, can tell.
+   */
   readonly enough: { readonly share: number, readonly limit: number, readonly longestMs: number | null }[]
 }
