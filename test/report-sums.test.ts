@@ -6,7 +6,8 @@ import { Busiest } from '../lib/report/busiest.js'
 import { QuantileSketch } from '../lib/report/quantile-sketch.js'
 import { roundDown, roundUp } from '../lib/report/rounding.js'
 import { TimeBuckets } from '../lib/report/time-buckets.js'
-import { abortLine, jsonOf, noon, random } from './report-log.js'
+import { TimeGroups } from '../lib/report/time-groups.js'
+import { abortLine, jsonOf, noon, random, run } from './report-log.js'
 
 const values = fc.array(fc.oneof(fc.nat(1e6), fc.double({ min: 0, max: 1e12, noNaN: true }), fc.constant(0)), { minLength: 1, maxLength: 300 })
 const shares = fc.constantFrom(0, 0.01, 0.1, 0.5, 0.9, 0.95, 0.99, 1)
@@ -100,6 +101,66 @@ t.test('many clients are counted in bounded memory, and uncertain counts say so'
   const [first, second] = (await jsonOf([...lines, ...lines])).failed.clients
   t.match(first, { client: '203.0.113.7', count: 4000, atMost: 4000, blame: { client_slow: 4000 } })
   t.ok(second !== undefined && second.count <= 2 && second.atMost >= 2)
+})
+
+t.test('of too many groups the sums are exact, the counts are within their bounds, and uncertain ones say so', async t => {
+  const next = random(4)
+  const truth = new Map<string, number>()
+  const lines = Array.from({ length: 12_000 }, (_, index) => {
+    const client = index % 100 === 7 ? '10.8.8.8' : index > 8000 && index % 50 === 9 ? '10.9.9.9' : `172.16.${Math.floor(next() * 20)}.${Math.floor(next() * 250)}`
+    truth.set(client, (truth.get(client) ?? 0) + 1)
+    return abortLine({ remoteAddress: client })
+  })
+  const { groups, otherGroups } = (await jsonOf(lines, '--group-by', 'client')).failed
+  t.equal(groups.reduce((sum, { count }) => sum + count, otherGroups?.count ?? 0), 12_000)
+  t.same(groups.filter(({ client = '', count, atMost }) => count > (truth.get(client) ?? 0) || atMost < (truth.get(client) ?? 0)), [])
+  t.ok(groups.some(({ client = '', count }) => count < (truth.get(client) ?? 0)), 'some counts are too low')
+  t.match(groups[0], { client: '10.8.8.8', count: 120, atMost: 120 })
+  const { stdout } = await run(['report', '--group-by', 'client'], { stdin: lines.join('\n') })
+  t.match(stdout, /^10\.8\.8\.8 +120 /m)
+  t.match(stdout, /^10\.9\.9\.9 +≥ \d\d /m)
+  t.match(stdout.replaceAll(/\s+/g, ' '), /all others .* and [\d,]+ rows with fewer reads, which --json has ≥: there may be more\./)
+})
+
+t.test('of many routes the counts are within their bounds, in the chart and in the advice as well', async t => {
+  const lines = Array.from({ length: 3000 }, (_, index) => abortLine({ route: `/r${index % 1500}` }))
+  lines.push(...Array.from({ length: 6 }, () => abortLine({ route: '/r0' })))
+  const { routes, advice } = (await jsonOf(lines)).failed
+  t.match(routes[0], { route: '/r0', count: 6, atMost: 8 })
+  t.match(advice, [{ route: '/r0', count: 6, atMost: 8 }])
+  const { stdout } = await run(['report'], { stdin: lines.join('\n') })
+  t.match(stdout, 'A limit cut at least 6 reads that failed here.')
+})
+
+t.test('hours are all exact, and of more than 5 000 they become days that are', async t => {
+  const hourly = (hours: number) => Array.from({ length: hours }, (_, hour) => abortLine({ time: new Date(noon + hour * 3_600_000).toISOString(), received: hour }))
+  const all = (await jsonOf(hourly(5000), '--group-by', 'hour')).failed
+  t.equal(all.groupSpan, 'hour')
+  t.equal(all.groups.length, 5000)
+  t.ok(all.groups.every(({ count, atMost }) => count === 1 && atMost === 1))
+  t.equal(all.otherGroups, null)
+
+  const longer = hourly(5001)
+  const { groups, groupSpan } = (await jsonOf([...longer, abortLine({ time: 'none' }).replace(`"time":${noon}`, '"a":1')], '--group-by', 'hour')).failed
+  t.equal(groupSpan, 'day')
+  t.match(groups[0], { hour: '(no time)', count: 1 })
+  t.match(groups[1], { hour: '2025-03-01T00:00:00.000Z', count: 12, received: 66 })
+  t.match(groups[2], { hour: '2025-03-02T00:00:00.000Z', count: 24, atMost: 24 })
+  t.equal(groups.reduce((sum, { count }) => sum + count, 0), 5002)
+  const { stdout } = await run(['report', '--group-by', 'hour'], { stdin: longer.join('\n') })
+  t.match(stdout.replaceAll(/\s+/g, ' '), 'Each row is a day: more than 5,000 hours have reads.')
+})
+
+t.test('groups by time coarsen up to what a Date can hold, and lose nothing', t => {
+  const groups = new TimeGroups()
+  for (let year = 0; year < 12_000; year++) {
+    const time = new Date(Date.UTC(1970 + year, year % 12, 1 + year % 28, year % 24)).toISOString()
+    groups.of(time).add({ reason: 'malformed', blame: 'client_invalid', route: '/', client: '', received: 1, expected: undefined, limit: undefined, elapsed: 0, idle: 0, rate: 0, observed: false, time: undefined })
+  }
+  t.equal(groups.span, 'millennium')
+  t.equal(groups.ranked().reduce((sum, { tally }) => sum + tally.count, 0), 12_000)
+  t.same(groups.ranked().slice(0, 2).map(({ key, tally }) => [key, tally.count]), [['1000-01-01T00:00:00.000Z', 30], ['2000-01-01T00:00:00.000Z', 1000]])
+  t.end()
 })
 
 t.test('buckets over time lose nothing, have no gap and are not many, whatever the span and the order', t => {

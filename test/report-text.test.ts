@@ -60,5 +60,5 @@ t.test('the number of rows is bounded, and what is left out is said', async t =>
   const lines = Array.from({ length: 60 }, (_, index) => abortLine({ route: `/r${index}` })).join('\n')
   const { stdout } = await run(['report', '--group-by', 'route'], { stdin: lines })
   t.equal(stdout.match(/^\/r\d+ /gm)?.length, 50)
-  t.match(stdout, 'and 10 groups with fewer reads')
+  t.match(stdout, 'and 10 rows with fewer reads, which --json has')
 })

@@ -13,10 +13,10 @@ export function adviceText (advice: RouteAdvice, mood: Mood): string[] {
   return [routeText(advice, mood), ...advice.limits.map(limit => limitText(limit, mood))]
 }
 
-function routeText ({ count, cut, cutReceivedShare: got }: RouteAdvice, mood: Mood): string {
+function routeText ({ count, atMost, cut, cutReceivedShare: got }: RouteAdvice, mood: Mood): string {
   const whole = { failed: 'reads that failed here', observed: 'reads recorded here' }[mood]
   const verb = { failed: 'cut', observed: 'would have cut' }[mood]
-  const part = cut === count ? `all ${countText(count)} ${whole}` : `${countText(cut)} of the ${countText(count)} ${whole} (${percentText(cut / count)})`
+  const part = atMost > count ? `at least ${countText(cut)} ${whole}` : cut === count ? `all ${countText(count)} ${whole}` : `${countText(cut)} of the ${countText(count)} ${whole} (${percentText(cut / count)})`
   const first = `A limit ${verb} ${part}.`
   if (got === null) return first
   return `${first} ${subject(got.count, cut)} declared a length: half had received no more than ${percentText(got.median)} of it, 95% no more than ${percentText(got.p95)}.`

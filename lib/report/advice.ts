@@ -10,7 +10,7 @@ export const fewest = 5
 const shares = [0.5, 0.9, 0.99]
 
 /** What the records of a route say about its limits; `undefined` where they are too few, or no limit cut any. */
-export function advise (route: string, tally: RouteTally): RouteAdvice | undefined {
+export function advise (route: string, tally: RouteTally, missed: number): RouteAdvice | undefined {
   if (tally.cut < fewest) return undefined
   const limits: LimitAdvice[] = []
   for (const reason of reportedReasons) {
@@ -21,6 +21,7 @@ export function advise (route: string, tally: RouteTally): RouteAdvice | undefin
   return {
     route,
     count: tally.count,
+    atMost: tally.count + missed,
     cut: tally.cut,
     cutReceivedShare: cutShare.count < fewest
       ? null

@@ -4,6 +4,11 @@ export function countText (count: number): string {
   return count.toLocaleString('en-US')
 }
 
+/** `≥ 12` where there may have been more, while the row was not yet one of those that are counted. */
+export function atLeastText ({ count, atMost }: { readonly count: number, readonly atMost: number }): string {
+  return atMost > count ? `≥ ${countText(count)}` : countText(count)
+}
+
 export function percentText (share: number): string {
   const percent = share * 100
   if (percent > 0 && percent < 0.05) return '<0.1%'

@@ -1,4 +1,4 @@
-import { bytesText, countText, percentText } from './amount-text.js'
+import { atLeastText, bytesText, countText, percentText } from './amount-text.js'
 import type { Paint } from './paint.js'
 import type { Section } from './report.js'
 import { textTable, type Column } from './text-table.js'
@@ -18,8 +18,7 @@ export function clientTable ({ clients, count }: Section, width: number, paint: 
   return textTable(columns, clients.slice(0, mostRows).map(row => ({
     label: row.client,
     cells: [
-      // there may have been more while the client was not yet one of those that are counted
-      row.atMost > row.count ? `≥ ${countText(row.count)}` : countText(row.count),
+      atLeastText(row),
       percentText(row.count / count),
       countText(row.blame.client_slow),
       countText(row.blame.client_gone),

@@ -2,7 +2,6 @@ import type { LoggedAbort } from './logged-abort.js'
 import { reasonOf } from './reasons.js'
 import type { GroupBy, GroupRow } from './report.js'
 
-const hour = 3_600_000
 /** Between route and reason: `plainText` leaves no such character in a route. */
 const separator = '\n'
 
@@ -11,7 +10,7 @@ export function groupKey (groupBy: GroupBy, { route, reason, client, time }: Log
     case 'route': return route
     case 'reason': return reason
     case 'client': return client
-    case 'hour': return time === undefined ? '(no time)' : new Date(time - time % hour).toISOString()
+    case 'hour': return time === undefined ? '(no time)' : new Date(time).toISOString()
     case 'route-and-reason': return route + separator + reason
   }
 }

@@ -1,8 +1,10 @@
-import { bytesText, countText, durationText, percentText, rateText, timeText } from './amount-text.js'
+import { atLeastText, bytesText, countText, durationText, percentText, rateText, timeText } from './amount-text.js'
 import type { Paint } from './paint.js'
 import { reasonTable } from './reasons.js'
 import type { GroupRow, Measures, Section } from './report.js'
+import { groupNotes } from './group-notes.js'
 import { textTable, type Column, type Row } from './text-table.js'
+import { wrapText } from './wrap-text.js'
 
 const mostRows = 50
 
@@ -21,7 +23,7 @@ const columns: readonly Column[] = [
 ]
 
 /** The groups, the busiest 50 of them. */
-export function groupTable ({ groups, otherGroups }: Section, width: number, paint: Paint): string[] {
+export function groupTable ({ groups, otherGroups, groupSpan }: Section, width: number, paint: Paint): string[] {
   const shown = new Set(groups.length > mostRows ? [...groups].sort((a, b) => b.count - a.count).slice(0, mostRows) : groups)
   const rows: Row[] = []
   let heading: string | undefined
@@ -32,10 +34,13 @@ export function groupTable ({ groups, otherGroups }: Section, width: number, pai
     }
     rows.push(row(group, paint))
   }
-  if (otherGroups !== null) rows.push({ label: 'all others', cells: cells(otherGroups) })
-  const lines = textTable(columns, rows, width, paint)
+  if (otherGroups !== null) rows.push({ label: 'all others', cells: cells({ ...otherGroups, atMost: otherGroups.count }) })
   const left = groups.length - shown.size
-  return left === 0 ? lines : [...lines, paint.faint(`and ${countText(left)} groups with fewer reads: --json has them all`)]
+  return [
+    ...textTable(columns, rows, width, paint),
+    ...left === 0 ? [] : [paint.faint(`and ${countText(left)} rows with fewer reads, which --json has`)],
+    ...groupNotes(groups, groupSpan).flatMap(note => wrapText(note, width, '')).map(paint.faint)
+  ]
 }
 
 function row (group: GroupRow, paint: Paint): Row {
@@ -49,9 +54,9 @@ function hourLabel (hour: string): string {
   return hour.startsWith('(') ? hour : timeText(hour)
 }
 
-function cells ({ count, share, receivedShare, elapsed, rate, received, last }: Measures): string[] {
+function cells ({ share, receivedShare, elapsed, rate, received, last, ...counts }: Measures & Pick<GroupRow, 'atMost'>): string[] {
   return [
-    countText(count),
+    atLeastText(counts),
     percentText(share),
     receivedShare === null ? '–' : percentText(receivedShare.median),
     receivedShare === null ? '–' : percentText(receivedShare.p95),

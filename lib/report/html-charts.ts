@@ -35,7 +35,8 @@ export function timelineChart ({ timeline: { bucketMs, buckets }, reasons }: Sec
 export function routeChart ({ routes, reasons }: Section, path: string): Html {
   return figure('', 'By route', `reads, by reason${routes.length > 1 ? '; the busiest routes' : ''}`, reasonLegend(reasons), svgBars('Reads by route', routes.slice(0, mostBars).map((row, index) => ({
     label: row.route,
-    total: row.count,
+    count: row.count,
+    atMost: row.atMost,
     path: `${path}.routes.${index}.count`,
     segments: reasonSegments(row.reasons, `${path}.routes.${index}.reasons`)
   }))))
@@ -45,7 +46,8 @@ export function clientChart ({ clients, blame }: Section, path: string): Html {
   const legend = blames.map(blame => ({ series: blame, name: blameName(blame) })).filter(({ series }) => blame[series] > 0)
   return figure('', 'Busiest clients', 'reads, by who ended them', legend.map(({ series, name }) => key(series, name)), svgBars('Reads by client', clients.slice(0, mostBars).map((row, index) => ({
     label: row.client,
-    total: row.count,
+    count: row.count,
+    atMost: row.atMost,
     path: `${path}.clients.${index}.count`,
     segments: blames.map(blame => ({ series: blame, value: row.blame[blame], path: `${path}.clients.${index}.blame.${blame}` }))
   }))))

@@ -47,7 +47,7 @@ ${input.suppressed === 0 ? '' : tile('kept out by logLimit', countText(input.sup
 ${failed.count + observed.count === 0 ? html`<p>No read failed.</p>` : ''}
 ${sectionPart(failed, 'failed', report)}
 ${sectionPart(observed, 'observed', report)}
-<footer>Counts and sums are exact, medians and other quantiles within 1%. p95: 95% of the reads are not above it. Elapsed is the client's own time: what the server held back is not in it.</footer>
+<footer>Counts and sums are exact, but for rows marked ≥, of which there may be more; medians and other quantiles are within 1%. p95: 95% of the reads are not above it. Elapsed is the client's own time: what the server held back is not in it.</footer>
 </main>
 </body>
 </html>

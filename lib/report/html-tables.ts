@@ -1,4 +1,5 @@
-import { bytesText, countText, durationText, percentText, rateText, timeText } from './amount-text.js'
+import { atLeastText, bytesText, countText, durationText, percentText, rateText, timeText } from './amount-text.js'
+import { groupNotes } from './group-notes.js'
 import { html, type Html } from './html.js'
 import { htmlTable, type Cell } from './html-table.js'
 import { blameName, blames, reportedReasons } from './reasons.js'
@@ -8,14 +9,14 @@ const mostRows = 200
 const measureHeads = ['Reads', 'Share', 'Received, median', 'Received, p95', 'Elapsed, median', 'Elapsed, p95', 'Rate, median', 'Rate, p95', 'Bytes in all']
 
 /** The groups, the busiest 200 of them. */
-export function groupTable ({ groups, otherGroups }: Section, path: string): Html {
+export function groupTable ({ groups, otherGroups, groupSpan }: Section, path: string): Html {
   const indexed = groups.map((group, index) => ({ group, index }))
   const shown = new Set(indexed.length > mostRows ? [...indexed].sort((a, b) => b.group.count - a.group.count).slice(0, mostRows) : indexed)
   const rows = indexed.filter(row => shown.has(row)).map(({ group, index }) => [...nameCells(group), ...measureCells(group, `${path}.groups.${index}`)])
   const names = groups[0] === undefined ? [] : nameHeads(groups[0])
-  if (otherGroups !== null) rows.push([...names.map((_, index) => index === 0 ? 'all others' : ''), ...measureCells(otherGroups, `${path}.otherGroups`)])
+  if (otherGroups !== null) rows.push([...names.map((_, index) => index === 0 ? 'all others' : ''), ...measureCells({ ...otherGroups, atMost: otherGroups.count }, `${path}.otherGroups`)])
   const left = groups.length - shown.size
-  return html`${htmlTable([...names, ...measureHeads], rows)}${left === 0 ? '' : html`<p class="note">and ${countText(left)} groups with fewer reads</p>`}`
+  return html`${htmlTable([...names, ...measureHeads], rows)}${left === 0 ? '' : html`<p class="note">and ${countText(left)} rows with fewer reads, which --json has</p>`}${groupNotes(groups, groupSpan).map(note => html`<p class="note">${note}</p>`)}`
 }
 
 export function clientTable ({ clients }: Section, path: string): Html {
@@ -23,7 +24,7 @@ export function clientTable ({ clients }: Section, path: string): Html {
     const at = `${path}.clients.${index}`
     return [
       row.client,
-      { text: row.atMost > row.count ? `${countText(row.count)} to ${countText(row.atMost)}` : countText(row.count), path: `${at}.count`, value: row.count },
+      { text: atLeastText(row), path: `${at}.count`, value: row.count },
       ...blames.map(blame => countCell(row.blame[blame], `${at}.blame.${blame}`)),
       { text: bytesText(row.received), path: `${at}.received`, value: row.received }
     ]
@@ -68,10 +69,10 @@ function nameCells ({ route, reason, client, hour }: GroupRow): Cell[] {
   return [route, reason, client, hour === undefined || hour.startsWith('(') ? hour : timeText(hour)].filter(value => value !== undefined)
 }
 
-function measureCells (measures: Measures, path: string): Cell[] {
+function measureCells (measures: Measures & Pick<GroupRow, 'atMost'>, path: string): Cell[] {
   const { count, share, receivedShare, elapsed, rate, received } = measures
   return [
-    countCell(count, `${path}.count`),
+    { text: atLeastText(measures), path: `${path}.count`, value: count },
     { text: percentText(share), path: `${path}.share`, value: share },
     ...receivedShare === null ? [undefined, undefined] : spreadCells(receivedShare, `${path}.receivedShare`, percentText),
     ...spreadCells(elapsed, `${path}.elapsed`, durationText),

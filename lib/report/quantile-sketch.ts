@@ -3,6 +3,9 @@ const growth = 1.02
 const logGrowth = Math.log(growth)
 const smallest = 0.001
 const largest = 1e15
+const noBins = new Uint32Array(0)
+/** So many values are kept as they are, which is exact, and takes less memory than bins: most clients have no more. */
+const mostKept = 64
 
 /** Bin 0 holds zero (and what is below a thousandth). */
 export function binOf (value: number): number {
@@ -16,15 +19,17 @@ export function topOfBin (bin: number): number {
 }
 
 /**
- * Quantiles in constant memory, each within 1 % of the exact one (DDSketch: Masson, Rim and Lee, VLDB 2019). A quantile
- * is a value such that at least that share of all values is not above it. For values from 0 to 10¹⁵; sums and counts
- * stay exact elsewhere.
+ * Quantiles in constant memory, each within 1 % of the exact one (DDSketch: Masson, Rim and Lee, VLDB 2019), of few values
+ * exact. A quantile is a value such that at least that share of all values is not above it. For values from 0 to 10¹⁵;
+ * sums and counts stay exact elsewhere.
  */
 export class QuantileSketch {
   count = 0
   #min = Infinity
   #max = 0
-  #bins = new Uint32Array(0)
+  /** All values, until there are too many. */
+  #kept: number[] = []
+  #bins = noBins
   #first = 0
 
   get max (): number {
@@ -34,52 +39,61 @@ export class QuantileSketch {
   add (value: number): void {
     this.#min = Math.min(this.#min, value)
     this.#max = Math.max(this.#max, value)
-    this.#addToBin(binOf(value), 1)
+    if (this.count >= mostKept) {
+      this.#release()
+      this.#addToBin(binOf(value), 1)
+    } else this.#kept.push(value)
+    this.count++
   }
 
   merge (other: QuantileSketch): void {
+    for (const value of other.#kept) this.add(value)
+    if (other.#bins.length === 0) return
+    this.#release()
     this.#min = Math.min(this.#min, other.#min)
     this.#max = Math.max(this.#max, other.#max)
-    for (let offset = 0; offset < other.#bins.length; offset++) {
-      const count = other.#bins[offset] ?? 0
+    this.count += other.count
+    for (const [offset, count] of other.#bins.entries()) {
       if (count > 0) this.#addToBin(other.#first + offset, count)
     }
   }
 
   /** `undefined` of no values. */
   quantile (share: number): number | undefined {
-    const bin = this.#binAt(share)
-    return bin === undefined ? undefined : this.#within(topOfBin(bin) * 2 / (1 + growth))
+    return this.#valueAt(this.#rank(share), bin => topOfBin(bin) * 2 / (1 + growth))
   }
 
   /** Not below the exact quantile: at least this share of the values is not above it. */
   atMost (share: number): number | undefined {
-    const bin = this.#binAt(share)
-    return bin === undefined ? undefined : this.#within(topOfBin(bin))
+    return this.#valueAt(this.#rank(share), topOfBin)
   }
 
   /** At least this share of the values is not below it. */
   atLeast (share: number): number | undefined {
-    const bin = this.#binAt(1 - share, true)
-    return bin === undefined ? undefined : this.#within(topOfBin(bin - 1))
+    return this.#valueAt(this.#rank(1 - share, true), bin => topOfBin(bin - 1))
   }
 
-  #within (value: number): number {
-    return Math.min(this.#max, Math.max(this.#min, value))
-  }
-
-  /** The bin of the value with this rank; `next` for the one after it. */
-  #binAt (share: number, next = false): number | undefined {
-    if (this.count === 0) return undefined
+  /** The rank of a quantile, from 1; `next` for the one after it. */
+  #rank (share: number, next = false): number {
     const exact = share * this.count
     // 0.99 × 100 is not 99 in binary floating point, and must not end up one rank too high
-    const rank = Math.max(1, next ? Math.floor(exact + 1e-9) + 1 : Math.ceil(exact - 1e-9))
+    return Math.max(1, next ? Math.floor(exact + 1e-9) + 1 : Math.ceil(exact - 1e-9))
+  }
+
+  #valueAt (rank: number, ofBin: (bin: number) => number): number | undefined {
+    if (this.count === 0) return undefined
+    if (this.#bins.length === 0) return [...this.#kept].sort((a, b) => a - b)[rank - 1] ?? this.#max
     let seen = 0
     for (const [offset, count] of this.#bins.entries()) {
       seen += count
-      if (seen >= rank) return this.#first + offset
+      if (seen >= rank) return Math.min(this.#max, Math.max(this.#min, ofBin(this.#first + offset)))
     }
-    return binOf(this.#max)
+    return this.#max
+  }
+
+  #release (): void {
+    for (const value of this.#kept) this.#addToBin(binOf(value), 1)
+    this.#kept = []
   }
 
   #addToBin (bin: number, count: number): void {
@@ -87,7 +101,6 @@ export class QuantileSketch {
     if (size === 0 || bin < this.#first || bin >= this.#first + size) this.#cover(bin)
     const offset = bin - this.#first
     this.#bins[offset] = (this.#bins[offset] ?? 0) + count
-    this.count += count
   }
 
   #cover (bin: number): void {

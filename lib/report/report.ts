@@ -4,9 +4,15 @@ import type { ReportedReason } from './reasons.js'
 /** How rows are formed; `route-and-reason` is the default. */
 export type GroupBy = 'route-and-reason' | 'route' | 'reason' | 'client' | 'hour'
 
+/** What a row by `hour` spans. */
+export type Span = 'hour' | 'day' | 'month' | 'year' | 'millennium'
+
 /**
  * What `--json` prints. Times are ISO 8601 in UTC or milliseconds, sizes bytes, rates bytes per second, shares 0 to 1.
- * Counts and sums are exact; `median`, `p95` and the like are within 1 % of the exact value.
+ * `median`, `p95` and the like are within 1 % of the exact value of the reads that are counted. Counts and sums are exact,
+ * with one exception, so that memory does not grow with what clients choose: of more than 2048 groups, 1024 routes or 4096
+ * clients the quieter ones are put together, and one that comes back is counted anew. Then `atMost` is more than `count`:
+ * the true count is between the two, and the row's other numbers are of the reads that were counted.
  */
 export interface Report {
   readonly input: InputCounts
@@ -42,6 +48,8 @@ export interface Section {
   readonly blame: Readonly<Record<Blame, number>>
   readonly reasons: Partial<Readonly<Record<ReportedReason, number>>>
   readonly groups: readonly GroupRow[]
+  /** Days or more where more than 5 000 hours have reads; `null` where rows are not by hour. */
+  readonly groupSpan: Span | null
   /** What was put together because there are too many groups to keep apart. */
   readonly otherGroups: Measures | null
   readonly timeline: Timeline
@@ -77,10 +85,11 @@ export interface Measures {
 }
 
 export interface GroupRow extends Measures {
+  readonly atMost: number
   readonly route?: string
   readonly reason?: ReportedReason
   readonly client?: string
-  /** The hour's start. */
+  /** The start of the hour, or of what `groupSpan` says. */
   readonly hour?: string
 }
 
@@ -92,13 +101,13 @@ export interface Timeline {
 export interface RouteRow {
   readonly route: string
   readonly count: number
+  readonly atMost: number
   readonly reasons: Partial<Readonly<Record<ReportedReason, number>>>
 }
 
 export interface ClientRow {
   readonly client: string
   readonly count: number
-  /** More than `count` only where there were more than 4096 clients: then the true count is between the two. */
   readonly atMost: number
   readonly received: number
   readonly blame: Readonly<Record<Blame, number>>
@@ -122,6 +131,7 @@ export interface RateDistribution {
 export interface RouteAdvice {
   readonly route: string
   readonly count: number
+  readonly atMost: number
   /** Reads that a limit cut. */
   readonly cut: number
   /** How much of the declared length those had received. */

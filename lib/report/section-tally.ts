@@ -7,21 +7,24 @@ import type { LoggedAbort } from './logged-abort.js'
 import { isoTime, MeasureTally } from './measure-tally.js'
 import { RateHistogram } from './rate-histogram.js'
 import { countsByReason, type ReportedReason } from './reasons.js'
-import type { GroupBy, GroupRow, Section } from './report.js'
+import type { GroupBy, GroupRow, Section, Span } from './report.js'
 import { RouteTally } from './route-tally.js'
 import { ShareHistogram } from './share-histogram.js'
 import { TimeBuckets } from './time-buckets.js'
+import { TimeGroups } from './time-groups.js'
 
-const keptGroups = 2048
+const keptGroups = 1024
 const keptRoutes = 512
 const keptClients = 2048
 const shownRoutes = 15
 const shownClients = 20
 
+type Groups = Pick<Busiest<MeasureTally>, 'of' | 'ranked' | 'others'> & { readonly span?: Span }
+
 /** Adds up the records of one kind, failed or observed, in memory that does not depend on how many there are. */
 export class SectionTally {
   readonly #groupBy: GroupBy
-  readonly #groups = new Busiest(keptGroups, () => new MeasureTally())
+  readonly #groups: Groups
   readonly #routes = new Busiest(keptRoutes, () => new RouteTally())
   readonly #clients = new Busiest(keptClients, () => new ClientTally())
   readonly #reasons = new Map<ReportedReason, number>()
@@ -35,6 +38,7 @@ export class SectionTally {
 
   constructor (groupBy: GroupBy) {
     this.#groupBy = groupBy
+    this.#groups = groupBy === 'hour' ? new TimeGroups() : new Busiest(keptGroups, () => new MeasureTally())
   }
 
   add (abort: LoggedAbort): void {
@@ -61,21 +65,22 @@ export class SectionTally {
       blame: { ...this.#blame },
       reasons: countsByReason(this.#reasons),
       groups: this.#groupRows(),
+      groupSpan: this.#groups.span ?? null,
       otherGroups: this.#groups.others?.measures(this.#count) ?? null,
       timeline: this.#buckets.timeline(),
-      routes: routes.slice(0, shownRoutes).map(({ key, tally }) => ({ route: key, count: tally.count, reasons: countsByReason(tally.reasons) })),
+      routes: routes.slice(0, shownRoutes).map(({ key, tally, missed }) => ({ route: key, count: tally.count, atMost: tally.count + missed, reasons: countsByReason(tally.reasons) })),
       receivedShare: this.#shares.distribution(),
       rates: this.#rates.distribution(),
       clients: this.#clients.ranked().slice(0, shownClients).map(({ key, tally, missed }) => ({
         client: key, count: tally.count, atMost: tally.count + missed, received: tally.received, blame: { ...tally.blame }
       })),
-      advice: routes.map(({ key, tally }) => advise(key, tally)).filter(advice => advice !== undefined)
+      advice: routes.map(({ key, tally, missed }) => advise(key, tally, missed)).filter(advice => advice !== undefined)
     }
   }
 
   #groupRows (): GroupRow[] {
     return this.#groups.ranked()
-      .map(({ key, tally }) => ({ ...groupName(this.#groupBy, key), ...tally.measures(this.#count) }))
+      .map(({ key, tally, missed }) => ({ ...groupName(this.#groupBy, key), atMost: tally.count + missed, ...tally.measures(this.#count) }))
       .sort(groupOrder(this.#groupBy, this.#routes.ranked()))
   }
 }

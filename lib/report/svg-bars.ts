@@ -1,10 +1,12 @@
-import { countText } from './amount-text.js'
+import { atLeastText } from './amount-text.js'
 import { html, jsonPoint, type Html } from './html.js'
 import { percent, type Segment } from './svg-columns.js'
 
 export interface Bar {
   readonly label: string
-  readonly total: number
+  readonly count: number
+  /** More than `count` where some may be missing. */
+  readonly atMost: number
   readonly path: string
   readonly segments: readonly Segment[]
 }
@@ -16,7 +18,7 @@ const longestLabel = 40
 
 /** Stacked horizontal bars, each under its label and with its total at the end. */
 export function svgBars (name: string, bars: readonly Bar[]): Html {
-  const max = Math.max(1, ...bars.map(bar => bar.total))
+  const max = Math.max(1, ...bars.map(bar => bar.count))
   const rows = bars.map((bar, index) => {
     const top = index * rowHeight
     const share = (value: number) => value / max * longest
@@ -26,7 +28,7 @@ export function svgBars (name: string, bars: readonly Bar[]): Html {
       end += segment.value
       return html`<rect class="${segment.series}" x="${percent(share(start))}" width="${percent(share(segment.value))}" y="${top + 20}" height="16" ${jsonPoint(segment.path, segment.value)}/>`
     })
-    return html`<g><title>${bar.label}</title><text class="label" x="0" y="${top + 14}">${shortened(bar.label)}</text>${rects}<text x="${percent(share(end))}" dx="6" y="${top + 33}" ${jsonPoint(bar.path, bar.total)}>${countText(bar.total)}</text></g>`
+    return html`<g><title>${bar.label}</title><text class="label" x="0" y="${top + 14}">${shortened(bar.label)}</text>${rects}<text x="${percent(share(end))}" dx="6" y="${top + 33}" ${jsonPoint(bar.path, bar.count)}>${atLeastText(bar)}</text></g>`
   })
   return html`<svg class="bars" width="100%" height="${bars.length * rowHeight}" role="img" aria-label="${name}">${rows}</svg>`
 }

@@ -19,5 +19,6 @@ Options
   --version         print the version
 
 Times are UTC unless they say otherwise (2025-03-01T14:00+02:00). Counts and sums are exact, medians and other quantiles
-within 1%. Exit status: 0, or 2 if it cannot do what it was asked to.
+within 1%; of thousands of clients, routes or groups, a row marked ≥ may be counted too low. Exit status: 0, or 2 if it
+cannot do what it was asked to.
 `
