@@ -7,7 +7,7 @@ import { abortLine, logOf, noon, run, variedRecords } from './report-log.js'
 
 const chromium = findChromium()
 const noChromium = chromium === undefined && 'there is no chromium on this machine'
-const suppressed = `${JSON.stringify({ time: noon, abortsSuppressed: 1900, period: 10_000 })}\n`
+const suppressed = `${JSON.stringify({ time: noon, abortsSuppressed: 1900, period: 10_000, msg: '1900 records of aborted request reads were left out of the log' })}\n`
 const log = logOf(variedRecords(3000)) + suppressed
 
 const directory = t.testdir()

@@ -1,7 +1,8 @@
+import { pino, type LoggerOptions } from 'pino'
 import t from 'tap'
 import { LineScanner, longestLine } from '../lib/report/line-scanner.js'
 import { parseLine } from '../lib/report/parse-line.js'
-import { abortLine, abortRecord, jsonOf, noon, requestLine } from './report-log.js'
+import { abortLine, abortRecord, jsonOf, noon, requestLine, run } from './report-log.js'
 
 const message = 'request read aborted'
 
@@ -68,7 +69,8 @@ t.test('finds the record wherever pino puts it', t => {
     ['base with keys of its own', { level: 'warn', service: 'shop', abort, msg: message }],
     ['nestedKey', { level: 40, time: noon, payload: { abort }, msg: message }],
     ['nestedKey and messageKey', { level: 40, time: noon, payload: { reqId: 'a', abort }, text: message }],
-    ['message in the nested object', { level: 40, ctx: { abort, msg: message } }]
+    ['msgPrefix', { level: 40, time: noon, abort, msg: `[app] ${message}` }],
+    ['msgPrefix and nestedKey', { level: 40, time: noon, payload: { abort }, msg: `[app] ${message}` }]
   ]
   for (const [name, line] of rows) t.match(parseLine(JSON.stringify(line)), { reason: 'body_too_slow', route: '/upload', time: noon }, name)
   t.end()
@@ -77,33 +79,103 @@ t.test('finds the record wherever pino puts it', t => {
 t.test('is not taken in by what only looks like a record', t => {
   const abort = abortRecord()
   const rows: [string, object][] = [
-    ['a body that was logged', { body: { abort }, msg: 'got' }],
     ['an error', { err: { code: 'FST_READ_BODY_TIMEOUT', phase: 'body', reason: 'body_timeout' }, msg: message }],
     ['a url', { req: { url: '/?FST_READ_' } }],
     ['too deep', { a: { b: { abort } }, msg: message }],
     ['another code', { abort: { ...abort, code: 'OTHER' }, msg: message }],
     ['no phase', { abort: { ...abort, phase: undefined }, msg: message }],
     ['a list', { abort: [abort], msg: message }],
-    ['null', { abort: null, msg: message }],
-    ['a body with a summary', { body: { abortsSuppressed: 1e9 }, msg: 'got' }]
+    ['null', { abort: null, msg: message }]
   ]
   for (const [name, line] of rows) t.equal(parseLine(JSON.stringify(line)), 'other', name)
   t.equal(parseLine('[]'), 'not json')
   t.end()
 })
 
+t.test('what clients made an application log is no record, and is counted', async t => {
+  const abort = abortRecord()
+  const left = '9 records of aborted request reads were left out of the log'
+  const forged = [
+    { abort, msg: message, note: message },
+    { msg: 'first', abort, note: message }, // a key that the logger then writes again
+    { abort: { ...abort, note: message }, note: message },
+    { abortsSuppressed: 9, period: 1, note: left },
+    { abortsSuppressed: 1e9, msg: left }
+  ]
+  for (const options of [{}, { messageKey: 'message' }, { nestedKey: 'payload' }, { msgPrefix: '[app] ' }]) {
+    const lines: string[] = []
+    const log = pino(options, { write: (line: string) => { lines.push(line) } })
+    for (const body of forged) {
+      log.info(body, 'got')
+      log.info({ body }, 'got')
+      log.info({ body })
+    }
+    const { input } = await jsonOf(lines.map(line => line.trimEnd()))
+    t.match(input, { records: 0, suppressed: 0 }, JSON.stringify(options))
+    t.ok(input.doubtful > 0)
+    t.match((await run(['report'], { stdin: lines.join('') })).stdout.replaceAll(/\s+/g, ' '), `passed over: ${input.doubtful} with a record that the guard has not logged so`)
+  }
+})
+
+t.test('what clients brought into the bindings of a logger does not replace the record', async t => {
+  const lines: string[] = []
+  const log = pino({ nestedKey: 'payload' }, { write: (line: string) => { lines.push(line) } })
+  log.child({ query: { abort: abortRecord({ route: '/forged' }) } }).warn({ abort: abortRecord() }, message)
+  t.match((await jsonOf(lines.map(line => line.trimEnd()))).failed.groups, [{ route: '/upload', count: 1 }])
+})
+
+const setUps: readonly [string, LoggerOptions][] = [
+  ['as it is', {}],
+  ['nestedKey', { nestedKey: 'payload' }],
+  ['messageKey', { messageKey: 'message' }],
+  ['nestedKey and messageKey', { nestedKey: 'payload', messageKey: 'message' }],
+  ['base: null', { base: null }],
+  ['base', { base: { service: 'shop', abort: 'x' } }],
+  ['level labels', { formatters: { level: level => ({ level }) } }],
+  ['isoTime', { timestamp: pino.stdTimeFunctions.isoTime }],
+  ['unixTime', { timestamp: pino.stdTimeFunctions.unixTime }],
+  ['no time', { timestamp: false }],
+  ['time under another name', { timestamp: () => ',"timestamp":"2025-03-01T12:00:00.000Z"' }],
+  ['time as an object', { timestamp: () => ',"time":{"seconds":1740830400,"nanos":0}', nestedKey: 'payload' }],
+  ['errorKey', { errorKey: 'error' }],
+  ['mixin', { mixin: () => ({ trace: 'x', span: { id: 1 } }) }],
+  ['formatters.log that adds', { formatters: { log: fields => ({ app: 'x', ...fields }) } }],
+  ['formatters.log that nests', { formatters: { log: fields => ({ ctx: fields }) } }],
+  ['redact', { redact: ['abort.remoteAddress'] }],
+  ['redact that removes', { redact: { paths: ['abort.url', 'abort.remotePort'], remove: true } }],
+  ['crlf', { crlf: true }],
+  ['depthLimit', { depthLimit: 2, edgeLimit: 5 }],
+  ['msgPrefix', { msgPrefix: '[app] ' }],
+  ['msgPrefix and nestedKey', { msgPrefix: '[app] ', nestedKey: 'payload' }],
+  ['serializers', { serializers: { abort: (abort: object) => ({ ...abort, more: 1 }) } }]
+]
+
+t.test('finds the record, however pino is set up', async t => {
+  for (const [name, options] of setUps) {
+    const lines: string[] = []
+    const log = pino(options, { write: (line: string) => { lines.push(line) } }).child({ reqId: 'req-1' })
+    log.warn({ abort: abortRecord() }, message)
+    log.warn({ abortsSuppressed: 40, period: 10_000 }, '40 records of aborted request reads were left out of the log')
+    log.info({ req: { url: '/' } }, 'incoming request')
+    const { input, failed } = await jsonOf(Buffer.from(lines.join('')))
+    t.match(input, { lines: 3, records: 1, suppressed: 40, notJson: 0, doubtful: 0 }, name)
+    t.match(failed, { count: 1, first: '2025-03-01T12:00:00.000Z', groups: [{ route: '/upload', reason: 'body_too_slow', received: 1200 }] }, name)
+  }
+})
+
 t.test('finds the line about records left out', t => {
   const text = '40 records of aborted request reads were left out of the log'
   t.same(parseLine(JSON.stringify({ time: noon, abortsSuppressed: 40, period: 1, msg: text })), { suppressed: 40, time: noon })
   t.same(parseLine(JSON.stringify({ time: noon, payload: { abortsSuppressed: 40, period: 1 }, message: text })), { suppressed: 40, time: noon })
-  t.equal(parseLine(JSON.stringify({ abortsSuppressed: '40' })), 'other')
-  t.equal(parseLine(JSON.stringify({ abortsSuppressed: -1 })), 'other')
+  t.equal(parseLine(JSON.stringify({ abortsSuppressed: '40', msg: text })), 'other')
+  t.equal(parseLine(JSON.stringify({ abortsSuppressed: -1, msg: text })), 'other')
+  t.equal(parseLine(JSON.stringify({ abortsSuppressed: 41, msg: text })), 'doubtful')
   t.end()
 })
 
 t.test('takes the time from the line where the record has none', t => {
   const timeOf = (time: unknown) => {
-    const parsed = parseLine(JSON.stringify({ time, abort: abortRecord({ time: 'no time' }) }))
+    const parsed = parseLine(JSON.stringify({ time, abort: abortRecord({ time: 'no time' }), msg: message }))
     return typeof parsed === 'object' ? parsed.time : parsed
   }
   t.equal(timeOf(noon), noon)
@@ -115,7 +187,7 @@ t.test('takes the time from the line where the record has none', t => {
 
 t.test('does not trust numbers and names in a record', t => {
   const odd = { ...abortRecord(), received: '5', expected: -1, elapsed: null, idle: {}, rate: 'fast', reason: 'of_tomorrow', blame: 'nobody', route: 7, remoteAddress: null }
-  t.match(parseLine(JSON.stringify({ abort: odd })), {
+  t.match(parseLine(JSON.stringify({ abort: odd, msg: message })), {
     received: 0, expected: undefined, elapsed: 0, idle: 0, rate: 0, reason: 'unknown', blame: 'client_invalid', route: '(not routed)', client: '(unknown)'
   })
   t.end()

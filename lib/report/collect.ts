@@ -24,6 +24,7 @@ export async function collect (inputs: readonly Input[], filter: Filter, onRead:
   let records = 0
   let filteredOut = 0
   let suppressed = 0
+  let doubtful = 0
 
   const take = (abort: LoggedAbort): void => {
     records++
@@ -34,6 +35,7 @@ export async function collect (inputs: readonly Input[], filter: Filter, onRead:
     const parsed = parseLine(line)
     if (parsed === 'other') return
     if (parsed === 'not json') scanner.notJson(line)
+    else if (parsed === 'doubtful') doubtful++
     else if ('reason' in parsed) take(parsed)
     else if (inTime(parsed.time, filter)) suppressed += parsed.suppressed
   })
@@ -53,7 +55,7 @@ export async function collect (inputs: readonly Input[], filter: Filter, onRead:
     throw new UsageError('these lines were made by pino-pretty, which leaves out what the report needs: give the raw JSON lines that pino writes')
   }
   const files = inputs.map(input => plainText(input.name))
-  const input: InputCounts = { files, lines, notJson, tooLong, records, filteredOut, suppressed, damaged }
+  const input: InputCounts = { files, lines, notJson, tooLong, doubtful, records, filteredOut, suppressed, damaged }
   return {
     input,
     filter: { since: isoOrNull(filter.since), until: isoOrNull(filter.until), route: filter.route === undefined ? null : plainText(filter.route) },

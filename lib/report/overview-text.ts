@@ -3,10 +3,11 @@ import type { InputCounts, Report, Section } from './report.js'
 
 /** What was read, and what was passed over, as sentences. */
 export function inputText (input: InputCounts): string[] {
-  const { lines, records, notJson, tooLong, filteredOut, suppressed, damaged } = input
+  const { lines, records, notJson, tooLong, doubtful, filteredOut, suppressed, damaged } = input
   const passedOver = [
     ...notJson === 0 ? [] : [`${countText(notJson)} not JSON`],
-    ...tooLong === 0 ? [] : [`${countText(tooLong)} longer than 1 MiB`]
+    ...tooLong === 0 ? [] : [`${countText(tooLong)} longer than 1 MiB`],
+    ...doubtful === 0 ? [] : [`${countText(doubtful)} with a record that the guard has not logged so`]
   ]
   return [
     `${countText(lines)} ${plural(lines, 'line')}, ${countText(records)} of them ${plural(records, 'record')} of a read${passedOver.length === 0 ? '' : `; passed over: ${passedOver.join(', ')}`}.`,

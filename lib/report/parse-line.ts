@@ -6,7 +6,8 @@ export interface SuppressedLine {
   readonly time: number | undefined
 }
 
-export type ParsedLine = LoggedAbort | SuppressedLine | 'other' | 'not json'
+/** `doubtful`: it contains what a journal would write, but does not end as the journal's lines do. */
+export type ParsedLine = LoggedAbort | SuppressedLine | 'doubtful' | 'other' | 'not json'
 
 const message = 'request read aborted'
 
@@ -20,31 +21,24 @@ export function parseLine (line: string): ParsedLine {
   }
   if (!isJsonObject(parsed)) return 'not json'
   const time = timeOf(parsed['time'])
-  const abort = parsed['abort']
-  if (looksLikeAbort(abort)) return loggedAbort(abort, time)
-  const suppressed = suppressedIn(parsed)
-  if (suppressed !== undefined) return { suppressed, time }
-  return nestedIn(parsed, time) ?? 'other'
+  // One level down, behind all bindings, is where pino's `nestedKey` puts what is logged.
+  for (const logged of [parsed, ...Object.values(parsed).filter(isJsonObject).reverse()]) {
+    const abort = logged['abort']
+    if (looksLikeAbort(abort)) return says(line, message) ? loggedAbort(abort, time) : 'doubtful'
+    const suppressed = suppressedIn(logged)
+    if (suppressed !== undefined) return says(line, `${suppressed} records of aborted request reads were left out of the log`) ? { suppressed, time } : 'doubtful'
+  }
+  return 'other'
 }
 
 /**
- * One level down, where pino's `nestedKey` puts what is logged. There the message has to be the right one too: an
- * application that logs what clients send (`{ body: request.body }`) must not let them write the report.
+ * Whether it is a line with this message. Pino writes the message behind everything else, under whatever `messageKey` and
+ * with whatever `msgPrefix`. So what a client made a server log (`{ body: request.body }`, or the body itself) can't pass
+ * for a record: it stands before the message of the application, also where a key occurs twice. (Only an application that
+ * logs a body as it is and without a message lets clients write whole lines.)
  */
-function nestedIn (line: JsonObject, time: number | undefined): LoggedAbort | SuppressedLine | undefined {
-  for (const value of Object.values(line)) {
-    if (!isJsonObject(value)) continue
-    const abort = value['abort']
-    if (looksLikeAbort(abort) && (says(line, message) || says(value, message))) return loggedAbort(abort, time)
-    const suppressed = suppressedIn(value)
-    if (suppressed !== undefined && says(line, `${suppressed} records of aborted request reads were left out of the log`)) return { suppressed, time }
-  }
-  return undefined
-}
-
-/** Whether some key has this text: which one is up to `messageKey`. */
-function says (object: JsonObject, text: string): boolean {
-  return Object.values(object).includes(text)
+function says (line: string, text: string): boolean {
+  return line.endsWith(`${text}"}`)
 }
 
 function suppressedIn (object: JsonObject): number | undefined {

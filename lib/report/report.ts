@@ -32,6 +32,8 @@ export interface InputCounts {
   readonly notJson: number
   /** Passed over because they are longer than 1 MiB. */
   readonly tooLong: number
+  /** Passed over because they contain a record, but not as the guard logs it: somebody may have sent it to be logged. */
+  readonly doubtful: number
   readonly records: number
   /** Records that `--since`, `--until` or `--route` left out. */
   readonly filteredOut: number
