@@ -76,7 +76,9 @@ t.test('--since and --until take a stretch of time', async t => {
   t.equal(await counted('--since', '2025-03-01T12:00:00+01:00'), 3)
   t.equal(await counted('--since', '2025-03-01'), 4)
   t.equal(await counted('--until', '2025-03-01 11:00'), 1)
+  t.equal(await counted('--since', '2024-02-29'), 4, 'a leap day')
   t.equal(await counted('--since', '60m'), 3)
+  t.equal(await counted('--since', '5000w'), 4)
   t.equal(await counted('--since', '1h', '--until', '30s'), 2)
   const { input } = await jsonOf([...lines, suppressedLine, suppressedLine.replaceAll('40 records', '9 records').replace(':40,"period', ':9,"period').replace(String(noon), String(noon - 7_200_000))], '--since', '1h')
   t.match(input, { records: 4, filteredOut: 1, suppressed: 40 })
@@ -123,6 +125,11 @@ t.test('bad usage is one line on standard error, and 2', async t => {
     [['report', '--group-by', 'url'], /route, reason, client or hour; got 'url'/],
     [['report', '--since', 'yesterday'], /--since must be .* got 'yesterday'/],
     [['report', '--since', '2025-13-01'], /--since must be/],
+    [['report', '--since', '2025-02-30'], /--since must be .* got '2025-02-30'/],
+    [['report', '--until', '2025-02-29T10:00'], /--until must be/],
+    [['report', '--since', '2025-03-01T25:00'], /--since must be/],
+    [['report', '--since', '99999999999w'], /--since is too far back; got '99999999999w'/],
+    [['report', '--until', '9'.repeat(400) + 'd'], /--until is too far back/],
     [['report', '--until', '2h30'], /--until must be/],
     [['report', '--since', '1h', '--until', '2h'], /--since must be before --until/],
     [['report', '-', '-'], /only once/],
