@@ -67,6 +67,36 @@ t.test('a gzip file that breaks off is read up to there, and said to be damaged'
   t.match(stderr, 'is damaged or breaks off')
 })
 
+t.test('what came before the damage in a gzip file is reported', async t => {
+  const log = logOf(variedRecords(2000))
+  const whole = gzipSync(log)
+  const flip = (at: number) => {
+    const bytes = Buffer.from(whole)
+    bytes.writeUInt8(bytes.readUInt8(at) ^ 0xff, at)
+    return bytes
+  }
+  const rows: [string, Buffer, number][] = [
+    ['nothing', whole, 2000],
+    ['one line and something else behind it', Buffer.concat([gzipSync(abortLine()), Buffer.from('no gzip')]), 1],
+    ['something else behind it', Buffer.concat([whole, Buffer.alloc(500, 'x')]), 2000],
+    ['a second file whose head is damaged', Buffer.concat([whole, gzipSync(abortLine()).fill(0xff, 2, 10)]), 2000],
+    ['a wrong checksum', flip(whole.length - 6), 2000],
+    ['the last byte is missing', whole.subarray(0, -1), 2000]
+  ]
+  for (const [what, bytes, records] of rows) {
+    const { input } = await jsonOf(bytes)
+    t.match(input, { lines: 2 * records - (records === 1 ? 1 : 0), records, damaged: what === 'nothing' ? [] : ['standard input'] }, what)
+  }
+  const { input } = await jsonOf(flip(Math.floor(whole.length / 2)))
+  t.same(input.damaged, ['standard input'])
+  t.ok(input.records > 800, `${input.records} of about 1000 records before a damage in the middle`)
+})
+
+t.test('gzip data that unpacks to very much more is read as it comes', async t => {
+  const { input } = await jsonOf(gzipSync(Buffer.concat([Buffer.alloc(30_000_000, '\n'), Buffer.from(abortLine())])))
+  t.match(input, { lines: 1, records: 1, damaged: [] })
+})
+
 t.test('--since and --until take a stretch of time', async t => {
   const at = (minutes: number) => abortLine({ time: new Date(noon + minutes * 60_000).toISOString() })
   const lines = [at(-120), at(-60), at(-1), at(0)]

@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import { pipeline, type Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { getSystemErrorMap } from 'node:util'
-import { createGunzip } from 'node:zlib'
 import type { Io } from './io.js'
+import { unpacked } from './unpack.js'
 import { UsageError } from './usage.js'
 
 const chunkSize = 262_144
@@ -51,9 +51,7 @@ export async function * contentOf (input: Input, onRead: (bytes: number) => void
     yield * whole
     return
   }
-  const gunzip = createGunzip({ chunkSize })
-  pipeline(whole, gunzip, () => {}) // an error ends the iteration as well
-  yield * gunzip as AsyncIterable<Buffer> // zlib gives buffers
+  yield * unpacked(whole)
 }
 
 async function * headFirst (head: Buffer, rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
