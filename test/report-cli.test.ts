@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { cpSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, cpSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
@@ -42,6 +42,22 @@ t.test('reads standard input, plain and gzipped', async t => {
     t.equal(status, 0)
     t.equal(JSON.parse(stdout).input.records, 1)
   }
+})
+
+t.test('the page does not overwrite the log that is standard input', t => {
+  const log = join(directory, 'self.log')
+  writeFileSync(log, `${abortLine()}\n`)
+  for (const files of [[], ['-']]) {
+    const stdin = openSync(log, 'r')
+    const ran = spawnSync(process.execPath, [cli, 'report', '--html', log, ...files], { encoding: 'utf8', stdio: [stdin, 'pipe', 'pipe'] })
+    closeSync(stdin)
+    t.match(ran, { status: 2, stdout: '', stderr: /would overwrite the log it is made from\n$/ })
+    t.equal(readFileSync(log, 'utf8'), `${abortLine()}\n`)
+  }
+  const other = spawnSync(process.execPath, [cli, 'report', '--html', log], { encoding: 'utf8', input: abortLine() })
+  t.equal(other.status, 0, 'another file may be replaced')
+  t.match(readFileSync(log, 'utf8'), /^<!doctype html>/)
+  t.end()
 })
 
 t.test('bad usage exits with 2', async t => {

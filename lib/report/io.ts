@@ -9,7 +9,8 @@ export interface Output {
 
 /** All the command touches beside files, so that a test can stand in for the process. */
 export interface Io {
-  readonly stdin: Readable & { readonly isTTY?: boolean }
+  /** `fd` where it is a file or a pipe of the system. */
+  readonly stdin: Readable & { readonly isTTY?: boolean, readonly fd?: number }
   readonly stdout: Output
   readonly stderr: Output
   readonly env: Readonly<Record<string, string | undefined>>

@@ -1,5 +1,5 @@
 import { access, constants, stat, writeFile } from 'node:fs/promises'
-import { readFileSync } from 'node:fs'
+import { fstatSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { collect } from './collect.js'
 import { htmlPage } from './html-page.js'
@@ -28,7 +28,7 @@ export async function main (argv: readonly string[], io: Io): Promise<0 | 2> {
 
 async function report (options: ReportOptions, io: Io): Promise<void> {
   const inputs = await findInputs(options.files, io)
-  if (options.html !== undefined) await checkTarget(options.html, options.files)
+  if (options.html !== undefined) await checkTarget(options.html, options.files, io.stdin.fd)
   const progress = new Progress(io.stderr, totalSize(inputs), io.now)
   const made = await collect(inputs, options, bytes => progress.advance(bytes)).finally(() => progress.end())
   for (const name of made.input.damaged) io.stderr.write(`fastify-read-guard: ${name} is damaged or breaks off: what came before that is in the report\n`)
@@ -41,12 +41,13 @@ function totalSize (inputs: readonly Input[]): number | undefined {
 }
 
 /** Before an hour's log is read: whether the page can be written, and would not replace a log. */
-async function checkTarget (target: string, files: readonly string[]): Promise<void> {
+async function checkTarget (target: string, files: readonly string[], stdin: number | undefined): Promise<void> {
   const existing = await stat(target).catch(() => undefined)
   if (existing?.isDirectory() === true) throw new UsageError(`cannot write ${target}: it is a directory`)
-  for (const file of files) {
-    const input = file === '-' ? undefined : await stat(file)
-    if (existing !== undefined && input?.ino === existing.ino && input.dev === existing.dev) throw new UsageError(`--html ${target} would overwrite the log it is made from`)
+  const logs = files.length === 0 ? ['-'] : files
+  for (const file of existing?.isFile() === true ? logs : []) {
+    const log = file !== '-' ? await stat(file) : stdin === undefined ? undefined : fstatSync(stdin)
+    if (log?.ino === existing?.ino && log?.dev === existing?.dev) throw new UsageError(`--html ${target} would overwrite the log it is made from`)
   }
   await access(existing === undefined ? dirname(target) : target, constants.W_OK).catch((error: unknown) => { throw unwritable(target, error) })
 }
