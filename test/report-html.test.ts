@@ -70,6 +70,18 @@ t.test('the page needs nothing but itself, and no script', async t => {
   t.match(page, "default-src 'none'")
 })
 
+t.test('moments of less than a minute can be told apart', async t => {
+  const stdin = Array.from({ length: 40 }, (_, second) => abortLine({ time: new Date(noon + second * 1000).toISOString() })).join('\n')
+  const { page } = await pageOf(stdin)
+  t.match(page, '2025-03-01 12:00:00 to 2025-03-01 12:00:39 UTC')
+  for (const second of ['00', '17', '39']) {
+    t.match(page, `<td class="text" data-head="From (UTC)">2025-03-01 12:00:${second}</td>`)
+    t.match(page, `<title>2025-03-01 12:00:${second} UTC: `)
+  }
+  const hours = Array.from({ length: 40 }, (_, hour) => abortLine({ time: new Date(noon + hour * 3_600_000).toISOString() })).join('\n')
+  t.match((await pageOf(hours)).page, '<td class="text" data-head="From (UTC)">2025-03-01 13:00</td>')
+})
+
 t.test('every chart says its unit', async t => {
   const { page } = await pageOf(log)
   const figures = page.match(/<figure[\s\S]*?<\/figure>/g) ?? []

@@ -1,3 +1,4 @@
+const minute = 60_000
 const byteUnits = ['B', 'kB', 'MB', 'GB', 'TB', 'PB']
 
 export function countText (count: number): string {
@@ -40,9 +41,9 @@ export function durationText (ms: number): string {
   return `${significant(seconds / 86_400)} d`
 }
 
-/** `2025-03-01 14:05` in UTC, which is what records carry. */
-export function timeText (iso: string): string {
-  return iso.slice(0, 16).replace('T', ' ')
+/** `2025-03-01 14:05` in UTC, which is what records carry; with seconds where steps of less than a minute are shown. */
+export function timeText (iso: string, stepMs = minute): string {
+  return iso.replace(stepMs < minute ? /\.\d+Z$/ : /:\d\d\.\d+Z$/, '').replace('T', ' ')
 }
 
 function significant (amount: number): string {

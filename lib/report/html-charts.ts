@@ -25,7 +25,7 @@ export function timelineChart ({ timeline: { bucketMs, buckets }, reasons }: Sec
   return figure('wide', 'Over time', `${unit}, by reason; times in UTC`, reasonLegend(reasons), svgColumns({
     name: `Failed reads over time, ${unit}`,
     columns: buckets.map((bucket, index) => ({
-      title: `${timeText(bucket.time)} UTC: ${reasonList(bucket.reasons)}`,
+      title: `${timeText(bucket.time, bucketMs)} UTC: ${reasonList(bucket.reasons)}`,
       segments: reasonSegments(bucket.reasons, `${path}.timeline.buckets.${index}.reasons`)
     })),
     ticks

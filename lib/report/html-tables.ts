@@ -32,10 +32,10 @@ export function clientTable ({ clients }: Section, path: string): Html {
 }
 
 /** Time by reason, as the chart shows it. */
-export function timelineTable ({ timeline: { buckets }, reasons }: Section, path: string): Html {
+export function timelineTable ({ timeline: { bucketMs, buckets }, reasons }: Section, path: string): Html {
   const used = reportedReasons.filter(reason => reasons[reason] !== undefined)
   const rows = buckets.map((bucket, index) => [
-    timeText(bucket.time),
+    timeText(bucket.time, bucketMs),
     ...used.map(reason => bucket.reasons[reason] === undefined ? undefined : countCell(bucket.reasons[reason], `${path}.timeline.buckets.${index}.reasons.${reason}`))
   ])
   return htmlTable(['From (UTC)', ...used], rows)

@@ -20,7 +20,9 @@ export function inputText (input: InputCounts): string[] {
 export function periodText ({ failed, observed }: Report): string {
   const first = [failed.first, observed.first].filter(time => time !== null).sort()[0]
   const last = [failed.last, observed.last].filter(time => time !== null).sort().at(-1)
-  return first === undefined || last === undefined ? '' : `${timeText(first)} to ${timeText(last)} UTC`
+  if (first === undefined || last === undefined) return ''
+  const step = Math.min(...[failed, observed].filter(section => section.count > 0).map(section => section.timeline.bucketMs))
+  return `${timeText(first, step)} to ${timeText(last, step)} UTC`
 }
 
 export function failedText ({ count, blame }: Section): string {
