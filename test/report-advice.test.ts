@@ -1,4 +1,5 @@
 import t from 'tap'
+import { resolveOptions } from '../lib/options.js'
 import { abortLine, jsonOf, random, run } from './report-log.js'
 
 const adviceOf = async (lines: readonly string[]) => (await jsonOf(lines)).failed.advice
@@ -107,7 +108,51 @@ t.test('a body limit that would have been enough comes from the declared sizes',
   const [limit] = (await adviceOf(lines))[0]?.limits ?? []
   t.match(limit, { option: 'bodyLimit', kind: 'size', limit: { min: 1000, max: 2000 }, declared: 100 })
   for (const { share, limit: bytes } of limit?.enough ?? []) t.ok(bytes >= share * 1e6 && bytes <= share * 1e6 * 1.13, `${bytes} for ${share}`)
-  t.match((await run(['report'], { stdin: lines.join('\n') })).stdout, 'bodyLimit (1 kB to 2 kB) cut 100 reads')
+  t.match((await run(['report'], { stdin: lines.join('\n') })).stdout, 'bodyLimit (1 kB to 2 kB; the guard\'s or Fastify\'s own) cut 100 reads')
+})
+
+t.test('every limit that is named is one that the options take', async t => {
+  const next = random(8)
+  const lines = times(400, index => {
+    const expected = Math.ceil(10 ** (next() * 12))
+    const received = Math.ceil(expected * next() ** 4)
+    const elapsed = 1000 + Math.floor(next() * 300_000)
+    const kinds = [
+      { received, expected, elapsed },
+      { ...timedOut, received, expected },
+      { code: 'FST_READ_BODY_TOO_LARGE', reason: 'body_too_large', blame: 'client_invalid', limit: 5, received: 0, expected: 6 + index % 30 }
+    ] as const
+    return abortLine({ idle: 1, rate: Math.round(received / elapsed * 100_000) / 100, route: `/${index % 10}`, limit: 1e12, ...kinds[index % 3] })
+  })
+  let named = 0
+  for (const { limits } of await adviceOf(lines)) {
+    for (const { option, kind, enough } of limits) {
+      for (const { limit } of enough) {
+        const value = kind === 'rate' && limit > 0 ? { bytesPerSecond: limit } : kind === 'rate' ? false : limit
+        t.doesNotThrow(() => resolveOptions({ [option]: value }), `${option}: ${JSON.stringify(value)}`)
+        named++
+      }
+    }
+  }
+  t.ok(named >= 60, `${named} limits`)
+})
+
+t.test('where no limit is enough the advice is to have none', async t => {
+  const text = async (lines: readonly string[]) => (await run(['report'], { stdin: lines.join('\n') })).stdout.replaceAll(/\s+/g, ' ')
+  const endless = times(6, () => abortLine({ ...timedOut, received: 1000, expected: 1e8 }))
+  t.match((await adviceOf(endless))[0]?.limits[0]?.enough, [{ limit: 0, longestMs: 3e10 }, { limit: 0 }, { limit: 0 }])
+  t.match(await text(endless), 'a bodyTimeout of 0 (no limit: Node has no timer as long) would have been enough for 50% of them')
+  t.match(await text(endless), 'The slowest of them would have held a connection for 347 d, 347 d and 347 d.')
+  const still = times(6, () => abortLine({ received: 1, expected: 10, elapsed: 400_000, idle: 10, rate: 0 }))
+  t.match((await adviceOf(still))[0]?.limits[0]?.enough, [{ limit: 0 }, { limit: 0 }, { limit: 0 }])
+  t.match(await text(still), '50% averaged at least 0 B/s (only false is enough)')
+})
+
+t.test('what limited headers may be their size or their number', async t => {
+  const lines = [...times(6, () => 2000), 16_384].map(limit => abortLine({ code: 'FST_READ_HEADERS_TOO_LARGE', reason: 'headers_too_large', phase: 'headers', blame: 'client_invalid', limit, received: 30_000, expected: undefined, route: undefined }))
+  t.match((await adviceOf(lines))[0]?.limits, [{ option: 'maxHeaderSize or maxHeadersCount', kind: 'head', limit: { min: 2000, max: 16_384 }, enough: [] }])
+  const { stdout } = await run(['report'], { stdin: lines.join('\n') })
+  t.match(stdout.replaceAll(/\s+/g, ' '), 'maxHeaderSize or maxHeadersCount (2,000 to 16,384) cut 7 reads. The first is in bytes')
 })
 
 t.test('observed reads would have been cut', async t => {

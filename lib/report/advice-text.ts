@@ -29,12 +29,14 @@ function limitText (limit: LimitAdvice, mood: Mood): string {
 }
 
 const texts: Readonly<Record<LimitKind, (what: string, limit: LimitAdvice) => string>> = {
+  head: what => `${what}. The first is in bytes, the second in header lines; the records do not say which of them it was.`,
+
   silence: what => `${what}. How long the silence would have lasted is not in the log, so it cannot tell which limit would have been enough.`,
 
   time: (what, { option, enough, ...limit }) => {
     const [half, most, nearly] = enough
     if (half === undefined || most === undefined || nearly === undefined) return `${what}${movement(limit)}. ${tooLittle(limit)}`
-    return `${what}${movement(limit)}. At the pace that the ${countText(limit.declared)} of these with a declared length had, a ${option} of ${exactDuration(half.limit)} would have been enough for 50% of them, ${exactDuration(most.limit)} for 90% and ${exactDuration(nearly.limit)} for 99%. That is also how long the slowest of them would have held a connection.`
+    return `${what}${movement(limit)}. At the pace that the ${countText(limit.declared)} of these with a declared length had, a ${option} of ${exactDuration(half.limit)} would have been enough for 50% of them, ${exactDuration(most.limit)} for 90% and ${exactDuration(nearly.limit)} for 99%. ${longest(enough)}`
   },
 
   rate: (what, { enough, ...limit }) => {
@@ -42,7 +44,7 @@ const texts: Readonly<Record<LimitKind, (what: string, limit: LimitAdvice) => st
     const [half, most, nearly] = enough
     if (half === undefined || most === undefined || nearly === undefined) return `${first} ${tooFew}`
     const whose = limit.burst === 0 ? 'those still moving' : 'the others'
-    return `${first} Of ${whose}, 50% averaged at least ${rateText(half.limit)}, 90% ${rateText(most.limit)} and 99% ${rateText(nearly.limit)}; a read whose pace is uneven needs a lower limit than its average.${held(limit.declared, enough)}`
+    return `${first} Of ${whose}, 50% averaged at least ${exactRate(half.limit)}, 90% ${exactRate(most.limit)} and 99% ${exactRate(nearly.limit)}; a read whose pace is uneven needs a lower limit than its average.${held(limit.declared, enough)}`
   },
 
   size: (what, { option, enough, ...limit }) => {
@@ -72,6 +74,11 @@ function held (declared: number, enough: LimitAdvice['enough']): string {
   return ` At that pace the longest of the ${countText(declared)} that declared a length would have held a connection for ${listText(known)}, unless another limit ended it.`
 }
 
+function longest (enough: LimitAdvice['enough']): string {
+  if (enough.every(({ limit, longestMs }) => limit === longestMs)) return 'That is also how long the slowest of them would have held a connection.'
+  return `The slowest of them would have held a connection for ${listText(enough.map(({ longestMs }) => durationText(longestMs ?? 0)))}.`
+}
+
 function listText (parts: readonly string[]): string {
   return parts.length < 2 ? parts.join() : `${parts.slice(0, -1).join(', ')} and ${parts.at(-1)}`
 }
@@ -83,8 +90,9 @@ function movement ({ count, silent, moving }: Pick<LimitAdvice, 'count' | 'silen
 
 function inForce ({ kind, limit }: LimitAdvice): string {
   if (limit === null) return ''
-  const show = { time: durationText, silence: durationText, rate: rateText, size: bytesText }[kind]
-  return limit.min === limit.max ? ` (${show(limit.max)})` : ` (${show(limit.min)} to ${show(limit.max)})`
+  const show = { time: durationText, silence: durationText, rate: rateText, size: bytesText, head: countText }[kind]
+  const range = limit.min === limit.max ? show(limit.max) : `${show(limit.min)} to ${show(limit.max)}`
+  return kind === 'size' ? ` (${range}; the guard's or Fastify's own)` : ` (${range})`
 }
 
 function subject (part: number, whole: number): string {
@@ -93,7 +101,13 @@ function subject (part: number, whole: number): string {
 
 /** What can be put into the options: the option's own unit beside the readable one. */
 function exactDuration (ms: number): string {
+  if (ms === 0) return '0 (no limit: Node has no timer as long)'
   return `${durationText(ms)} (${countText(ms)} ms)`
+}
+
+/** A rate below what a record can say is one that only `false` lets through. */
+function exactRate (rate: number): string {
+  return rate === 0 ? '0 B/s (only false is enough)' : rateText(rate)
 }
 
 function exactBytes (bytes: number): string {

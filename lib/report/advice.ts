@@ -7,6 +7,9 @@ import type { RouteTally } from './route-tally.js'
 /** Of fewer reads nothing is said. */
 export const fewest = 5
 
+/** What a time in the options may be at most. */
+const longestTimer = 2 ** 31 - 1
+
 const shares = [0.5, 0.9, 0.99]
 
 /** What the records of a route say about its limits; `undefined` where they are too few, or no limit cut any. */
@@ -51,16 +54,20 @@ type Enough = LimitAdvice['enough']
 const enoughBy: Readonly<Record<LimitKind, (tally: LimitTally) => Enough>> = {
   // How long a silence would have lasted is not in a record that was written when it had lasted long enough.
   silence: () => [],
+  // The length of what was still to come is declared nowhere.
+  head: () => [],
   time: enoughTime,
   rate: enoughRate,
   size: enoughSize
 }
 
+// Each answer is a value that the option takes, or 0: only no limit at all is enough.
+
 function enoughTime ({ needed }: LimitTally): Enough {
   if (needed.count < fewest) return []
   return shares.map(share => {
     const ms = Math.ceil((needed.atMost(share) ?? 0) / 1000) * 1000
-    return { share, limit: ms, longestMs: ms }
+    return { share, limit: ms > longestTimer ? 0 : ms, longestMs: ms }
   })
 }
 
@@ -75,5 +82,5 @@ function enoughRate (tally: LimitTally): Enough {
 
 function enoughSize ({ sizes }: LimitTally): Enough {
   if (sizes.count < fewest) return []
-  return shares.map(share => ({ share, limit: roundUp(sizes.atMost(share) ?? 0), longestMs: null }))
+  return shares.map(share => ({ share, limit: Math.ceil(roundUp(sizes.atMost(share) ?? 0)), longestMs: null }))
 }

@@ -56,6 +56,7 @@ export function limitTable ({ limits }: RouteAdvice, path: string): Html {
 }
 
 function enoughText (kind: LimitAdvice['kind'], limit: number): string {
+  if (limit === 0) return kind === 'rate' ? 'only false' : 'only 0'
   if (kind === 'rate') return `≥ ${rateText(limit)}`
   return kind === 'size' ? bytesText(limit) : durationText(limit)
 }

@@ -3,8 +3,11 @@ import type { Blame, ReadReason } from '../errors.js'
 /** `unknown` stands for a reason of a later version than this report. */
 export type ReportedReason = ReadReason | 'unknown'
 
-/** What a limit measures, and with it what can be said about a better one. */
-export type LimitKind = 'time' | 'silence' | 'rate' | 'size'
+/**
+ * What a limit measures, and with it what can be said about a better one. `head` is bytes or header lines: the record does
+ * not say which of the two options it was.
+ */
+export type LimitKind = 'time' | 'silence' | 'rate' | 'size' | 'head'
 
 export interface ReasonRow {
   readonly blame: Blame
@@ -22,7 +25,7 @@ export const reasonTable: Readonly<Record<ReportedReason, ReasonRow>> = {
   handshake_timeout: { blame: 'client_slow', limit: { option: 'handshakeTimeout', kind: 'time' } },
   client_aborted: { blame: 'client_gone' },
   body_too_large: { blame: 'client_invalid', limit: { option: 'bodyLimit', kind: 'size' } },
-  headers_too_large: { blame: 'client_invalid', limit: { option: 'maxHeaderSize', kind: 'size' } },
+  headers_too_large: { blame: 'client_invalid', limit: { option: 'maxHeaderSize or maxHeadersCount', kind: 'head' } },
   length_required: { blame: 'client_invalid' },
   length_mismatch: { blame: 'client_invalid' },
   malformed: { blame: 'client_invalid' },

@@ -1,5 +1,5 @@
 import type { Blame } from '../errors.js'
-import type { ReportedReason } from './reasons.js'
+import type { LimitKind, ReportedReason } from './reasons.js'
 
 /** How rows are formed; `route-and-reason` is the default. */
 export type GroupBy = 'route-and-reason' | 'route' | 'reason' | 'client' | 'hour'
@@ -144,9 +144,9 @@ export interface RouteAdvice {
 export interface LimitAdvice {
   readonly reason: ReportedReason
   readonly option: string
-  readonly kind: 'time' | 'silence' | 'rate' | 'size'
+  readonly kind: LimitKind
   readonly count: number
-  /** The limits in force, in the option's unit; `null` where no record says. */
+  /** The limits in force, in the option's unit (`bodyLimit` may be the guard's or Fastify's own); `null` where no record says. */
   readonly limit: { readonly min: number, readonly max: number } | null
   /** Reads of which nothing had arrived. */
   readonly silent: number
@@ -161,7 +161,7 @@ export interface LimitAdvice {
   readonly declared: number
   /**
    * Which limit would have been enough for this share of them; of a rate, what they averaged at least, and a read whose
-   * pace is uneven needs a lower one. `longestMs`: how long the longest of them that declared a length would have held a
+   * pace is uneven needs a lower one. Where no limit of the option's range is enough it is 0. `longestMs`: how long the longest of them that declared a length would have held a
    * connection. Empty, or `null`, where too few records, or records of this kind, can tell.
    */
   readonly enough: { readonly share: number, readonly limit: number, readonly longestMs: number | null }[]
