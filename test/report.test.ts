@@ -187,8 +187,17 @@ t.test('a terminal as standard input needs a file', async t => {
 t.test('pino-pretty output needs the raw lines', async t => {
   const pretty = [
     '[12:00:00.000] \u001b[33mWARN\u001b[39m (123): \u001b[36mrequest read aborted\u001b[39m\n    abort: {\n      "code": "FST_READ_BODY_TIMEOUT"\n    }\n',
-    'INFO [2025-03-01 12:00:00.000 +0000] (123 on web-1): incoming request\n'
+    'INFO [2025-03-01 12:00:00.000 +0000] (123 on web-1): incoming request\n',
+    'WARN: request read aborted {"abort":{"code":"FST_READ_BODY_TIMEOUT"}}\n',
+    'WARN (app): request read aborted\n',
+    'USERLVL: request read aborted\n',
+    '[12:00:00.000] NOTICE (app/123): request read aborted\n',
+    'NOTICE [12:00:00.000]: request read aborted\n',
+    'NOTICE (app/123 on web-1): request read aborted\n',
+    '[12:00:00.000] (123 on web-1): request read aborted\n'
   ]
+  const others = ['Error: no such file\n', 'at 12:00: (sic)\n', '127.0.0.1 - - [01/Mar/2025:12:00:00 +0000] "GET / HTTP/1.1" 200 5\n', '[Sat Mar 01 12:00:00] [error] client denied: /\n', 'NOTE: nothing\n']
+  for (const stdin of others) t.match(await run(['report'], { stdin }), { status: 0, stdout: /passed over: 1 not JSON/ })
   for (const stdin of pretty) t.match(await run(['report'], { stdin }), { status: 2, stdout: '', stderr: /pino-pretty.*raw JSON lines/ })
   t.match(await run(['report'], { stdin: `${abortLine()}\n${pretty[0]}` }), { status: 0, stdout: /passed over: 4 not JSON/ }, 'among raw lines it is passed over')
 })

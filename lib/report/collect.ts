@@ -52,7 +52,7 @@ export async function collect (inputs: readonly Input[], filter: Filter, onRead:
   const { lines, notJson, tooLong } = scanner.counts
   if (lines === 0 && damaged[0] !== undefined) throw new UsageError(`cannot read ${damaged[0]}: its gzip data is damaged`)
   if (lines > 0 && lines === notJson && looksPretty(scanner.notJsonSamples)) {
-    throw new UsageError('these lines were made by pino-pretty, which leaves out what the report needs: give the raw JSON lines that pino writes')
+    throw new UsageError('these lines look as pino-pretty makes them, which leaves out what the report needs: give the raw JSON lines that pino writes')
   }
   const files = inputs.map(input => plainText(input.name))
   const input: InputCounts = { files, lines, notJson, tooLong, doubtful, records, filteredOut, suppressed, damaged }
