@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, cpSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, cpSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
@@ -76,6 +76,19 @@ t.test('ends quietly when nobody reads on', async t => {
   t.equal(stderr, '')
   t.equal(code, 0)
   t.equal(signal, null)
+})
+
+t.test('a disk that is full is one line on standard error, and 2', { skip: !existsSync('/dev/full') && 'there is no /dev/full on this machine' }, t => {
+  const full = openSync('/dev/full', 'w')
+  for (const args of [['report'], ['report', '--json'], ['--help']]) {
+    const { status, stderr } = spawnSync(process.execPath, [cli, ...args], { encoding: 'utf8', input: abortLine(), stdio: ['pipe', full, 'pipe'] })
+    t.equal(status, 2)
+    t.equal(stderr, 'fastify-read-guard: cannot write standard output: no space left on device\n')
+  }
+  const unheard = spawnSync(process.execPath, [cli, 'reprot'], { stdio: ['ignore', full, full] })
+  t.equal(unheard.status, 2)
+  closeSync(full)
+  t.end()
 })
 
 t.test('progress is shown on a terminal once it has taken a second, and wiped', t => {

@@ -1,10 +1,15 @@
 #!/usr/bin/env node
+import { systemMessage } from './inputs.js'
 import { main } from './main.js'
 
-// `… | head` closes the pipe when it has seen enough.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
-})
-
 const { stdin, stdout, stderr, env } = process
-process.exitCode = await main(process.argv.slice(2), { stdin, stdout, stderr, env, now: Date.now })
+
+stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') return // `… | head` closes the pipe when it has seen enough
+  stderr.write(`fastify-read-guard: cannot write standard output: ${systemMessage(error)}\n`)
+  process.exitCode = 2
+})
+stderr.on('error', () => {}) // there is nowhere left to say it
+
+const status = await main(process.argv.slice(2), { stdin, stdout, stderr, env, now: Date.now })
+process.exitCode ??= status
