@@ -163,6 +163,14 @@ t.test('finds the record, however pino is set up', async t => {
   }
 })
 
+t.test('numbers that nobody can have read do not spoil the sums', async t => {
+  const huge = { received: 1e308, expected: 1e308, limit: 1e308, elapsed: 1e308, rate: 1e308, idle: 1e308 }
+  const { failed } = await jsonOf([...Array.from({ length: 6 }, () => abortLine(huge)), abortLine({ received: 1e15, elapsed: 1e15 })])
+  t.match(failed.groups, [{ count: 7, received: 1e15, declared: { count: 1 }, elapsed: { max: 1e15 } }])
+  const { stdout } = await run(['report'], { stdin: Array.from({ length: 6 }, () => abortLine(huge)).join('\n') })
+  t.notMatch(stdout, /Infinity|NaN/)
+})
+
 t.test('finds the line about records left out', t => {
   const text = '40 records of aborted request reads were left out of the log'
   t.same(parseLine(JSON.stringify({ time: noon, abortsSuppressed: 40, period: 1, msg: text })), { suppressed: 40, time: noon })

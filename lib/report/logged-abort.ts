@@ -53,6 +53,9 @@ export function timeOf (value: unknown): number | undefined {
   return ms <= 8.64e15 ? ms : undefined // what a Date can hold
 }
 
+/** What is above is no amount of bytes or milliseconds that was ever read, and would not add up. */
+const largest = 1e15
+
 function amount (value: unknown): number | undefined {
-  return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : undefined
+  return typeof value === 'number' && value >= 0 && value <= largest ? value : undefined
 }
