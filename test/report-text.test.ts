@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util'
 import t from 'tap'
-import { abortLine, logOf, run, variedRecords } from './report-log.js'
+import { abortLine, logOf, requestLine, run, variedRecords } from './report-log.js'
 
 const log = logOf(variedRecords(1500))
 const longest = (text: string) => Math.max(...text.split('\n').map(line => line.length))
@@ -16,6 +16,13 @@ t.test('fits 80 columns, also with long names and large numbers', async t => {
     t.ok(longest(stdout) <= 80, `${longest(stdout)} columns by ${grouping[1]}`)
   }
   t.ok(longest(stripVTControlCharacters((await run(['report'], { stdin: log, terminal: 40 })).stdout)) <= 80)
+})
+
+t.test('what was read is said in words', async t => {
+  const said = async (lines: readonly string[]) => (await run(['report'], { stdin: lines.join('\n') })).stdout.split('\n')[1]
+  t.equal(await said([abortLine()]), '1 line, 1 of them the record of a read.')
+  t.equal(await said([abortLine(), abortLine(), requestLine]), '3 lines, 2 of them records of reads.')
+  t.equal(await said([requestLine, 'text']), '2 lines, 0 of them records of reads; passed over: 1 not JSON.')
 })
 
 t.test('grows with the terminal', async t => {

@@ -10,7 +10,7 @@ export function inputText (input: InputCounts): string[] {
     ...doubtful === 0 ? [] : [`${countText(doubtful)} with a record that the guard has not logged so`]
   ]
   return [
-    `${countText(lines)} ${plural(lines, 'line')}, ${countText(records)} of them ${plural(records, 'record')} of a read${passedOver.length === 0 ? '' : `; passed over: ${passedOver.join(', ')}`}.`,
+    `${countText(lines)} ${plural(lines, 'line')}, ${countText(records)} of them ${records === 1 ? 'the record of a read' : 'records of reads'}${passedOver.length === 0 ? '' : `; passed over: ${passedOver.join(', ')}`}.`,
     ...filteredOut === 0 ? [] : [`${countText(filteredOut)} ${plural(filteredOut, 'record')} left out by --since, --until or --route.`],
     ...suppressed === 0 ? [] : [`${countText(suppressed)} more ${plural(suppressed, 'record')} never came into the log, because of the guard's logLimit: they are not in the numbers below.`],
     ...damaged.length === 0 ? [] : [`Damaged or breaking off, and read up to there: ${damaged.join(', ')}.`]
