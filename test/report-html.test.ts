@@ -82,6 +82,31 @@ t.test('moments of less than a minute can be told apart', async t => {
   t.match((await pageOf(hours)).page, '<td class="text" data-head="From (UTC)">2025-03-01 13:00</td>')
 })
 
+t.test('records without a time are mentioned, as nothing over time has them', async t => {
+  const untimed = abortLine({ time: 'none' }).replace(`"time":${noon},`, '')
+  const both = [abortLine(), untimed, untimed].join('\n')
+  t.match((await pageOf(both)).page, '<p class="note">2 records do not say when they were: not in what is shown over time.</p>')
+  t.match((await run(['report'], { stdin: both })).stdout, '2 records do not say when they were')
+  t.equal((await pageOf(both)).json.failed.untimed, 2)
+  t.match((await pageOf(untimed)).page, 'None of the records says when it was')
+  t.notMatch((await pageOf(abortLine())).page, 'over time.</p>')
+})
+
+t.test('routes whose advice is left out are counted', async t => {
+  const stdin = Array.from({ length: 125 }, (_, index) => abortLine({ route: `/r${index % 25}` })).join('\n')
+  t.match((await pageOf(stdin)).page, 'The same of 5 more routes: --json has it.')
+  t.match((await run(['report'], { stdin })).stdout, /^The same of 15 more routes: --json has it\.$/m)
+  t.notMatch((await run(['report', '--route', '/r1*'], { stdin: stdin.replaceAll(/^.*"\/r19".*\n/gm, '') })).stdout, 'The same of')
+})
+
+t.test('what was only observed is not said to have been cut', async t => {
+  const stdin = Array.from({ length: 10 }, () => `${abortLine({ observed: true })}\n${abortLine({ observed: true, reason: 'body_timeout' })}\n`).join('')
+  const { page } = await pageOf(stdin)
+  t.match(page, '</svg>would have been cut for its rate</li>')
+  t.match(page, '</svg>would have been cut for its time</li>')
+  t.notMatch(page, /(?<!would have been )cut for (its|their) rate/)
+})
+
 t.test('every chart says its unit', async t => {
   const { page } = await pageOf(log)
   const figures = page.match(/<figure[\s\S]*?<\/figure>/g) ?? []

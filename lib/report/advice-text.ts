@@ -8,6 +8,11 @@ export type Mood = 'failed' | 'observed'
 /** Said once, before all advice. */
 export const movingText = 'A read is still moving if its last byte came in the last quarter of its time.'
 
+/** How many routes there would be something to say of beside those that are shown. */
+export function moreAdviceText (left: number): string[] {
+  return left <= 0 ? [] : [`The same of ${countText(left)} more ${left === 1 ? 'route' : 'routes'}: --json has it.`]
+}
+
 /** Plain sentences, one paragraph each; numbers only from the records. */
 export function adviceText (advice: RouteAdvice, mood: Mood): string[] {
   return [routeText(advice, mood), ...advice.limits.map(limit => limitText(limit, mood))]

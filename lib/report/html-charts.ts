@@ -1,3 +1,4 @@
+import type { Mood } from './advice-text.js'
 import { bytesText, countText, rateText, timeText } from './amount-text.js'
 import { html, type Html } from './html.js'
 import { timeTicks, widthName } from './axis-ticks.js'
@@ -42,9 +43,9 @@ export function routeChart ({ routes, reasons }: Section, path: string): Html {
   }))))
 }
 
-export function clientChart ({ clients, blame }: Section, path: string): Html {
+export function clientChart ({ clients, blame }: Section, path: Mood): Html {
   const legend = blames.map(blame => ({ series: blame, name: blameName(blame) })).filter(({ series }) => blame[series] > 0)
-  return figure('', 'Busiest clients', 'reads, by who ended them', legend.map(({ series, name }) => key(series, name)), svgBars('Reads by client', clients.slice(0, mostBars).map((row, index) => ({
+  return figure('', 'Busiest clients', { failed: 'reads, by who ended them', observed: 'reads, by blame' }[path], legend.map(({ series, name }) => key(series, name)), svgBars('Reads by client', clients.slice(0, mostBars).map((row, index) => ({
     label: row.client,
     count: row.count,
     atMost: row.atMost,
@@ -66,19 +67,20 @@ export function shareChart ({ receivedShare: { bins, declared, undeclared } }: S
   }))
 }
 
-export function rateChart ({ rates }: Section, path: string): Html {
+export function rateChart ({ rates }: Section, path: Mood): Html {
   const { bins, limits } = rates
   if (bins.length === 0) return html``
   const decades = [...bins.entries()].filter(([, { from }]) => Number.isInteger(Math.log10(from)))
   const ticks = decades.map(([index, { from }], place): Tick => ({ at: index / bins.length, label: rateTick(from), minor: decades.length > 5 && place % 2 === 1 }))
+  const cut = { failed: 'cut', observed: 'would have been cut' }[path]
   const legend = [
-    ...bins.some(bin => bin.tooSlow > 0) ? [key('tooslow', 'cut for its rate')] : [],
-    ...bins.some(bin => bin.other > 0) ? [key('other', 'cut for its time')] : []
+    ...bins.some(bin => bin.tooSlow > 0) ? [key('tooslow', `${cut} for its rate`)] : [],
+    ...bins.some(bin => bin.other > 0) ? [key('other', `${cut} for its time`)] : []
   ]
   return figure('', 'How fast they were', 'reads of slow clients that had sent something, by bytes per second', legend, svgColumns({
     name: 'Reads of slow clients by bytes per second',
     columns: bins.map(({ from, to, tooSlow, other }, index) => ({
-      title: `${rateText(from)} to ${rateText(to)}: ${countText(tooSlow)} cut for their rate, ${countText(other)} for their time`,
+      title: `${rateText(from)} to ${rateText(to)}: ${countText(tooSlow)} ${cut} for their rate, ${countText(other)} for their time`,
       segments: [
         { series: 'tooslow', value: tooSlow, path: `${path}.rates.bins.${index}.tooSlow` },
         { series: 'other', value: other, path: `${path}.rates.bins.${index}.other` }

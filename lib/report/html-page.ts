@@ -1,10 +1,10 @@
-import { adviceText, movingText, type Mood } from './advice-text.js'
+import { adviceText, moreAdviceText, movingText, type Mood } from './advice-text.js'
 import { countText, percentText } from './amount-text.js'
 import { html, Html, jsonPoint } from './html.js'
 import { clientChart, rateChart, routeChart, shareChart, timelineChart } from './html-charts.js'
 import { pageStyle } from './html-style.js'
 import { clientTable, groupTable, limitTable, timelineTable } from './html-tables.js'
-import { inputText, observedText, periodText } from './overview-text.js'
+import { inputText, observedText, periodText, untimedText } from './overview-text.js'
 import { blameName, blames } from './reasons.js'
 import type { Report, Section } from './report.js'
 
@@ -64,7 +64,8 @@ ${mood === 'observed' ? html`<p>${observedText(section)}</p>` : ''}
 ${tile('reads', countText(section.count), `${mood}.count`, section.count)}
 ${blames.filter(blame => section.blame[blame] > 0).map(blame => tile(`${blameName(blame)}, ${percentText(section.blame[blame] / section.count)}`, countText(section.blame[blame]), `${mood}.blame.${blame}`, section.blame[blame]))}
 </ul>
-<div class="charts">
+${untimedText(section).map(text => html`<p class="note">${text}</p>
+`)}<div class="charts">
 ${timelineChart(section, mood)}
 ${shareChart(section, mood)}
 ${rateChart(section, mood)}
@@ -88,6 +89,7 @@ function advicePart ({ advice }: Section, mood: Mood): Html {
 ${advice.slice(0, advisedRoutes).map((route, index) => html`<div class="advice"><h3>${route.route}</h3>
 ${adviceText(route, mood).map(text => html`<p>${text}</p>
 `)}${limitTable(route, `${mood}.advice.${index}`)}</div>
+`)}${moreAdviceText(advice.length - advisedRoutes).map(text => html`<p class="note">${text}</p>
 `)}`
 }
 

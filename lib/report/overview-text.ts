@@ -29,6 +29,13 @@ export function failedText ({ count, blame }: Section): string {
   return `${countText(count)} ${plural(count, 'read')} failed: ${blameText(count, blame)}.`
 }
 
+/** What is missing wherever time is shown. */
+export function untimedText ({ count, untimed }: Section): string[] {
+  if (untimed === 0) return []
+  const which = untimed === count ? 'None of the records says when it was' : untimed === 1 ? 'One record does not say when it was' : `${countText(untimed)} records do not say when they were`
+  return [`${which}: not in what is shown over time.`]
+}
+
 /** Clients that left and bytes that are no request end a read in either mode. */
 export function observedText ({ count, blame }: Section): string {
   const left = blame.client_gone === 0 ? '' : ` In ${countText(blame.client_gone)} the client left by itself.`

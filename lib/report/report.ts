@@ -47,6 +47,8 @@ export interface Section {
   readonly count: number
   readonly first: string | null
   readonly last: string | null
+  /** Reads of which nothing says when: they are not in `timeline`. */
+  readonly untimed: number
   readonly blame: Readonly<Record<Blame, number>>
   readonly reasons: Partial<Readonly<Record<ReportedReason, number>>>
   readonly groups: readonly GroupRow[]

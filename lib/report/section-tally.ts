@@ -33,6 +33,7 @@ export class SectionTally {
   readonly #rates = new RateHistogram()
   readonly #buckets = new TimeBuckets()
   #count = 0
+  #untimed = 0
   #first = Infinity
   #last = -Infinity
 
@@ -50,7 +51,10 @@ export class SectionTally {
     this.#clients.of(abort.client).add(abort)
     this.#shares.add(abort)
     this.#rates.add(abort)
-    if (abort.time === undefined) return
+    if (abort.time === undefined) {
+      this.#untimed++
+      return
+    }
     this.#first = Math.min(this.#first, abort.time)
     this.#last = Math.max(this.#last, abort.time)
     this.#buckets.add(abort.time, abort.reason)
@@ -62,6 +66,7 @@ export class SectionTally {
       count: this.#count,
       first: isoTime(this.#first),
       last: isoTime(this.#last),
+      untimed: this.#untimed,
       blame: { ...this.#blame },
       reasons: countsByReason(this.#reasons),
       groups: this.#groupRows(),

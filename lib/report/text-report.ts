@@ -1,8 +1,8 @@
-import { adviceText, movingText, type Mood } from './advice-text.js'
+import { adviceText, moreAdviceText, movingText, type Mood } from './advice-text.js'
 import { clientTable } from './client-table.js'
 import { groupTable } from './group-table.js'
 import type { Io } from './io.js'
-import { failedText, inputText, observedText, periodText } from './overview-text.js'
+import { failedText, inputText, observedText, periodText, untimedText } from './overview-text.js'
 import { paintFor, type Paint } from './paint.js'
 import type { Report, Section } from './report.js'
 import { wrapText } from './wrap-text.js'
@@ -33,6 +33,7 @@ function section (section: Section, mood: Mood, width: number, paint: Paint): st
   if (section.count === 0) return []
   return [
     ...paragraph({ failed: failedText, observed: observedText }[mood](section), width, '').map(paint.strong),
+    ...untimedText(section).flatMap(text => paragraph(text, width, '')),
     '',
     ...groupTable(section, width, paint),
     '',
@@ -49,7 +50,8 @@ function advice ({ advice }: Section, mood: Mood, width: number, paint: Paint): 
     ...adviceText(route, mood).flatMap(text => paragraph(text, width, '  ')),
     ''
   ])
-  return lines.length === 0 ? [] : [paint.strong({ failed: 'Are the limits right?', observed: 'What enforcing would have cost' }[mood]), ...paragraph(movingText, width, ''), '', ...lines]
+  const more = moreAdviceText(advice.length - advisedRoutes).flatMap(text => [text, ''])
+  return lines.length === 0 ? [] : [paint.strong({ failed: 'Are the limits right?', observed: 'What enforcing would have cost' }[mood]), ...paragraph(movingText, width, ''), '', ...lines, ...more]
 }
 
 function cut (text: string, width: number): string {
