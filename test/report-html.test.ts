@@ -165,6 +165,7 @@ function luminance (colour: string): number {
 
 t.test('nothing is cut off or overlaps, from 360 to 1200 pixels', { skip: noChromium, timeout: 120_000 }, async t => {
   const hostile = [
+    abortLine({ route: `/文件上传/${'漢字'.repeat(30)}` }),
     abortLine({ route: `/${'very-long-part/'.repeat(12)}`, remoteAddress: '2001:db8:85a3:8d3:1319:8a2e:370:7348' }),
     ...Array.from({ length: 12 }, (_, index) => abortLine({ limit: 10 ** index, rate: 10 ** index * 0.5 }))
   ].join('\n')

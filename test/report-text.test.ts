@@ -1,14 +1,17 @@
 import { stripVTControlCharacters } from 'node:util'
 import t from 'tap'
+import { displayWidth, fitting, shortened, shortenedInside } from '../lib/report/display-width.js'
 import { abortLine, logOf, requestLine, run, variedRecords } from './report-log.js'
 
 const log = logOf(variedRecords(1500))
-const longest = (text: string) => Math.max(...text.split('\n').map(line => line.length))
+const longest = (text: string) => Math.max(...text.split('\n').map(displayWidth))
 
 t.test('fits 80 columns, also with long names and large numbers', async t => {
   const hostile = [
     ...Array.from({ length: 5 }, () => abortLine({ route: `/${'long/'.repeat(60)}` })),
-    abortLine({ remoteAddress: '2001:db8:85a3:8d3:1319:8a2e:370:7348' }),
+    ...Array.from({ length: 5 }, () => abortLine({ route: `/文件上传/${'漢字'.repeat(30)}` })),
+    abortLine({ route: '/😀'.repeat(40) }),
+    abortLine({ route: '/한글/上传', remoteAddress: '2001:db8:85a3:8d3:1319:8a2e:370:7348' }),
     abortLine({ received: 9e14, expected: 1e15, elapsed: 1e14, rate: 123_456_789.12 })
   ].join('\n')
   for (const grouping of [[], ['--group-by', 'route'], ['--group-by', 'reason'], ['--group-by', 'client'], ['--group-by', 'hour']]) {
@@ -16,6 +19,19 @@ t.test('fits 80 columns, also with long names and large numbers', async t => {
     t.ok(longest(stdout) <= 80, `${longest(stdout)} columns by ${grouping[1]}`)
   }
   t.ok(longest(stripVTControlCharacters((await run(['report'], { stdin: log, terminal: 40 })).stdout)) <= 80)
+})
+
+t.test('a character may be two columns wide, or none', t => {
+  const rows: [string, number][] = [['', 0], ['abc', 3], ['é', 1], ['e\u0301', 1], ['漢字', 4], ['ｱ', 1], ['Ａ', 2], ['한글', 4], ['/文件/上传', 10], ['😀', 2], ['☃', 1], ['…–≥', 3], ['𠀀', 2]]
+  for (const [text, width] of rows) t.equal(displayWidth(text), width, text)
+  t.equal(fitting('漢字漢', 5), '漢字')
+  t.equal(fitting('e\u0301e', 1), 'e\u0301')
+  t.equal(shortened('漢字漢', 6), '漢字漢')
+  t.equal(shortened('漢字漢', 5), '漢字…')
+  t.equal(shortened('😀😀😀', 4), '😀…', 'no half of a pair')
+  t.equal(shortenedInside('/a/漢字漢字/b', 9), '/a/…字/b')
+  t.equal(shortenedInside('/short', 9), '/short')
+  t.end()
 })
 
 t.test('what was read is said in words', async t => {

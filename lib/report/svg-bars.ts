@@ -1,4 +1,5 @@
 import { atLeastText } from './amount-text.js'
+import { shortenedInside } from './display-width.js'
 import { html, jsonPoint, type Html } from './html.js'
 import { percent, type Segment } from './svg-columns.js'
 
@@ -14,6 +15,7 @@ export interface Bar {
 const rowHeight = 44
 /** Of the width; the rest is room for the number. */
 const longest = 0.74
+/** Start and end, which tell routes apart; the whole label is in the title and in the table. */
 const longestLabel = 40
 
 /** Stacked horizontal bars, each under its label and with its total at the end. */
@@ -28,13 +30,7 @@ export function svgBars (name: string, bars: readonly Bar[]): Html {
       end += segment.value
       return html`<rect class="${segment.series}" x="${percent(share(start))}" width="${percent(share(segment.value))}" y="${top + 20}" height="16" ${jsonPoint(segment.path, segment.value)}/>`
     })
-    return html`<g><title>${bar.label}</title><text class="label" x="0" y="${top + 14}">${shortened(bar.label)}</text>${rects}<text x="${percent(share(end))}" dx="6" y="${top + 33}" ${jsonPoint(bar.path, bar.count)}>${atLeastText(bar)}</text></g>`
+    return html`<g><title>${bar.label}</title><text class="label" x="0" y="${top + 14}">${shortenedInside(bar.label, longestLabel)}</text>${rects}<text x="${percent(share(end))}" dx="6" y="${top + 33}" ${jsonPoint(bar.path, bar.count)}>${atLeastText(bar)}</text></g>`
   })
   return html`<svg class="bars" width="100%" height="${bars.length * rowHeight}" role="img" aria-label="${name}">${rows}</svg>`
-}
-
-/** Start and end, which tell routes apart; the whole label is in the title and in the table. */
-function shortened (label: string): string {
-  if (label.length <= longestLabel) return label
-  return `${label.slice(0, longestLabel / 2)}…${label.slice(1 - longestLabel / 2)}`
 }

@@ -1,5 +1,6 @@
 import { adviceText, moreAdviceText, movingText, type Mood } from './advice-text.js'
 import { clientTable } from './client-table.js'
+import { shortened } from './display-width.js'
 import { groupTable } from './group-table.js'
 import type { Io } from './io.js'
 import { failedText, inputText, observedText, periodText, untimedText } from './overview-text.js'
@@ -46,16 +47,12 @@ function section (section: Section, mood: Mood, width: number, paint: Paint): st
 
 function advice ({ advice }: Section, mood: Mood, width: number, paint: Paint): string[] {
   const lines = advice.slice(0, advisedRoutes).flatMap(route => [
-    paint.strong(cut(route.route, width)),
+    paint.strong(shortened(route.route, width)),
     ...adviceText(route, mood).flatMap(text => paragraph(text, width, '  ')),
     ''
   ])
   const more = moreAdviceText(advice.length - advisedRoutes).flatMap(text => [text, ''])
   return lines.length === 0 ? [] : [paint.strong({ failed: 'Are the limits right?', observed: 'What enforcing would have cost' }[mood]), ...paragraph(movingText, width, ''), '', ...lines, ...more]
-}
-
-function cut (text: string, width: number): string {
-  return text.length > width ? `${text.slice(0, width - 1)}…` : text
 }
 
 function paragraph (text: string, width: number, indent: string): string[] {

@@ -1,3 +1,4 @@
+import { displayWidth, shortened } from './display-width.js'
 import type { Paint } from './paint.js'
 
 export interface Column {
@@ -39,14 +40,15 @@ export function textTable (columns: readonly Column[], rows: readonly Row[], wid
 
 /** Headings have the whole line. */
 function longestOf (rows: readonly Row[]): number {
-  return Math.max(0, ...rows.filter(row => row.cells.length > 0).map(row => row.label.length))
+  return Math.max(0, ...rows.filter(row => row.cells.length > 0).map(row => displayWidth(row.label)))
 }
 
 function rowLines ({ label, cells, paint = text => text }: Row, room: number, width: number, line: (label: string, cells: readonly string[]) => string): string[] {
-  const whole = label.length > width ? `${label.slice(0, width - 1)}…` : label
+  const whole = shortened(label, width)
+  const taken = displayWidth(whole)
   if (cells.length === 0) return [paint(whole)]
-  if (label.length > room) return [paint(whole), line(' '.repeat(room), cells)]
-  return [paint(label) + line(' '.repeat(room - label.length), cells)]
+  if (taken > room) return [paint(whole), line(' '.repeat(room), cells)]
+  return [paint(label) + line(' '.repeat(room - taken), cells)]
 }
 
 function fit (columns: readonly Column[], rows: readonly Row[], width: number): Layout {
