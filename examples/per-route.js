@@ -6,6 +6,10 @@ const app = Fastify({ logger: true })
 
 await app.register(readGuard, { bodyTimeout: 10_000, bodyIdleTimeout: 2_000 })
 
+// Nothing is parsed here: the handlers take the stream themselves, whatever its type.
+app.removeAllContentTypeParsers()
+app.addContentTypeParser('*', (_request, _payload, done) => done(null))
+
 // Small and quick, or nothing: checked before a byte of the body is read.
 app.post('/login', {
   config: { readGuard: { bodyLimit: 256, bodyTimeout: 1_000, requireContentLength: true } }
@@ -28,9 +32,6 @@ app.post('/imports', async (request) => {
   }
   return countBytes(request)
 })
-
-// A parser that does not read: the handlers above take the stream themselves.
-app.addContentTypeParser('application/octet-stream', (_request, _payload, done) => done(null))
 
 /** @param {import('fastify').FastifyRequest} request */
 async function countBytes (request) {

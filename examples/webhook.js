@@ -19,6 +19,15 @@ function isSigned (body, signature) {
   return given.length === expected.length && timingSafeEqual(given, expected)
 }
 
+/** @param {Buffer} body */
+function eventIn (body) {
+  try {
+    return JSON.parse(body.toString())?.event
+  } catch {
+    return undefined
+  }
+}
+
 await app.register(async (hooks) => {
   // Parsed, it would be too late: not a byte of what was signed may be lost.
   hooks.removeAllContentTypeParsers()
@@ -29,8 +38,8 @@ await app.register(async (hooks) => {
   }, async (request, reply) => {
     const body = await request.readRawBody({ limit: 65_536 })
     if (!isSigned(body, request.headers['x-signature'])) return reply.code(401).send({ error: 'wrong signature' })
-    const { event } = JSON.parse(body.toString())
-    return { event }
+    const event = eventIn(body)
+    return event === undefined ? reply.code(400).send({ error: 'no event' }) : { event }
   })
 })
 

@@ -81,6 +81,17 @@ t.test('per-route: what one route refuses is fine on another', async (t) => {
   ])
 })
 
+t.test('per-route: the bytes of a body are counted whatever its type', async (t) => {
+  const { port, records } = await started(t, 'per-route')
+  const types = ['application/json', 'text/plain', 'application/octet-stream', 'video/mp4']
+  const targets = ['/videos', '/firehose', '/imports'].flatMap((url) => types.map((type) => ({ url, type })))
+  await Promise.all(targets.map(async ({ url, type }) => {
+    const answer = await send(port, head('POST', url, { ...close, 'Content-Type': type, 'Content-Length': 12 }), ['{"a":', '"bcde"}'])
+    t.match(answer, { statusCode: 200, json: { bytes: 12 } }, `${type} to ${url}`)
+  }))
+  t.same(records(), [])
+})
+
 t.test('webhook: the signature is checked on the bytes as sent', async (t) => {
   const { port, recorded } = await started(t, 'webhook', { SECRET: 'shh' })
   const body = '{ "event":  "paid" }'
@@ -102,6 +113,12 @@ t.test('webhook: the signature is checked on the bytes as sent', async (t) => {
   t.equal(silent.json['code'], 'FST_READ_BODY_IDLE_TIMEOUT')
   t.ok(silent.elapsed >= 1_000)
   t.equal((await recorded(3)).length, 3)
+
+  for (const text of ['{ "event":', 'null', '"paid"', '']) {
+    const sign = createHmac('sha256', 'shh').update(text).digest('hex')
+    const answer = await send(port, head('POST', '/webhook', { ...json, 'Content-Length': text.length, 'X-Signature': sign }), [text])
+    t.equal(answer.statusCode, 400, `signed, but no event: ${text}`)
+  }
 })
 
 t.test('observe: nothing is refused but on the route that enforces, and everything is counted', async (t) => {
