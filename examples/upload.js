@@ -28,6 +28,7 @@ app.post('/uploads', {
       // The client's file name is no path of ours.
       await pipeline(part.file, createWriteStream(join(unfinished, String(files++))))
     }
+    if (files === 0) throw Object.assign(new Error('no file'), { statusCode: 400 })
     const id = randomUUID()
     await rename(unfinished, join(uploads, id))
     return await reply.code(201).send({ id, files })

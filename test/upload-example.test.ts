@@ -91,6 +91,19 @@ t.test('upload: files are there, whole, under no name of the client', async (t) 
   t.equal(readFileSync(join(uploads, folder, '1'), 'utf8'), large)
 })
 
+t.test('upload: a form without a file is refused, and nothing is left', async (t) => {
+  const uploads = t.testdir()
+  const example = await startExample('upload', { UPLOADS: uploads })
+  t.teardown(() => example.stop())
+  const field = `--${boundary}\r\nContent-Disposition: form-data; name="note"\r\n\r\nno file\r\n`
+  for (const body of [field + end, end]) {
+    const client = new RawClient(example.port)
+    await client.write(form(body))
+    t.match(onlyAnswer(await client.closed), { statusCode: 400, json: { message: 'no file' } })
+    t.same(readdirSync(uploads), [])
+  }
+})
+
 t.test('upload: however it fails, no file and no descriptor is left', async (t) => {
   const uploads = t.testdir()
   const example = await startExample('upload', { UPLOADS: uploads })
