@@ -42,7 +42,11 @@ export class QuantileSketch {
     if (this.count >= mostKept) {
       this.#release()
       this.#addToBin(binOf(value), 1)
-    } else this.#kept.push(value)
+    } else if (this.count === 0) {
+      this.#kept = [value] // of an array that grows V8 makes room for 17, and most clients have one value
+    } else {
+      this.#kept.push(value)
+    }
     this.count++
   }
 

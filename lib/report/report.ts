@@ -10,7 +10,7 @@ export type Span = 'hour' | 'day' | 'month' | 'year' | 'millennium'
 /**
  * What `--json` prints. Times are ISO 8601 in UTC or milliseconds, sizes bytes, rates bytes per second, shares 0 to 1.
  * `median`, `p95` and the like are within 1 % of the exact value of the reads that are counted. Counts and sums are exact,
- * with one exception, so that memory does not grow with what clients choose: of more than 2048 groups, 1024 routes or 4096
+ * with one exception, so that memory does not grow with what clients choose: of more than 1024 groups or routes, or 4096
  * clients the quieter ones are put together, and one that comes back is counted anew. Then `atMost` is more than `count`:
  * the true count is between the two, and the row's other numbers are of the reads that were counted.
  */

@@ -13,7 +13,7 @@ import { ShareHistogram } from './share-histogram.js'
 import { TimeBuckets } from './time-buckets.js'
 import { TimeGroups } from './time-groups.js'
 
-const keptGroups = 1024
+const keptGroups = 512
 const keptRoutes = 512
 const keptClients = 2048
 const shownRoutes = 15
