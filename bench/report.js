@@ -1,16 +1,20 @@
 // How long `fastify-read-guard report` takes for a log, and how much memory, on this machine; with the sums checked
-// against jq (without it, against what was generated). Run `npm run build` first, then `node bench/report.js [lines]`.
+// against jq (without it, against what was generated). Exits with 1 where they differ, or a run takes more than 10 s or
+// 150 MB. Run `npm run build` first, then `node bench/report.js [lines]`.
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { createWriteStream, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { createReadStream, createWriteStream, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
 import { deepEqual } from 'node:assert/strict'
+import { createGzip } from 'node:zlib'
 
+const most = { seconds: 10, megabytes: 150 }
 const lines = Number(process.argv[2] ?? 1_000_000)
 const cli = process.env.REPORT_CLI ?? fileURLToPath(new URL('../dist/report/cli.js', import.meta.url))
-const sayPeak = "data:text/javascript,process.on('exit',()=>process.stderr.write(String(process.resourceUsage().maxRSS)))"
+const sayPeak = fileURLToPath(new URL('say-peak.js', import.meta.url))
 const directory = mkdtempSync(join(tmpdir(), 'read-guard-report-'))
 
 /** Repeatable numbers from 0 to 1 (Mulberry32). */
@@ -73,24 +77,45 @@ function sumsOf (report) {
   return Object.fromEntries(rows)
 }
 
+/** Runs the command; prints what it took and answers what it wrote, or fails. */
+function measure (name, args) {
+  const started = performance.now()
+  const run = spawnSync(process.execPath, ['--import', sayPeak, cli, 'report', ...args], { encoding: 'utf8', maxBuffer: 1e8 })
+  const seconds = (performance.now() - started) / 1000
+  if (run.status !== 0) throw new Error(run.stderr)
+  const megabytes = Number(run.stderr) / 1e6
+  const tooMuch = seconds > most.seconds || megabytes > most.megabytes
+  if (tooMuch) process.exitCode = 1
+  console.log(`| ${name.padEnd(38)} | ${seconds.toFixed(2).padStart(5)} s | ${megabytes.toFixed(0).padStart(5)} MB |${tooMuch ? ' too much' : ''}`)
+  return run.stdout
+}
+
+/** Whether the sums of every route and reason are those that jq finds. */
+function check (report, file) {
+  const jq = spawnSync('jq', ['-n', query, file], { encoding: 'utf8', maxBuffer: 1e8 })
+  try {
+    if (jq.error === undefined) deepEqual(sumsOf(report), JSON.parse(jq.stdout))
+    else deepEqual(report.failed.count + report.observed.count, Math.ceil(lines / 10))
+    console.log(jq.error === undefined ? 'The sums of every route and reason are those of jq.' : 'jq is not installed: only the number of records was checked.')
+  } catch (error) {
+    console.log(`The sums are wrong: ${error.message}`)
+    process.exitCode = 1
+  }
+}
+
 try {
   const file = join(directory, 'app.log')
   await generate(file)
-  const started = performance.now()
-  const run = spawnSync(process.execPath, ['--import', sayPeak, cli, 'report', '--json', file], { encoding: 'utf8', maxBuffer: 1e8 })
-  const seconds = (performance.now() - started) / 1000
-  if (run.status !== 0) throw new Error(run.stderr)
-  const report = JSON.parse(run.stdout)
-  console.log(`${lines} lines, ${(statSync(file).size / 1e6).toFixed(0)} MB, ${report.input.records} records: ${seconds.toFixed(2)} s, peak RSS ${(Number(run.stderr) / 1024).toFixed(0)} MiB`)
-
-  const jq = spawnSync('jq', ['-n', query, file], { encoding: 'utf8', maxBuffer: 1e8 })
-  if (jq.error !== undefined) {
-    console.log('jq is not installed: only the number of records is checked')
-    deepEqual(report.failed.count + report.observed.count, Math.ceil(lines / 10))
-  } else {
-    deepEqual(sumsOf(report), JSON.parse(jq.stdout))
-    console.log('the sums of every route and reason are those of jq')
-  }
+  await pipeline(createReadStream(file), createGzip(), createWriteStream(`${file}.gz`))
+  console.log(`${lines} lines, ${(statSync(file).size / 1e6).toFixed(0)} MB, of them ${Math.ceil(lines / 10)} records\n`)
+  console.log(`| ${'report'.padEnd(38)} | ${'time'.padStart(7)} | peak RSS |\n|${'-'.repeat(40)}|--------:|---------:|`)
+  const report = JSON.parse(measure('--json', ['--json', file]))
+  measure('--json, gzipped', ['--json', `${file}.gz`])
+  measure('as text, --html', ['--html', join(directory, 'page.html'), file])
+  measure('--json --html --group-by client', ['--json', '--html', join(directory, 'page.html'), '--group-by', 'client', file])
+  measure('--json --html --group-by hour', ['--json', '--html', join(directory, 'page.html'), '--group-by', 'hour', file])
+  console.log()
+  check(report, file)
 } finally {
   rmSync(directory, { recursive: true, force: true })
 }
