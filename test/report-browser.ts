@@ -29,24 +29,46 @@ function isExecutable (path: string): boolean {
 }
 
 /** The document as the browser has it once it is loaded. */
-export async function dumpDom (chromium: string, url: string): Promise<string> {
+export async function dumpDom (chromium: string, url: string, more: readonly string[] = []): Promise<string> {
   const profile = mkdtempSync(join(tmpdir(), 'read-guard-chromium-'))
   try {
-    const { stdout } = await promisify(execFile)(chromium, [...flags, `--user-data-dir=${profile}`, '--dump-dom', url], { maxBuffer: 1e8, timeout: 60_000 })
+    const { stdout } = await promisify(execFile)(chromium, [...flags, ...more, `--user-data-dir=${profile}`, '--dump-dom', url], { maxBuffer: 1e8, timeout: 60_000 })
     return stdout
   } finally {
     rmSync(profile, { recursive: true, force: true, maxRetries: 5 })
   }
 }
 
-/** Runs in the browser, beside one frame for each width, and leaves what it finds wrong in the document. */
-const inspection = `
-const faults = []
-const overlap = (a, b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 2 && b.top < a.bottom - 2
-const inside = (a, b) => a.left >= b.left - 1 && a.right <= b.right + 1 && a.top >= b.top - 1 && a.bottom <= b.bottom + 1
-for (const frame of document.querySelectorAll('iframe')) {
-  const { document: page } = frame.contentWindow
-  const say = (what, element) => faults.push(frame.width + ' px: ' + what + ': ' + (element.textContent || element.outerHTML).slice(0, 80))
+const schemes = { light: '--blink-settings=preferredColorScheme=1', dark: '--blink-settings=preferredColorScheme=0' }
+
+/** What a script finds in the page, in one frame for each width: it is called with the frame's document and width. */
+export async function inspect<Found> (chromium: string, page: string, widths: readonly number[], script: string, scheme: keyof typeof schemes = 'light'): Promise<Found[]> {
+  const frames = widths.map(width => `<iframe src="/page" width="${width}" height="900" style="border:0"></iframe>`).join('')
+  const call = `const frames = [...document.querySelectorAll('iframe')]
+    const found = frames.map(frame => (${script})(frame.contentWindow.document, Number(frame.width), frame.contentWindow))
+    document.getElementById('result').textContent = 'found:' + JSON.stringify(found) + ':end'`
+  const harness = `<!doctype html><pre id="result"></pre>${frames}<script>onload = () => { ${call} }</script>`
+  const server = createServer((request, response) => {
+    response.setHeader('Content-Type', 'text/html; charset=utf-8')
+    response.end(request.url === '/page' ? page : harness)
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  try {
+    const dom = await dumpDom(chromium, `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, [schemes[scheme]])
+    const [, found] = /found:([\s\S]*?):end<\/pre>/.exec(dom) ?? []
+    if (found === undefined) throw new Error('the browser did not get to look at the page')
+    return JSON.parse(unescapeHtml(found)) as Found[]
+  } finally {
+    server.close()
+    server.closeAllConnections()
+  }
+}
+
+const layout = `(page, width) => {
+  const faults = []
+  const overlap = (a, b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 2 && b.top < a.bottom - 2
+  const inside = (a, b) => a.left >= b.left - 1 && a.right <= b.right + 1 && a.top >= b.top - 1 && a.bottom <= b.bottom + 1
+  const say = (what, element) => faults.push(width + ' px: ' + what + ': ' + (element.textContent || element.outerHTML).slice(0, 80))
   for (const details of page.querySelectorAll('details')) details.open = true
   if (page.documentElement.scrollWidth > page.documentElement.clientWidth) say('the page is wider than the window', page.querySelector('h1'))
   for (const svg of page.querySelectorAll('svg')) {
@@ -57,33 +79,17 @@ for (const frame of document.querySelectorAll('iframe')) {
       for (const other of texts.slice(index + 1)) if (overlap(text.getBoundingClientRect(), other.getBoundingClientRect())) say('overlaps ' + other.textContent, text)
     }
   }
-  const narrow = frame.width < 760 // tables are cards there, and their heads are for screen readers only
-  for (const element of page.querySelectorAll('td,th,li,p,h1,h2,h3,figure,summary' + (narrow || frame.width >= 1200 ? ',.table' : ''))) {
+  const narrow = width < 760 // tables are cards there, and their heads are for screen readers only
+  for (const element of page.querySelectorAll('td,th,li,p,h1,h2,h3,figure,summary' + (narrow || width >= 1200 ? ',.table' : ''))) {
     if (narrow && element.closest('thead')) continue
     if (element.scrollWidth > element.clientWidth + 1 && element.clientWidth > 1) say('wider than its place', element)
   }
-}
-document.getElementById('result').textContent = 'faults:' + JSON.stringify(faults) + ':end'
-`
+  return faults
+}`
 
 /** What is cut off, overlaps or is wider than its place, at windows of these widths. */
 export async function layoutFaults (chromium: string, page: string, widths: readonly number[]): Promise<string[]> {
-  const frames = widths.map(width => `<iframe src="/page" width="${width}" height="900" style="border:0"></iframe>`).join('')
-  const harness = `<!doctype html><pre id="result"></pre>${frames}<script>onload = () => { ${inspection} }</script>`
-  const server = createServer((request, response) => {
-    response.setHeader('Content-Type', 'text/html; charset=utf-8')
-    response.end(request.url === '/page' ? page : harness)
-  })
-  await once(server.listen(0, '127.0.0.1'), 'listening')
-  try {
-    const dom = await dumpDom(chromium, `http://127.0.0.1:${(server.address() as AddressInfo).port}/`)
-    const [, found] = /faults:([\s\S]*?):end<\/pre>/.exec(dom) ?? []
-    if (found === undefined) throw new Error('the browser did not get to look at the page')
-    return JSON.parse(unescapeHtml(found)) as string[]
-  } finally {
-    server.close()
-    server.closeAllConnections()
-  }
+  return (await inspect<string[]>(chromium, page, widths, layout)).flat()
 }
 
 function unescapeHtml (text: string): string {

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { pageStyle } from '../lib/report/html-style.js'
 import { dumpDom, findChromium, layoutFaults } from './report-browser.js'
+import { contrast } from './report-contrast.js'
 import { abortLine, logOf, noon, run, variedRecords } from './report-log.js'
 
 const chromium = findChromium()
@@ -147,21 +148,6 @@ t.test('every series can be told from the ground, light and dark', t => {
   }
   t.end()
 })
-
-/** WCAG 2.2 contrast ratio. */
-function contrast (one: string, other: string): number {
-  const [lighter = 0, darker = 0] = [luminance(one), luminance(other)].sort((a, b) => b - a)
-  return (lighter + 0.05) / (darker + 0.05)
-}
-
-function luminance (colour: string): number {
-  const hex = colour.length === 4 ? [...colour.slice(1)].map(digit => digit + digit) : colour.slice(1).match(/../g) ?? []
-  const [red = 0, green = 0, blue = 0] = hex.map(part => {
-    const value = parseInt(part, 16) / 255
-    return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4
-  })
-  return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-}
 
 t.test('nothing is cut off or overlaps, from 360 to 1200 pixels', { skip: noChromium, timeout: 120_000 }, async t => {
   const hostile = [
