@@ -2,12 +2,14 @@ import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, cpSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import ts from 'typescript'
 import { Progress } from '../lib/report/progress.js'
-import { abortLine, logOf, run, variedRecords } from './report-log.js'
+import { abortLine, logOf, noon, run, variedRecords } from './report-log.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const directory = t.testdir()
@@ -106,6 +108,45 @@ t.test('progress is shown on a terminal once it has taken a second, and wiped', 
   progress.end()
   t.equal(written, '\r\u001b[Kread 2 MB of 4 MB (50.0%)\r\u001b[K')
   t.end()
+})
+
+/** Back to the start of the line, and nothing behind it. */
+const wipe = '\r\u001b[K'
+
+t.test('on a terminal the command shows how far it is in its files, and the report then stands alone', async t => {
+  const files = ['a.log', 'b.log'].map(name => join(directory, name))
+  for (const file of files) writeFileSync(file, logOf(variedRecords(2000)))
+  let now = noon
+  const slow = () => { now += 400; return now }
+  const { status, stdout, stderr } = await run(['report', ...files], { terminal: 80, now: slow })
+  t.equal(status, 0)
+  const shown = stderr.split(wipe)
+  t.equal(shown.at(0), '')
+  t.equal(shown.at(-1), '', 'wiped')
+  const steps = shown.slice(1, -1)
+  t.ok(steps.length >= 2)
+  for (const step of steps) t.match(step, /^read [\d.]+ [kM]B of [\d.]+ MB \(\d+(\.\d)?%\)$/)
+  t.match(steps.at(-1), '(100%)')
+  const shares = steps.map(step => Number(/\(([\d.]+)%/.exec(step)?.[1]))
+  t.same(shares, [...shares].sort((a, b) => a - b))
+  t.notMatch(stdout, 'read 1')
+  const piped = await run(['report'], { stdin: logOf(variedRecords(100)), terminal: 80, now: slow })
+  for (const step of piped.stderr.split(wipe)) t.match(step, /^$|^read [\d.]+ kB$/, 'of a pipe nobody knows how long it is')
+})
+
+t.test('memory does not grow with the log', { timeout: 60_000 }, async t => {
+  const part = Buffer.from(logOf(variedRecords(1000)))
+  const peak = async (size: number) => {
+    const child = spawn(process.execPath, ['--import', join(root, 'bench', 'say-peak.js'), cli, 'report', '--json'], { stdio: ['pipe', 'pipe', 'pipe'] })
+    const read = Promise.all([text(child.stdout), text(child.stderr)])
+    await pipeline(function * () { for (let sent = 0; sent < size; sent += part.length) yield part }, child.stdin)
+    const [stdout, stderr] = await read
+    t.equal(JSON.parse(stdout).input.records, Math.ceil(size / part.length) * 1000)
+    return Number(stderr) / 1e6
+  }
+  const [short, long] = [await peak(20e6), await peak(200e6)]
+  t.ok(long < 150, `${long.toFixed(0)} MB for 200 MB`)
+  t.ok(long < short + 30, `${short.toFixed(0)} MB for 20 MB`)
 })
 
 t.test('nothing is shown where standard error is no terminal, or reading was quick', async t => {

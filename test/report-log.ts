@@ -105,7 +105,8 @@ interface World {
   readonly stdinIsTTY?: boolean
   readonly terminal?: number
   readonly env?: Record<string, string>
-  readonly now?: number
+  /** The time, or what tells it. */
+  readonly now?: number | (() => number)
 }
 
 /** Runs the command in this process. `terminal` makes standard output and error a terminal of so many columns. */
@@ -120,7 +121,7 @@ export async function run (argv: readonly string[], { stdin = '', stdinIsTTY = f
     stdout: output('stdout'),
     stderr: output('stderr'),
     env,
-    now: () => now
+    now: typeof now === 'number' ? () => now : now
   }
   const status = await main(argv, io)
   return { status, ...written }

@@ -29,6 +29,16 @@ t.test('observed records are apart, as what enforcing would have cut', async t =
   t.match((await run(['report'], { stdin })).stdout, /^1 read recorded in observe mode; enforcing the limits would have cut 1\.$/m)
 })
 
+t.test('clients that left by themselves are not what enforcing would have cut', async t => {
+  const gone = { observed: true, reason: 'client_aborted', blame: 'client_gone', limit: undefined } as const
+  const lines = [...Array.from({ length: 3 }, () => abortLine(gone)), ...Array.from({ length: 2 }, () => abortLine({ observed: true })), abortLine({ observed: true, reason: 'malformed', blame: 'client_invalid', limit: undefined })]
+  const stdin = lines.join('\n')
+  t.match((await run(['report'], { stdin })).stdout.replaceAll(/\s+/g, ' '), '6 reads recorded in observe mode; enforcing the limits would have cut 3. In 3 the client left by itself.')
+  const page = join(t.testdir(), 'page.html')
+  await run(['report', '--html', page], { stdin })
+  t.match(readFileSync(page, 'utf8'), 'enforcing the limits would have cut 3. In 3 the client left by itself.')
+})
+
 t.test('records that logLimit left out are summed up and said', async t => {
   const stdin = [abortLine(), suppressedLine, suppressedLine].join('\n')
   t.equal((await jsonOf([abortLine(), suppressedLine, suppressedLine])).input.suppressed, 80)
