@@ -68,8 +68,8 @@ function tooLittle ({ moving, declared }: Pick<LimitAdvice, 'moving' | 'declared
 
 function burst ({ moving, burst }: Pick<LimitAdvice, 'moving' | 'burst'>): string {
   if (burst === 0) return ''
-  const who = burst === moving ? 'These' : `${countText(burst)} of these`
-  return ` ${who} sent fast first: their average, not below the limit, tells nothing.`
+  const who = burst === moving ? 'All of those' : `Of those still moving ${countText(burst)}`
+  return ` ${who} sent fast first: an average that is not below the limit tells nothing.`
 }
 
 /** Only of reads that declared a length is it known how much was still to come. */
