@@ -52,12 +52,12 @@ export function limitTable ({ limits }: RouteAdvice, path: string): Html {
       enough.longestMs === null ? undefined : { text: durationText(enough.longestMs), path: `${place}.longestMs`, value: enough.longestMs }
     ]
   }))
-  return rows.length === 0 ? html`` : htmlTable(['Option', 'Share', 'Enough, or averaged', 'Longest read held'], rows)
+  return rows.length === 0 ? html`` : htmlTable(['Option', 'Share', 'Enough, or averaged at least', 'Longest read held'], rows)
 }
 
 function enoughText (kind: LimitAdvice['kind'], limit: number): string {
   if (limit === 0) return kind === 'rate' ? 'only false' : 'only 0'
-  if (kind === 'rate') return `≥ ${rateText(limit)}`
+  if (kind === 'rate') return rateText(limit)
   return kind === 'size' ? bytesText(limit) : durationText(limit)
 }
 
