@@ -181,6 +181,18 @@ t.test('finds the line about records left out', t => {
   t.end()
 })
 
+t.test('finds records in lines whose keys somebody has put in another order, or added to', t => {
+  const rows: ReadonlyArray<readonly [line: object, isRecord: boolean]> = [
+    [{ msg: message, abort: abortRecord(), host: 'a' }, true],
+    [{ abort: abortRecord(), message: `[shop] ${message}`, file: '/var/log/app' }, true],
+    [{ abort: abortRecord(), msg: 'got it', host: 'a' }, false],
+    [{ abort: abortRecord(), note: message, host: 'a' }, false],
+    [{ abort: abortRecord(), msg: message, message: 'got it', host: 'a' }, false]
+  ]
+  for (const [line, isRecord] of rows) t.equal(typeof parseLine(JSON.stringify(line)) === 'object', isRecord, JSON.stringify(line))
+  t.end()
+})
+
 t.test('takes the time from the line where the record has none', t => {
   const timeOf = (time: unknown) => {
     const parsed = parseLine(JSON.stringify({ time, abort: abortRecord({ time: 'no time' }), msg: message }))
