@@ -23,7 +23,7 @@ export function continueWhenRead (request: IncomingMessage, response: ServerResp
 }
 
 /** Answers an expectation that nobody knows as Node does. */
-function refuseExpectation (_request: IncomingMessage, response: ServerResponse): void {
+function refuseExpectation (response: ServerResponse): void {
   response.writeHead(417)
   response.end()
 }
@@ -37,11 +37,13 @@ function whileAlone (server: Server, event: string, own: Exchange): void {
   })
 }
 
-/** Takes requests with `Expect` the way of all others. */
-export function watchExpectations (server: Server, onContinue: Exchange, onHead: Exchange): void {
+/**
+ * Takes requests with `Expect` the way of all others.
+ * @param onHead tells whether there is still an answer to be given
+ */
+export function watchExpectations (server: Server, onContinue: Exchange, onHead: (...exchange: Parameters<Exchange>) => boolean): void {
   whileAlone(server, 'checkContinue', onContinue)
   whileAlone(server, 'checkExpectation', (request, response) => {
-    onHead(request, response)
-    refuseExpectation(request, response)
+    if (onHead(request, response)) refuseExpectation(response)
   })
 }

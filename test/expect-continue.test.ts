@@ -173,6 +173,48 @@ for (const [scheme, fastify] of [['http', {}], ['https', { https: certificate }]
   })
 }
 
+for (const expect of ['100-continue', 'the unexpected']) {
+  for (const [name, line, statusCode] of [['two Hosts', 'Host: b', 400], ['an unknown transfer coding', 'Transfer-Encoding: gzip, chunked', 501]] as const) {
+    t.test(`what is refused for ${name} is not answered for its Expect: ${expect} as well`, async (t) => {
+      const { app, port, recorded, records, log } = await guardedApp({ guard, routes })
+      const client = new RawClient(port)
+      await client.write(`POST / HTTP/1.1\r\nHost: a\r\n${line}\r\nExpect: ${expect}\r\n\r\n`)
+      const { text } = await client.closed
+      t.notMatch(text, /100 Continue/)
+      t.match(onlyAnswer({ text }), { statusCode, json: { code: 'FST_READ_MALFORMED' } })
+      await recorded()
+      await app.close()
+      t.match(records, [{ code: 'FST_READ_MALFORMED', statusCode, answered: true, phase: 'headers' }])
+      t.equal(records.length, 1)
+      t.same(noise(log), [])
+    })
+  }
+
+  t.test(`a request with Expect: ${expect} that is complete too late gets no answer, and does not keep its connection`, async (t) => {
+    let answer: () => void = () => {}
+    const slow = new Promise<void>((resolve) => { answer = resolve })
+    const { app, port, recorded, records } = await guardedApp({
+      guard: { ...guard, headersTimeout: LIMIT },
+      routes: (app) => {
+        routes(app)
+        app.get('/slow', async () => { await slow; return 'slow' })
+      }
+    })
+    const client = new RawClient(port)
+    const [first, rest] = ['POST / HTTP/1.1\r\nHo', `st: a\r\nExpect: ${expect}\r\nContent-Length: 3\r\n\r\n`]
+    await client.write(head('GET', '/slow') + first)
+    await recorded()
+    await client.write(rest + 'xxx')
+    await delay(LIMIT)
+    answer()
+    const { text } = await client.closed
+    t.match(onlyAnswer({ text }), { statusCode: 200, body: 'slow' })
+    await app.close()
+    t.match(records, [{ code: 'FST_READ_HEADERS_TIMEOUT', answered: false }])
+    t.equal(records.length, 1)
+  })
+}
+
 t.test('HTTP/1.0 knows no 100', async (t) => {
   const { app, port, records } = await guardedApp({ guard, routes })
   const client = new RawClient(port)
