@@ -3,7 +3,7 @@ import type { Http2ServerRequest } from 'node:http2'
 import { BodyRead } from './body-read.js'
 import type { Connection } from './connection.js'
 import { connectionOf } from './guarded-socket.js'
-import { continueWhenRead } from './expectation.js'
+import { sendContinue, whenWanted } from './expectation.js'
 import type { Guard } from './guard.js'
 import { StreamSource } from './http2-stream.js'
 import { bodyReadOf, hasBody, http2Request } from './incoming.js'
@@ -55,7 +55,7 @@ export function dispatchExpecting (guard: Guard, request: IncomingMessage, respo
     response.writeContinue()
   } else {
     read.awaitContinue()
-    continueWhenRead(request, response, () => read.continued())
+    whenWanted(request, () => sendContinue(response, () => read.continued()))
   }
   return true
 }

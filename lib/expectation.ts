@@ -7,19 +7,33 @@ function readOf (request: IncomingMessage): (size: number) => void {
   return (Object.getPrototypeOf(request) as IncomingMessage)._read
 }
 
+/** As Node asks. */
+export function expectsContinue ({ httpVersionMinor, headers: { expect = '' } }: IncomingMessage): boolean {
+  return httpVersionMinor === 1 && /(?:^|\W)100-continue(?:$|\W)/i.test(expect)
+}
+
 /**
- * Sends `100 Continue` when the body is first wanted (RFC 9110 §10.1.1), so that a policy or a hook can refuse before.
- * Whoever reads a request comes by its `_read`. Tested on Node 20, 22, 24 and 26.
+ * Calls back when the body is first wanted: until then a policy or a hook can refuse it (RFC 9110 §10.1.1). Whoever reads
+ * a request comes by its `_read`. Tested on Node 20, 22, 24 and 26.
  */
-export function continueWhenRead (request: IncomingMessage, response: ServerResponse, continued: () => void): void {
+export function whenWanted (request: IncomingMessage, wanted: () => void): void {
   request._read = function (this: IncomingMessage, size) {
     this._read = readOf(this)
-    if (!response.headersSent && !response.writableEnded) {
-      response.writeContinue()
-      continued()
-    }
+    wanted()
     this._read(size)
   }
+}
+
+/**
+ * Sends `100 Continue`.
+ * @param sent called when the client can be expected to send: at once where it has the head of its answer already
+ */
+export function sendContinue (response: ServerResponse, sent: () => void): void {
+  if (response.headersSent || response.writableEnded) return sent()
+  // On HTTP/1 it waits behind the answers to earlier requests; the response of HTTP/2 does not take a callback.
+  const isQueued = !('stream' in response)
+  response.writeContinue(isQueued ? sent : undefined)
+  if (!isQueued) sent()
 }
 
 /** Answers an expectation that nobody knows as Node does. */

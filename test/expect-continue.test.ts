@@ -173,6 +173,57 @@ for (const [scheme, fastify] of [['http', {}], ['https', { https: certificate }]
   })
 }
 
+t.test('time before a 100 that waits behind another answer is not the client\'s', async (t) => {
+  const { app, port, records } = await guardedApp({ guard, routes })
+  const client = new RawClient(port)
+  await client.write(head('GET', '/', { 'X-Wait': LIMIT * 3 }) + head('POST', '/', { ...expects, ...TEN, Connection: 'close' }))
+  await client.until(/got[^]*100 Continue/)
+  await delay(LIMIT / 2)
+  await client.write('x'.repeat(10))
+  t.match(parseAnswers((await client.closed).text), [{ body: 'got' }, { body: '10 bytes' }])
+  await app.close()
+  t.same(records, [])
+})
+
+t.test('a client that has its 100 after another answer, and sends nothing, is ended by the limits', async (t) => {
+  const { app, port, recorded, records } = await guardedApp({ guard, routes })
+  const client = new RawClient(port)
+  await client.write(head('GET', '/', { 'X-Wait': LIMIT * 3 }) + head('POST', '/', { ...expects, ...TEN }))
+  await client.until(/100 Continue/)
+  const told = performance.now()
+  t.match(parseAnswers((await client.closed).text), [{ body: 'got' }, { statusCode: 408 }])
+  t.ok(performance.now() - told >= LIMIT - 50, `${performance.now() - told} ms after the 100`)
+  await recorded()
+  await app.close()
+  t.match(records, [{ code: 'FST_READ_BODY_IDLE_TIMEOUT', received: 0, answered: true }])
+  t.equal(records.length, 1)
+  t.ok((records[0]?.paused ?? 0) >= LIMIT * 2, `${records[0]?.paused} ms were not counted`)
+})
+
+t.test('where the answer begins before the body is wanted no 100 is sent, and the body is timed', async (t) => {
+  const { app, port, recorded, records } = await guardedApp({
+    guard,
+    routes: (app) => {
+      routes(app)
+      app.post('/echo', (request, reply) => {
+        reply.hijack()
+        reply.raw.writeHead(200)
+        reply.raw.write('first')
+        request.raw.on('error', () => { reply.raw.destroy() })
+        request.raw.pipe(reply.raw)
+      })
+    }
+  })
+  const client = new RawClient(port)
+  await client.write(head('POST', '/echo', { ...expects, ...TEN, 'Content-Type': 'application/x-stream' }) + 'x')
+  const { text } = await client.closed
+  t.match(text, /^HTTP\/1\.1 200 /)
+  await recorded()
+  await app.close()
+  t.match(records, [{ code: 'FST_READ_BODY_IDLE_TIMEOUT', received: 1, answered: false }])
+  t.equal(records.length, 1)
+})
+
 for (const expect of ['100-continue', 'the unexpected']) {
   for (const [name, line, statusCode] of [['two Hosts', 'Host: b', 400], ['an unknown transfer coding', 'Transfer-Encoding: gzip, chunked', 501]] as const) {
     t.test(`what is refused for ${name} is not answered for its Expect: ${expect} as well`, async (t) => {
