@@ -4,7 +4,9 @@ import type { Peer } from './abort-record.js'
 import { BodyRead } from './body-read.js'
 import type { BodySource } from './body-source.js'
 import type { Connection } from './connection.js'
+import { expectsContinue, whenWanted } from './expectation.js'
 import type { Guard } from './guard.js'
+import { pendingResponse } from './node-http.js'
 import type { LingerOptions } from './options.js'
 
 /** The connection of an upgrade request until the body has ended, with which it changes hands. */
@@ -14,12 +16,16 @@ class UpgradeSource implements BodySource {
   readonly #connection: Connection
   readonly #response: ServerResponse
   readonly #stream: Duplex
-  readonly #written: number
+  /** An answer to an earlier request is still to come. */
+  readonly #owed: boolean
+  /** What was written that says nothing of whose it is. */
+  #written: number
 
   constructor (connection: Connection, response: ServerResponse, stream: Duplex) {
     this.#connection = connection
     this.#response = response
     this.#stream = stream
+    this.#owed = pendingResponse(connection.socket) !== undefined
     this.#written = connection.socket.bytesWritten
     this.peer = connection.peer
   }
@@ -30,9 +36,17 @@ class UpgradeSource implements BodySource {
 
   cutBy (): undefined {}
 
-  /** Its new owner may write before the body has ended. */
+  /** Its new owner may write before the body has ended; an answer to an earlier request was to come before. */
   isTaken (): boolean {
-    return this.#connection.socket.bytesWritten > this.#written
+    return this.#owed || this.#connection.socket.bytesWritten > this.#written
+  }
+
+  /** Whoever takes the connection before the body is wanted answers without one (RFC 9110 §7.8). */
+  continue (): void {
+    if (this.isTaken()) return
+    const { socket } = this.#connection
+    socket.write('HTTP/1.1 100 Continue\r\n\r\n')
+    this.#written = socket.bytesWritten
   }
 
   watchResume (): void {
@@ -47,10 +61,17 @@ class UpgradeSource implements BodySource {
     this.#connection.discarded()
   }
 
+  /** Who routes the request makes a response of their own, in whose place ours would stand on the connection. */
+  answering (response: ServerResponse): void {
+    if (response !== this.#response) return
+    const { socket } = this.#connection
+    response.assignSocket(socket)
+    response.once('finish', () => socket.destroySoon())
+  }
+
+  /** It changes hands, unless our answer is to be the last on it. */
   ended (): void {
-    if (this.#connection.isOver) return
-    this.#response.detachSocket(this.#connection.socket)
-    this.#connection.release()
+    if (!this.#connection.isOver && this.#response.socket === null) this.#connection.release()
   }
 
   /** No server closes after this answer. */
@@ -66,14 +87,27 @@ class UpgradeSource implements BodySource {
   }
 }
 
-/** Reads the body of a request for which Node emits 'upgrade' before the body has ended, and makes no response. */
-export function readUpgradeBody (guard: Guard, connection: Connection, request: IncomingMessage, stream: Duplex): void {
+/**
+ * Reads the body of a request for which Node emits 'upgrade' before the body has ended, and makes no response.
+ * @param handOver tells the application's listeners
+ */
+export function readUpgradeBody (guard: Guard, connection: Connection, request: IncomingMessage, stream: Duplex, handOver: () => void): void {
   const response = new ServerResponse(request)
-  response.assignSocket(request.socket)
-  const body = new BodyRead(guard, new UpgradeSource(connection, response, stream), request, response, guard.options.policy)
+  const source = new UpgradeSource(connection, response, stream)
+  const body = new BodyRead(guard, source, request, response, guard.options.policy)
   connection.reading(body)
+  if (expectsContinue(request)) {
+    body.awaitContinue()
+    whenWanted(request, () => {
+      source.continue()
+      body.continued()
+    })
+  }
   // Node aborts no request that it has handed over.
   request.socket.once('close', () => { if (!body.done) body.truncated({ code: 'FST_READ_ABORTED' }) })
-  // What came with the head.
-  if (request.readableLength > 0) body.arrive(request.readableLength)
+  const { complete, readableLength } = request
+  handOver()
+  // What came with the head is judged by the limits of the route, which is known by now.
+  if (readableLength > 0) body.arrive(readableLength)
+  if (complete) body.end()
 }

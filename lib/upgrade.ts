@@ -1,44 +1,45 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
+import type { Connection } from './connection.js'
 import { connectionOf } from './guarded-socket.js'
 import type { Guard } from './guard.js'
 import { hasBody } from './incoming.js'
+import { maxHeadersCount } from './node-http.js'
+import { checkFraming } from './strict-framing.js'
 import { readUpgradeBody } from './upgrade-body.js'
-
-type UpgradeListener = (request: IncomingMessage, stream: Duplex) => void
+import { refuseUpgrade, turnAway } from './upgrade-refusal.js'
 
 /**
- * Calls `onUpgrade` before all others. Whether anybody listens decides what Node does with such a request, so this
- * listens only while the application does.
+ * Whether Node gives away a body. Node 26 emits the event as soon as the head is complete, and hands the connection over
+ * when the body that it parses has ended; earlier versions hand over at once, and what follows the head is the new owner's.
  */
-function follow (server: Server, event: string, onUpgrade: UpgradeListener): void {
-  const update = (): void => {
-    const listeners = server.listeners(event)
-    const wanted = listeners.some(listener => listener !== onUpgrade)
-    if (wanted === listeners.includes(onUpgrade)) return
-    if (wanted) server.prependListener(event, onUpgrade)
-    else server.off(event, onUpgrade)
-  }
-  update()
-  // Both are emitted around the change itself, of which the listeners must be taken after.
-  const changed = (name: string): void => {
-    if (name === event) queueMicrotask(update)
-  }
-  server.on('newListener', changed)
-  server.on('removeListener', changed)
+function isBodyParsed (request: IncomingMessage): boolean {
+  return hasBody(request) && (!request.complete || request.readableLength > 0)
+}
+
+/** @param handOver tells the application's listeners */
+function changeHands (guard: Guard, connection: Connection, request: IncomingMessage, stream: Duplex, handOver: () => void): void {
+  if (connection.isOver) return turnAway(request, stream)
+  const violation = guard.options.strictFraming ? checkFraming(request, maxHeadersCount(connection.socket)) : undefined
+  if (violation !== undefined && !refuseUpgrade(connection, request, stream, violation)) return
+  if (isBodyParsed(request)) return readUpgradeBody(guard, connection, request, stream, handOver)
+  connection.release()
+  handOver()
 }
 
 /**
- * A connection that changes hands is no longer ours. Node 26 hands it over when the body of such a request has ended,
- * which it parses; earlier versions hand over at once, and what follows the head is the new owner's.
+ * A connection that changes hands is no longer ours. In the place of `server.emit`: a listener can't keep an event from
+ * those behind it, and whether anybody listens decides what Node does with such a request. Tested on Node 20, 22, 24 and 26.
  */
 export function watchUpgrades (guard: Guard, server: Server): void {
-  const onUpgrade: UpgradeListener = (request, stream) => {
+  const emit = server.emit as (event: string | symbol, ...given: unknown[]) => boolean // one signature in the place of many
+  const emitUpgrade = function (this: Server, event: string | symbol, ...given: unknown[]): boolean {
+    if ((event !== 'upgrade' && event !== 'connect') || this.listenerCount(event) === 0) return emit.call(this, event, ...given)
+    const [request, stream] = given as [IncomingMessage, Duplex] // of these two events
     const connection = connectionOf(request.socket)
-    if (connection === undefined) return
-    if (request.complete || !hasBody(request)) connection.release()
-    else readUpgradeBody(guard, connection, request, stream)
+    if (connection === undefined) return emit.call(this, event, ...given)
+    changeHands(guard, connection, request, stream, () => { emit.call(this, event, ...given) })
+    return true
   }
-  follow(server, 'upgrade', onUpgrade)
-  follow(server, 'connect', onUpgrade)
+  server.emit = emitUpgrade as Server['emit']
 }

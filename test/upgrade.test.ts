@@ -4,8 +4,8 @@ import websocket from '@fastify/websocket'
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { certificate } from './support/certificate.js'
-import { guardedApp, until, type GuardedApp, type GuardedAppOptions } from './support/guarded-app.js'
-import { delay, head, onlyAnswer, RawClient } from './support/raw-client.js'
+import { guardedApp, noise, until, type GuardedApp, type GuardedAppOptions } from './support/guarded-app.js'
+import { chunk, delay, head, onlyAnswer, parseAnswers, RawClient } from './support/raw-client.js'
 import { transport } from './support/transport.js'
 import { localhosts, twoLocalhosts } from './support/two-localhosts.js'
 
@@ -32,6 +32,10 @@ const echo: UpgradeListener = (_request, socket, first) => {
 
 const routes = (app: FastifyInstance): void => {
   app.route({ method: ['GET', 'POST'], url: '/', handler: async (request) => `${typeof request.body}` })
+  app.get('/slow', async ({ headers: { 'x-wait': wait = LIMIT / 3 } }) => {
+    await delay(Number(wait))
+    return 'slow'
+  })
 }
 
 function listening (listener: UpgradeListener, event = 'upgrade', options: GuardedAppOptions = {}): Promise<GuardedApp> {
@@ -239,4 +243,203 @@ t.test('a body that came whole with its upgrade request is nothing to wait for',
   await client.closed
   await app.close()
   t.same(records, [])
+})
+
+const badFraming = [['two Hosts', 'Host: b', 400], ['an unknown transfer coding', 'Transfer-Encoding: gzip, chunked', 501]] as const
+
+for (const [event, first, rest] of [['upgrade', 'POST /', 'Connection: Upgrade\r\nUpgrade: x\r\n'], ['connect', 'CONNECT localhost:80', '']] as const) {
+  for (const [name, line, statusCode] of badFraming) {
+    const refused = `${first} HTTP/1.1\r\nHost: a\r\n${line}\r\n${rest}\r\n`
+    const record = { code: 'FST_READ_MALFORMED', blame: 'client_invalid', phase: 'headers', method: first.split(' ')[0], url: first.split(' ')[1], remoteAddress: '127.0.0.1' } as const
+
+    t.test(`'${event}' with ${name} reaches no listener`, async (t) => {
+      let handedOver = 0
+      const { app, port, records, log } = await listening(() => { handedOver++ }, event)
+      const client = new RawClient(port)
+      await client.write(refused + 'what follows')
+      const seen = await client.closed
+      const answer = onlyAnswer(seen)
+      t.match(answer, { statusCode, json: { code: 'FST_READ_MALFORMED' } })
+      t.equal(answer.headers.connection, 'close')
+      t.equal(seen.end, 'FIN')
+      await app.close()
+      t.equal(handedOver, 0)
+      t.match(records, [{ ...record, statusCode, answered: true, observed: false }])
+      t.equal(records.length, 1)
+      t.same(noise(log), [])
+    })
+
+    t.test(`'${event}' with ${name} is refused after the answers that are owed`, async (t) => {
+      const { app, port, recorded, records } = await listening(() => {}, event)
+      const client = new RawClient(port)
+      await client.write(head('GET', '/slow') + head('GET', '/slow') + refused)
+      t.match(parseAnswers((await client.closed).text), [{ body: 'slow' }, { body: 'slow' }, { statusCode }])
+      await recorded()
+      await app.close()
+      t.match(records, [{ ...record, answered: true }])
+      t.equal(records.length, 1)
+    })
+
+    t.test(`'${event}' with ${name} goes on where that is only observed`, async (t) => {
+      const { app, port, records } = await listening((_request, socket) => { socket.end('taken') }, event, { guard: { ...guard, mode: 'observe' } })
+      const client = new RawClient(port)
+      await client.write(refused)
+      t.equal((await client.closed).text, 'taken')
+      await app.close()
+      t.match(records, [{ ...record, answered: false, observed: true }])
+      t.equal(records.length, 1)
+    })
+  }
+
+  t.test(`what is completed as '${event}' after its 408 reaches no listener`, async (t) => {
+    let handedOver = 0
+    const { app, port, records } = await listening(() => { handedOver++ }, event)
+    const client = new RawClient(port, { stays: true })
+    await client.write(`${first} HTTP/1.1\r\nHost: a\r\n${rest}`)
+    await client.until(/ 408 /)
+    await client.write('\r\nwhat follows')
+    await until(() => app.readGuard.stats().reading.lingering === 0, 'it has lingered')
+    t.equal(onlyAnswer(client).statusCode, 408)
+    client.socket.destroy()
+    await app.close()
+    t.equal(handedOver, 0)
+    t.match(records, [{ code: 'FST_READ_HEADERS_TIMEOUT' }])
+    t.equal(records.length, 1)
+  })
+}
+
+t.test('a client that leaves while its upgrade is refused is nobody\'s error', async (t) => {
+  const { app, port, recorded } = await listening(() => {})
+  const client = new RawClient(port)
+  await client.write('GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: Upgrade\r\nUpgrade: x\r\nContent-Length: 10\r\n\r\nx')
+  await client.until(/ 400 /)
+  client.rst()
+  t.match(await recorded(), [{ code: 'FST_READ_MALFORMED' }])
+  await until(() => app.readGuard.stats().reading.lingering === 0, 'it is gone')
+  await app.close()
+})
+
+t.test('the body of an upgrade request behind an answer that is owed is guarded, and ended without a word', { skip: !parsesBody }, async (t) => {
+  const { app, port, recorded, records, log } = await listening((request) => { request.resume() })
+  const client = new RawClient(port)
+  await client.write(head('GET', '/slow', { 'X-Wait': LIMIT * 3 }) + withBody + 'x')
+  t.equal((await client.closed).text, '')
+  await recorded()
+  await app.close()
+  t.match(records, [{ code: 'FST_READ_BODY_IDLE_TIMEOUT', answered: false, received: 1, expected: 10 }])
+  t.equal(records.length, 1)
+  t.same(noise(log), [])
+})
+
+t.test('the body of an upgrade request behind an answer that is owed may end', { skip: !parsesBody }, async (t) => {
+  const { app, port, records } = await listening((request, socket) => {
+    request.resume()
+    request.on('end', () => { socket.end('taken') })
+  })
+  const client = new RawClient(port)
+  await client.write(head('GET', '/slow') + withBody + 'x')
+  await client.until(/slow$/)
+  await client.write('x'.repeat(9))
+  t.match((await client.closed).text, /slowtaken$/)
+  await app.close()
+  t.same(records, [])
+})
+
+const LARGE_BODY = 'x'.repeat(100)
+const largeBodies = {
+  'declares too much': head('GET', '/', { ...upgrade, 'Content-Length': 200 }) + LARGE_BODY,
+  'declares too much, and comes whole': head('GET', '/', { ...upgrade, 'Content-Length': 100 }) + LARGE_BODY,
+  'brings too much': head('GET', '/', { ...upgrade, 'Transfer-Encoding': 'chunked' }) + chunk(LARGE_BODY),
+  'brings too much, and comes whole': `${head('GET', '/', { ...upgrade, 'Transfer-Encoding': 'chunked' })}${chunk(LARGE_BODY)}0\r\n\r\n`
+} as const
+
+for (const [name, sent] of Object.entries(largeBodies)) {
+  t.test(`the body of an upgrade request that ${name} with its head is answered where nobody has`, { skip: !parsesBody }, async (t) => {
+    const { app, port, recorded, records } = await listening((request) => { request.resume() }, 'upgrade', { guard: { ...guard, bodyLimit: 50 } })
+    const client = new RawClient(port)
+    await client.write(sent)
+    t.match(onlyAnswer(await client.closed), { statusCode: 413, json: { code: 'FST_READ_BODY_TOO_LARGE' } })
+    await recorded()
+    await app.close()
+    t.match(records, [{ code: 'FST_READ_BODY_TOO_LARGE', answered: true, received: 100 }])
+    t.equal(records.length, 1)
+  })
+
+  t.test(`the body of an upgrade request that ${name} with its head is ended without a word after the upgrade`, { skip: !parsesBody }, async (t) => {
+    const { app, port, recorded, records } = await listening(echo, 'upgrade', { guard: { ...guard, bodyLimit: 50 } })
+    const client = new RawClient(port)
+    await client.write(sent)
+    t.notMatch((await client.closed).text, / 413 /)
+    await recorded()
+    await app.close()
+    t.match(records, [{ code: 'FST_READ_BODY_TOO_LARGE', answered: false, received: 100 }])
+    t.equal(records.length, 1)
+  })
+}
+
+for (const [name, sent] of [['more than bodyLimit', ''], ['more than bodyLimit, and brings it', LARGE_BODY]] as const) {
+  t.test(`a websocket's request that declares ${name} is answered once`, { skip: !parsesBody }, async (t) => {
+    const { app, port, recorded, records, log } = await guardedApp({
+      guard: { ...guard, bodyLimit: 50 },
+      routes: async (app) => {
+        await app.register(websocket)
+        app.get('/', { websocket: true }, () => {})
+      }
+    })
+    const client = new RawClient(port)
+    await client.write(head('GET', '/', { Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': 13, 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==', 'Content-Length': 200 }) + sent)
+    await client.until(/ 413 [^]*}/)
+    // Longer than anybody has to answer.
+    await delay(2_500)
+    client.fin()
+    t.match(onlyAnswer(await client.closed), { statusCode: 413, json: { code: 'FST_READ_BODY_TOO_LARGE' } })
+    await recorded()
+    await app.close()
+    t.match(records, [{ code: 'FST_READ_BODY_TOO_LARGE', route: '/', answered: true }])
+    t.equal(records.length, 1)
+    t.same(noise(log), [])
+  })
+}
+
+const expectsBody = head('GET', '/', { ...upgrade, Expect: '100-continue', 'Content-Length': 10 })
+
+t.test('a client that wants to be told before it sends the body of its upgrade request is told when it is wanted', { skip: !parsesBody }, async (t) => {
+  const { app, port, records } = await listening((request, socket) => {
+    setTimeout(() => { request.resume() }, LIMIT * 2)
+    request.on('end', () => { echo(request, socket, Buffer.alloc(0)) })
+  })
+  const client = new RawClient(port)
+  const began = performance.now()
+  await client.write(expectsBody)
+  await client.until(/100 Continue/)
+  t.ok(performance.now() - began >= LIMIT * 2 - SLACK, `after ${performance.now() - began} ms`)
+  await delay(LIMIT / 2)
+  await client.write('x'.repeat(10))
+  await client.until(/ 101 /)
+  t.match(client.text, /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 101 /)
+  client.fin()
+  await client.closed
+  await app.close()
+  t.same(records, [])
+})
+
+t.test('a client that has its 100, and does not send the body of its upgrade request, has its answer', { skip: !parsesBody }, async (t) => {
+  const { app, port, recorded, records } = await listening((request) => { request.resume() })
+  const client = new RawClient(port)
+  await client.write(expectsBody)
+  const { text } = await client.closed
+  t.match(text, /^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 408 /)
+  await recorded()
+  await app.close()
+  t.match(records, [{ code: 'FST_READ_BODY_IDLE_TIMEOUT', answered: true, received: 0 }])
+  t.equal(records.length, 1)
+})
+
+t.test('after the upgrade no 100 is sent', { skip: !parsesBody }, async (t) => {
+  const { app, port, recorded } = await listening(echo)
+  const client = new RawClient(port)
+  await client.write(expectsBody)
+  t.notMatch((await client.closed).text, /100 Continue/)
+  t.match(await recorded(), [{ code: 'FST_READ_BODY_IDLE_TIMEOUT', answered: false }])
+  await app.close()
 })
