@@ -27,10 +27,12 @@ export function refuseRequest (connection: Connection, request: IncomingMessage,
     // One 'close' may bring the other with it.
     if (settled) return
     settled = true
+    response.off('finish', settle)
     response.off('close', settle)
     connection.socket.off('close', settle)
     record(response.writableFinished)
   }
+  response.on('finish', settle)
   response.on('close', settle)
   // Of a response that waits behind another one, Node 20 and 22 say nothing when the client has gone.
   connection.socket.on('close', settle)
