@@ -1,9 +1,9 @@
-import type { EventEmitter } from 'node:events'
 import type { FastifyReply } from 'fastify'
 import { abortRecord, peerOf, type AbortRecord, type ReadOrigin } from './abort-record.js'
 import { putInPlace } from './answering.js'
 import type { BodyRead } from './body-read.js'
 import type { ReadError } from './errors.js'
+import { whenOver } from './exchange-end.js'
 import { errorBody } from './head-ending.js'
 import { failIncoming, isBeingRead } from './incoming.js'
 import { endOf, isFinished } from './node-http.js'
@@ -36,26 +36,13 @@ export function recordBody (read: BodyRead, error: ReadError, outcome: Pick<Abor
 
 /** Records once the exchange is over, when it is known whether the answer left. */
 function recordAtEnd (read: BodyRead, error: ReadError, answers: () => boolean): void {
-  const end: EventEmitter = endOf(read.response)
   // Afterwards a connection that broke no longer knows whose it was, and the application may have written on its error.
   const record = recordOf(read, error, { answered: false, observed: false })
-  const { socket } = read.source
-  let settled = false
-  const settle = (): void => {
-    // One 'close' may bring the other with it.
-    if (settled) return
-    settled = true
-    end.off('finish', settle)
-    end.off('close', settle)
-    socket?.off('close', settle)
+  whenOver(endOf(read.response), read.source.socket, () => {
     record.answered = isFinished(read.response) && answers()
     read.guard.journal.write(record, read.request)
     read.abandon()
-  }
-  end.on('finish', settle)
-  end.on('close', settle)
-  // Of a response that waits behind another one, Node 20 and 22 say nothing when the client has gone.
-  socket?.on('close', settle)
+  })
   read.source.answering?.(read.response, read.policy.limits.linger)
 }
 

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { abortRecord, unrouted } from './abort-record.js'
 import type { Connection } from './connection.js'
 import { readError, readFacts, type Violation } from './errors.js'
+import { whenOver } from './exchange-end.js'
 import { errorBody } from './head-ending.js'
 
 /**
@@ -22,20 +23,7 @@ export function refuseRequest (connection: Connection, request: IncomingMessage,
     record(false)
     return true
   }
-  let settled = false
-  const settle = (): void => {
-    // One 'close' may bring the other with it.
-    if (settled) return
-    settled = true
-    response.off('finish', settle)
-    response.off('close', settle)
-    connection.socket.off('close', settle)
-    record(response.writableFinished)
-  }
-  response.on('finish', settle)
-  response.on('close', settle)
-  // Of a response that waits behind another one, Node 20 and 22 say nothing when the client has gone.
-  connection.socket.on('close', settle)
+  whenOver(response, connection.socket, () => record(response.writableFinished))
   connection.refused(request, response)
   const body = errorBody(error)
   response.writeHead(error.statusCode ?? 400, {
