@@ -7,8 +7,8 @@ import { root } from './support/packed.js'
 
 const cli = join(root, 'dist', 'report', 'cli.js')
 
-function bench (reportCli: string) {
-  return spawnSync(process.execPath, [join(root, 'bench', 'report.js'), '2000'], { encoding: 'utf8', env: { ...process.env, REPORT_CLI: reportCli } })
+function bench (reportCli: string, ...more: string[]) {
+  return spawnSync(process.execPath, [join(root, 'bench', 'report.js'), '2000', ...more], { encoding: 'utf8', env: { ...process.env, REPORT_CLI: reportCli } })
 }
 
 t.test('the bench measures every kind of report, and checks the sums', { timeout: 60_000 }, async t => {
@@ -23,14 +23,14 @@ t.test('the bench fails where a sum is wrong, or the memory too much', { timeout
   const directory = t.testdir()
   const wasteful = join(directory, 'wasteful.mjs')
   writeFileSync(wasteful, `globalThis.waste = Buffer.alloc(160_000_000, 1)\nawait import(${JSON.stringify(pathToFileURL(cli).href)})\n`)
-  const wasting = bench(wasteful)
+  const wasting = bench(wasteful, '--brief')
   t.equal(wasting.status, 1)
   t.match(wasting.stdout, ' MB | too much')
 
   const wrong = join(directory, 'wrong.mjs')
   const lossy = 'const { parse } = JSON; let count = 0; JSON.parse = (text) => text.includes(\'"abort"\') && ++count % 100 === 0 ? {} : parse(text)'
   writeFileSync(wrong, `${lossy}\nawait import(${JSON.stringify(pathToFileURL(cli).href)})\n`)
-  const losing = bench(wrong)
+  const losing = bench(wrong, '--brief')
   t.equal(losing.status, 1)
   t.match(losing.stdout, 'The sums are wrong')
 })

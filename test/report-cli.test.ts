@@ -144,9 +144,9 @@ t.test('memory does not grow with the log', { timeout: 60_000 }, async t => {
     t.equal(JSON.parse(stdout).input.records, Math.ceil(size / part.length) * 1000)
     return Number(stderr) / 1e6
   }
-  const [short, long] = [await peak(20e6), await peak(200e6)]
-  t.ok(long < 150, `${long.toFixed(0)} MB for 200 MB`)
-  t.ok(long < short + 30, `${short.toFixed(0)} MB for 20 MB`)
+  const [short, long] = [await peak(8e6), await peak(80e6)]
+  t.ok(long < 150, `${long.toFixed(0)} MB for 80 MB`)
+  t.ok(long < short + 30, `${short.toFixed(0)} MB for 8 MB`)
 })
 
 t.test('nothing is shown where standard error is no terminal, or reading was quick', async t => {
