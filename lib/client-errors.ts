@@ -49,9 +49,14 @@ function headViolation (error: ClientError, socket: Socket, server: Server): Vio
 function overflow (error: ClientError, socket: Socket): Violation {
   const { bytesParsed = 0, rawPacket } = error
   const received = socket.bytesRead - (connectionOf(socket)?.bytes ?? 0)
-  const tooMany = received - (rawPacket?.length ?? 0) + bytesParsed < maxHeaderSize(socket)
-  const limit = tooMany ? maxHeadersCount(socket) : maxHeaderSize(socket)
-  return { code: 'FST_READ_HEADERS_TOO_LARGE', limit, detail: `${limit} ${tooMany ? 'header lines' : 'bytes'}`, cause: error }
+  if (received - (rawPacket?.length ?? 0) + bytesParsed >= maxHeaderSize(socket)) return tooManyBytes(error, socket)
+  const limit = maxHeadersCount(socket)
+  return { code: 'FST_READ_HEADERS_TOO_LARGE', limit, detail: `${limit} header lines`, cause: error }
+}
+
+function tooManyBytes (error: ClientError, socket: Socket): Violation {
+  const limit = maxHeaderSize(socket)
+  return { code: 'FST_READ_HEADERS_TOO_LARGE', limit, detail: `${limit} bytes`, cause: error }
 }
 
 function malformed (error: ClientError): Violation {
@@ -64,9 +69,11 @@ function handshakeViolation (error: ClientError, socket: Socket): Violation {
   return error.code === 'ECONNRESET' ? { code: 'FST_READ_ABORTED', cause: error } : malformed(error)
 }
 
-function bodyViolation (error: ClientError, server: Server): Violation {
+function bodyViolation (error: ClientError, socket: Socket, server: Server): Violation {
   const cause = causeOf(error)
   if (cause === 'left') return { code: 'FST_READ_ABORTED', cause: error }
+  // Of trailers.
+  if (error.code === 'HPE_HEADER_OVERFLOW') return tooManyBytes(error, socket)
   return cause === 'timeout' ? { code: 'FST_READ_BODY_TIMEOUT', limit: server.requestTimeout, cause: error } : malformed(error)
 }
 
@@ -132,7 +139,7 @@ export class ClientErrors {
   #inBody (error: ClientError, socket: Socket, read: BodyRead): void {
     const left = causeOf(error) === 'left'
     if (read.judged) {
-      const violation = bodyViolation(error, this.#server)
+      const violation = bodyViolation(error, socket, this.#server)
       if (left || !this.#answered || read.response.headersSent) read.broken(violation)
       else read.brokenAndAnswered(violation, this.#passForAnswer(error, socket))
     } else if (left || read.response.headersSent) {

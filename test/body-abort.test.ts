@@ -38,6 +38,17 @@ const badChunk: Failure = {
   }
 }
 
+const longTrailers: Failure = {
+  name: 'long trailers',
+  guard,
+  send: async (client, { url, headers, body }) => {
+    const whole = body(400).toString('latin1')
+    await client.write(head('POST', url, { ...headers, 'Transfer-Encoding': 'chunked' }) + chunk(whole) + `0\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`)
+    return { received: whole.length, declared: undefined }
+  }
+}
+const tooLong = { code: 'FST_READ_HEADERS_TOO_LARGE', reason: 'headers_too_large', statusCode: 431 } as const
+
 const rows: ReadonlyArray<readonly [claim: string, Failure]> = [
   ['a body that the client ends short fails as aborted, with what was received and declared', leave('FIN', (client) => client.fin())],
   ['a body whose connection is reset fails as aborted, with what was received and declared', leave('RST', (client) => client.rst())]
@@ -57,6 +68,12 @@ t.test('a body with a bad chunk is ended with 400', async (t) => {
       expectAnswered(t, observation, malformed)
       if (observation.handled[0] !== undefined) t.hasStrict(observation.handled[0].cause, { code: 'HPE_INVALID_CHUNK_SIZE' }, 'the cause is what the parser said')
     })
+  }
+})
+
+t.test('a body whose trailers are too long is refused as a head would be', async (t) => {
+  for (const observation of await observeAll(consumers.slice(0, 1), longTrailers)) {
+    t.test(observation.consumer.name, async (t) => expectAnswered(t, observation, tooLong))
   }
 })
 
