@@ -1,0 +1,3 @@
+import { overTls } from '../support/transport.js'
+
+await overTls('answers-in-turn', 'unusual-consumers')
