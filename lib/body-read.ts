@@ -100,7 +100,8 @@ export class BodyRead extends TimedBody implements ConnectionRead {
   }
 
   look (now: number): number {
-    this.leave()
+    // Of a stream the rest can be declined whether its answer leaves or not.
+    if (this.source.protocol === 'h2' ? this.giveUp() : this.leave()) return Infinity
     return this.#state === OPEN || this.#state === ABANDONED ? this.left(now) : Infinity
   }
 

@@ -6,6 +6,7 @@ import { headExpiry } from './expiry.js'
 import type { Guard } from './guard.js'
 import { isProtocolError, wasTold } from './http2-errors.js'
 import { SessionHealth } from './http2-health.js'
+import { OpenStreams } from './http2-open-streams.js'
 import { rememberPeer } from './http2-peer.js'
 import { ReadClock } from './read-clock.js'
 import { NOWHERE, type ConnectionPhase, type Watched } from './watch-list.js'
@@ -30,11 +31,9 @@ export class SessionRead implements Watched {
   /** `bytesRead` when the header section began. */
   #base = 0
   #error: Error | undefined
-  /** Dispatched streams that have not closed. */
-  #open = 0
+  readonly #open = new OpenStreams()
   /** Real time, in milliseconds. */
   #lingersSince: number | undefined
-  readonly #onStreamClose = (): void => { this.#open-- }
 
   constructor (guard: Guard, session: ServerHttp2Session) {
     this.#guard = guard
@@ -58,8 +57,11 @@ export class SessionRead implements Watched {
 
   look (now: number): number {
     // Closing the server does so from Node 24 on; before, a client that is never silent would keep it from closing.
-    if (this.#guard.closing) this.#session.close()
-    if (this.#open > 0 || this.#isLeft) this.#health.check(now)
+    if (this.#guard.closing) {
+      this.#session.close()
+      this.#open.hurry(this.#session, this.#guard.options.policy.limits.linger)
+    }
+    if (this.#open.count > 0 || this.#isLeft) this.#health.check(now)
     if (this.#isLeft) {
       this.#linger()
       return Infinity
@@ -81,14 +83,13 @@ export class SessionRead implements Watched {
   }
 
   #onStream (stream: ServerHttp2Stream): void {
-    this.#open++
-    stream.once('close', this.#onStreamClose)
+    this.#open.add(stream)
     this.#over(stream.id ?? 0)
   }
 
   /** Whether nothing more is to come of it. */
   get #isLeft (): boolean {
-    return this.#session.destroyed || (this.#session.closed && this.#open === 0)
+    return this.#session.destroyed || (this.#session.closed && this.#open.count === 0)
   }
 
   #over (stream: number): void {

@@ -88,15 +88,7 @@ export class StreamSource implements BodySource {
   /** RFC 9113 §8.1: after a complete answer the rest of the request can be declined without an error. */
   abandoned (linger: LingerOptions | false): void {
     this.ended()
-    if (linger === false || this.#stream.closed) setImmediate(() => setImmediate(() => this.#decline()))
-    else this.#guard.heartbeat.add(new StreamLinger(this.#guard, this.#stream, linger))
-  }
-
-  /** Two turns of the event loop after the answer its END_STREAM is out: without, clients take it for cut short. */
-  #decline (): void {
-    if (!this.#stream.closed) this.#stream.close(NGHTTP2_NO_ERROR)
-    // Unread, what is left would keep the stream, and with it the session: even one whose client has gone.
-    this.#stream.resume()
+    new StreamLinger(this.#guard, this.#stream, linger).begin()
   }
 
   cut (): void {
