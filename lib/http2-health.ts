@@ -2,7 +2,7 @@ import type { ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 import { bytesBeingWritten, peerNameOf } from './node-http.js'
 
-/** How often it is asked, in counted milliseconds. */
+/** How often it is asked, in counted milliseconds; where something waits, the next look tells. */
 const INTERVAL = 1_000
 
 const NOTHING_WAITS = -1
@@ -37,7 +37,7 @@ export class SessionHealth {
 
   /** Ends what does not stand any more. */
   check (now: number): void {
-    if (now - this.#asked < INTERVAL) return
+    if (now - this.#asked < INTERVAL && this.#waitedAt === NOTHING_WAITS) return
     this.#asked = now
     if (this.#isBroken(now)) this.#socket.destroy()
     else if (this.#isTerminated()) this.#session.destroy(protocolError())

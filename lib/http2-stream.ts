@@ -14,7 +14,7 @@ import { isBeingRead } from './incoming.js'
 import type { LingerOptions } from './options.js'
 
 const { push } = Readable.prototype
-const { NGHTTP2_CANCEL, NGHTTP2_NO_ERROR, NGHTTP2_PROTOCOL_ERROR } = constants
+const { NGHTTP2_CANCEL, NGHTTP2_FLOW_CONTROL_ERROR, NGHTTP2_NO_ERROR, NGHTTP2_PROTOCOL_ERROR } = constants
 
 /**
  * Tells of END_STREAM. After an early answer Node ends a stream that is reset in the same way, only that it has closed
@@ -103,14 +103,17 @@ export class StreamSource implements BodySource {
 
   /**
    * nghttp2 resets a stream that keeps less or more than its Content-Length promised (RFC 9113 §8.1.1); from Node 22 on
-   * more of it ends the whole session. A client's own RST_STREAM(PROTOCOL_ERROR) looks the same, but for a length.
+   * more of it ends the whole session, as more than the stream's window does. A client's own RST_STREAM with the same code
+   * looks the same, but for a length.
    */
-  #violation ({ expected, received }: BodyRead): Violation {
+  #violation (read: BodyRead): Violation {
+    const { expected, received } = read
     const { rstCode, errored, state } = this.#stream
     const cause = errored ?? undefined
     const endsSession = isProtocolError(cause)
-    if (endsSession) tell(cause)
-    if (!endsSession && rstCode !== NGHTTP2_PROTOCOL_ERROR) return { code: 'FST_READ_ABORTED', cause }
+    const isRecorded = read.error !== undefined || (read.judged && !read.giveUp())
+    if (endsSession && isRecorded) tell(cause)
+    if (!endsSession && rstCode !== NGHTTP2_PROTOCOL_ERROR && rstCode !== NGHTTP2_FLOW_CONTROL_ERROR) return { code: 'FST_READ_ABORTED', cause }
     if (expected !== undefined && received !== expected) return { code: 'FST_READ_LENGTH_MISMATCH', cause }
     // After a reset of the client's nghttp2 waits for nothing more of the stream; it does after one of its own.
     return endsSession || state.remoteClose === 0 ? { code: 'FST_READ_MALFORMED', detail: 'HTTP/2 protocol error', cause } : { code: 'FST_READ_ABORTED', cause }
