@@ -1,6 +1,7 @@
 import diagnosticsChannel from 'node:diagnostics_channel'
 import http from 'node:http'
 import type { Server } from 'node:http'
+import http2, { type Http2ServerRequest, type Http2ServerResponse } from 'node:http2'
 import https from 'node:https'
 import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -180,6 +181,32 @@ for (const [name, tls, make] of factories) {
       t.match((await recorded(index + 1))[index], { ...record, tls })
     }
     await app.close()
+  })
+}
+
+type Listener = (request: Http2ServerRequest, response: Http2ServerResponse) => void
+
+const http2Factories: ReadonlyArray<readonly [name: string, tls: boolean, make: (listener: Listener) => unknown]> = [
+  ['cleartext HTTP/2', false, listener => http2.createServer(listener)],
+  ['HTTP/2', true, listener => http2.createSecureServer(certificate, listener)]
+]
+
+for (const [name, tls, make] of http2Factories) {
+  t.test(`a server of the application's own making is guarded (${name})`, async (t) => {
+    const { app, port, recorded, records } = await guardedApp(options(http1, {
+      listen: { host: 'localhost' },
+      fastify: { http2: true, serverFactory: (handler: Listener) => make((request, response) => { handler(request, response) }) } as object
+    }))
+    const silent = new RawClient(port, { tls, alpn: 'h2' })
+    await silent.closed
+    t.match(await recorded(), [{ code: 'FST_READ_HEADERS_TIMEOUT', received: 0, protocol: 'h2', tls }])
+    const client = await new Http2Client(port, { tls }).open()
+    await client.write(headers(1, requestBlock('POST', '/', { 'content-type': 'text/plain' })), data(1, 'x'))
+    t.match(await client.answer(1), { statusCode: 408, json: { code: 'FST_READ_BODY_IDLE_TIMEOUT' } })
+    t.match((await recorded(2))[1], { code: 'FST_READ_BODY_IDLE_TIMEOUT', received: 1, protocol: 'h2', tls })
+    client.raw.socket.destroy()
+    await app.close()
+    t.equal(records.length, 2)
   })
 }
 

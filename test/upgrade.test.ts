@@ -401,6 +401,20 @@ for (const [name, sent] of [['more than bodyLimit', ''], ['more than bodyLimit, 
   })
 }
 
+t.test('an upgrade that comes after its body has failed is not answered a second time', { skip: !parsesBody }, async (t) => {
+  const { app, port, recorded, records } = await listening((_request, socket) => {
+    socket.on('error', () => {})
+    setTimeout(() => { socket.write('HTTP/1.1 101 Switching Protocols\r\n\r\n') }, LIMIT * 2)
+  })
+  const client = new RawClient(port)
+  await client.write(withBody + 'x')
+  t.equal((await client.closed).text, 'HTTP/1.1 101 Switching Protocols\r\n\r\n')
+  await recorded()
+  await app.close()
+  t.match(records, [{ code: 'FST_READ_BODY_IDLE_TIMEOUT', answered: false, received: 1 }])
+  t.equal(records.length, 1)
+})
+
 const expectsBody = head('GET', '/', { ...upgrade, Expect: '100-continue', 'Content-Length': 10 })
 
 t.test('a client that wants to be told before it sends the body of its upgrade request is told when it is wanted', { skip: !parsesBody }, async (t) => {
