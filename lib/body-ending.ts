@@ -100,8 +100,12 @@ function endUnanswered (read: BodyRead, error: ReadError): void {
   const { reply, response } = read
   // The application is told all the same.
   if (reply !== undefined && !response.headersSent) putInPlace(reply, error)
-  failIncoming(read.raw, error)
-  read.source.cut()
+  const end = (): void => {
+    failIncoming(read.raw, error)
+    read.source.cut()
+  }
+  if (read.source.isDelivering === true) setImmediate(end)
+  else end()
   recordBody(read, error, { answered: false, observed: false })
 }
 

@@ -33,6 +33,8 @@ export interface BodySource {
    * @param answer where it has not left yet
    */
   abandoned (linger: LingerOptions | false, answer?: ServerResponse): void
+  /** Whether it must not be cut before the event loop has turned. */
+  readonly isDelivering?: boolean
   /** Ends the exchange, answered or not. */
   cut (): void
 }

@@ -56,7 +56,7 @@ export class StreamSource implements BodySource {
     // Before Node declines what is left of a request that nobody has begun to read.
     this.#stream.prependListener('finish', () => read.leave())
     // Before the compatibility layer tells the consumer, who would take the truncated body for a complete one.
-    this.#stream.prependListener('aborted', () => read.truncated(this.#violation(read)))
+    this.#stream.prependListener('aborted', () => this.#aborted(read))
   }
 
   /**
@@ -91,6 +91,11 @@ export class StreamSource implements BodySource {
     new StreamLinger(this.#guard, this.#stream, linger).begin()
   }
 
+  /** Where a stream is reset in the middle of what nghttp2 hands over, Node 22 and 26 end the process. */
+  get isDelivering (): boolean {
+    return !this.#stream.closed
+  }
+
   cut (): void {
     this.ended()
     if (!this.#stream.closed) this.#stream.close(NGHTTP2_CANCEL)
@@ -99,6 +104,12 @@ export class StreamSource implements BodySource {
   cutBy (): Violation | undefined {
     const isWhole = this.#ended && !this.#stream.aborted && this.#stream.rstCode === NGHTTP2_NO_ERROR
     return isWhole || this.#read === undefined ? undefined : this.#violation(this.#read)
+  }
+
+  /** A body that was sent whole is no failed read, whenever its client leaves: the consumer has not taken it yet. */
+  #aborted (read: BodyRead): void {
+    if (this.#ended) read.abandon(true)
+    else read.truncated(this.#violation(read))
   }
 
   /**

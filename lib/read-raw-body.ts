@@ -11,10 +11,20 @@ export interface RawBodyOptions {
   readonly limit?: number
 }
 
+const NO_FACTS = readFacts('body', undefined, 0, 0, 0, 0)
+
 const codes: Readonly<Record<string, ReadErrorCode>> = {
   'entity.too.large': 'FST_READ_BODY_TOO_LARGE',
   'request.size.invalid': 'FST_READ_LENGTH_MISMATCH',
   'request.aborted': 'FST_READ_ABORTED'
+}
+
+/** What a body failed with before anybody wanted it; whole it may have been, but its client has left. */
+function failureOf (raw: IncomingMessage, read: BodyRead | undefined): Error | undefined {
+  const { errored } = raw
+  if (read?.error !== undefined || errored === null) return read?.error
+  const isOurs = String((errored as { code?: unknown }).code).startsWith('FST_READ_')
+  return isOurs ? errored : readError({ code: 'FST_READ_ABORTED', cause: errored }, read?.facts() ?? NO_FACTS)
 }
 
 function isConsumed (raw: IncomingMessage): boolean {
@@ -30,7 +40,8 @@ export async function readRawBody (raw: IncomingMessage, read: BodyRead | undefi
   refuseUnknown(givenIn(options, 'readRawBody(): options', 'must be a plain object'), ['encoding', 'limit'], 'readRawBody(): ')
   const { encoding = null, limit = 0 } = options
   bytes(limit, 'readRawBody(): limit', undefined)
-  if (read?.error !== undefined) throw read.error
+  const failure = failureOf(raw, read)
+  if (failure !== undefined) throw failure
   if (isConsumed(raw)) throw new BodyConsumedError()
   if (limit > 0) read?.lowerBodyLimit(limit)
   if (read?.error !== undefined) throw read.error
@@ -39,6 +50,6 @@ export async function readRawBody (raw: IncomingMessage, read: BodyRead | undefi
   } catch (error) {
     const code = codes[(error as { type?: string }).type ?? ''] // raw-body tells its errors apart by `type`
     if (code === undefined) throw error
-    throw read?.error ?? readError({ code, limit, cause: error }, read?.facts() ?? readFacts('body', undefined, 0, 0, 0, 0))
+    throw read?.error ?? readError({ code, limit, cause: error }, read?.facts() ?? NO_FACTS)
   }
 }

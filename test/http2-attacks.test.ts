@@ -3,6 +3,7 @@ import t, { type Test } from 'tap'
 import type { ReadGuardOptions } from '../lib/index.js'
 import { noise, until } from './support/guarded-app.js'
 import { bufferedConsumer, http2Kinds, http2Parties, type Http2Kind, type Http2Parties } from './support/http2-app.js'
+import { Http2Client } from './support/http2-client.js'
 import { continuation, data, Flag, FrameType, headerBlock, headers, requestBlock, rstStream } from './support/http2-frames.js'
 import { delay } from './support/raw-client.js'
 
@@ -118,6 +119,30 @@ for (const kind of http2Kinds) {
     t.ok(records.every(({ code, phase }) => code === 'FST_READ_ABORTED' || (code === 'FST_READ_MALFORMED' && phase === 'headers')))
     t.ok(records.filter(({ phase }) => phase === 'headers').length <= 1)
     t.same(complete, [])
+  })
+
+  t.test(`${kind.name}: a stream whose answer is under way is reset at its limit, and no process ends`, async (t) => {
+    const limit = 20_000
+    const guarded = await http2Parties(kind, { ...bufferedConsumer, register: () => {} }, { ...guard, bodyLimit: limit }, (app) => {
+      app.addContentTypeParser('application/x-stream', (_request, _payload, done) => done(null))
+      app.post('/echo', async (request, reply) => reply.header('content-type', 'application/x-stream').send(request.raw))
+    })
+    t.teardown(() => guarded.app.close())
+    const echo = requestBlock('POST', '/echo', { 'content-type': 'application/x-stream' })
+    await Promise.all(Array.from({ length: 5 }, async () => {
+      const client = await new Http2Client(guarded.port, { tls: kind.tls }).open()
+      await client.write(headers(1, echo))
+      for (let sent = 0; sent < 5 * limit && client.peek(1).reset === undefined; sent += 10_000) {
+        await client.write(data(1, Buffer.alloc(10_000)))
+        await delay(2)
+      }
+      await client.answer(1, ({ reset }) => reset !== undefined)
+      client.raw.socket.destroy()
+    }))
+    await guarded.recorded(5)
+    t.match(guarded.records, guarded.records.map(() => ({ code: 'FST_READ_BODY_TOO_LARGE', limit, answered: false })))
+    t.equal(guarded.records.length, 5)
+    guarded.client.raw.socket.destroy()
   })
 
   t.test(`${kind.name}: while the application closes, requests under way are answered`, async (t) => {

@@ -72,6 +72,23 @@ for (const kind of http2Kinds) {
       t.same(records, [])
     })
 
+    for (const [how, leave] of Object.entries({ RST_STREAM: (client: Http2Client) => client.write(rstStream(1, CANCEL)), 'a RST': async (client: Http2Client) => client.rst() })) {
+      t.test(`${kind.name}, ${consumer.name}: a client that leaves with ${how} when its body was sent, and not yet read, has failed at nothing`, async (t) => {
+        let readOn = (): void => {}
+        const waiting = new Promise<void>((resolve) => { readOn = resolve })
+        const { app, client, records, log } = await http2Parties(kind, consumer, {}, (app) => { app.addHook('onRequest', () => waiting) })
+        await client.write(headers(1, requestBlock('POST', '/', { 'content-type': consumer.type, 'content-length': String(SENT) })), data(1, 'x'.repeat(SENT), Flag.END_STREAM))
+        await until(() => app.readGuard.stats().reading.body === 1, 'nobody has read it')
+        await leave(client)
+        await until(() => app.readGuard.stats().reading.body === 0, 'it is over')
+        readOn()
+        client.raw.socket.destroy()
+        await app.close()
+        t.same(records, [])
+        t.same(noise(log), [])
+      })
+    }
+
     for (const [what, bytes] of [['fewer', DECLARED - 1], ['more', DECLARED + 1]] as const) {
       t.test(`${kind.name}, ${consumer.name}: ${what} bytes than declared are one failed read`, async (t) => {
         const { app, client, records, recorded, complete, handled, log } = await http2Parties(kind, consumer, {})
