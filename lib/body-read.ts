@@ -100,8 +100,9 @@ export class BodyRead extends TimedBody implements ConnectionRead {
   }
 
   look (now: number): number {
-    // Of a stream the rest can be declined whether its answer leaves or not.
-    if (this.source.protocol === 'h2' ? this.giveUp() : this.leave()) return Infinity
+    this.leave()
+    // Of a stream the rest can be declined whether its answer leaves or not, and is then watched by itself.
+    if (this.source.protocol === 'h2' && this.giveUp()) return Infinity
     return this.#state === OPEN || this.#state === ABANDONED ? this.left(now) : Infinity
   }
 
