@@ -44,8 +44,9 @@ export abstract class Connection implements Watched, BodySource {
   }
 
   set read (read: ConnectionRead | undefined) {
+    // Where nothing was read, it is looked at every beat.
+    if (this.#read !== undefined) this.guard.heartbeat.wake(this)
     this.#read = read
-    this.guard.heartbeat.wake(this)
   }
 
   /** A fresh connection: its silence counts as reading the head section. */

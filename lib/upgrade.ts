@@ -34,8 +34,6 @@ function changeHands (guard: Guard, connection: Connection, request: IncomingMes
 export function watchUpgrades (guard: Guard, server: Server): void {
   const emit = server.emit as (event: string | symbol, ...given: unknown[]) => boolean // one signature in the place of many
   const emitUpgrade = function (this: Server, event: string | symbol, ...given: unknown[]): boolean {
-    // Emitted for every request: passing the rest on takes as long as all else that the guard does for a GET.
-    if (event === 'request') return emit.call(this, event, given[0], given[1])
     if ((event !== 'upgrade' && event !== 'connect') || this.listenerCount(event) === 0) return emit.call(this, event, ...given)
     const [request, stream] = given as [IncomingMessage, Duplex] // of these two events
     const connection = connectionOf(request.socket)
@@ -43,5 +41,12 @@ export function watchUpgrades (guard: Guard, server: Server): void {
     changeHands(guard, connection, request, stream, () => { emit.call(this, event, ...given) })
     return true
   }
-  server.emit = emitUpgrade as Server['emit']
+  // As requests are emitted, too, not before there is a need for it.
+  const begin = (event: string | symbol): void => {
+    if (event !== 'upgrade' && event !== 'connect') return
+    server.off('newListener', begin)
+    server.emit = emitUpgrade as Server['emit']
+  }
+  server.on('newListener', begin)
+  for (const event of ['upgrade', 'connect']) if (server.listenerCount(event) > 0) begin(event)
 }
