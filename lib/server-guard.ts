@@ -64,7 +64,7 @@ function watchRequests (guard: Guard, server: Server): RequestListener[] {
   server.on('dropRequest', (request: IncomingMessage, socket) => {
     const connection = connectionOf(socket as Socket)
     if (connection?.isOver !== false) return
-    // Node answers it, and closes.
+    // Node answers it, says that the connection closes, and leaves that to the client.
     if (hasBody(request)) connection.refused(request)
     else connection.idle()
   })
