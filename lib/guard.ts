@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify'
-import type { AbortJournal } from './abort-journal.js'
-import type { Heartbeat } from './heartbeat.js'
-import type { ResolvedOptions } from './options.js'
+import type { AbortJournal } from './record/journal.js'
+import type { Heartbeat } from './clock/heartbeat.js'
+import type { ResolvedOptions } from './limits/resolve.js'
 
 /** What every read of one application shares. */
 export interface Guard {

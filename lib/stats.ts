@@ -1,6 +1,6 @@
-import type { AbortCounts } from './abort-journal.js'
+import type { AbortCounts } from './record/journal.js'
 import type { Guard } from './guard.js'
-import type { ConnectionPhase } from './watch-list.js'
+import type { ConnectionPhase } from './clock/watch-list.js'
 
 /** What `app.readGuard.stats()` gives. */
 export interface ReadGuardStats extends AbortCounts {

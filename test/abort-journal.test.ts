@@ -1,9 +1,9 @@
 import diagnosticsChannel from 'node:diagnostics_channel'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import t from 'tap'
-import { AbortJournal } from '../lib/abort-journal.js'
+import { AbortJournal } from '../lib/record/journal.js'
 import type { AbortRecord } from '../lib/index.js'
-import { resolveOptions, type ReadGuardOptions } from '../lib/options.js'
+import { resolveOptions, type ReadGuardOptions } from '../lib/limits/resolve.js'
 import { until } from './support/guarded-app.js'
 
 interface Line {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { CountedTime } from '../lib/counted-time.js'
+import { CountedTime } from '../lib/clock/counted-time.js'
 
 const LONGEST = 150
 const START = 7_000

@@ -1,8 +1,8 @@
 import net, { type AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import t from 'tap'
-import { Heartbeat } from '../lib/heartbeat.js'
-import { LONGEST_REST, NOWHERE, type Watched } from '../lib/watch-list.js'
+import { Heartbeat } from '../lib/clock/heartbeat.js'
+import { LONGEST_REST, NOWHERE, type Watched } from '../lib/clock/watch-list.js'
 import { until } from './support/guarded-app.js'
 
 const RESOLUTION = 50

@@ -2,8 +2,8 @@ import net, { isIPv4, type AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import fc from 'fast-check'
 import t from 'tap'
-import { peerNameOf } from '../lib/node-http.js'
-import { packAddress, unpackAddress } from '../lib/peer-address.js'
+import { peerNameOf } from '../lib/node/internals.js'
+import { packAddress, unpackAddress } from '../lib/record/peer-address.js'
 
 t.test('an address of IPv4 is kept as a number, and comes back as it was', async (t) => {
   for (const address of ['0.0.0.0', '127.0.0.1', '128.0.0.1', '255.255.255.255', '10.0.200.3']) {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
-import { CountedTime } from '../lib/counted-time.js'
-import { ReadClock, type ClockLimits, type Expiry } from '../lib/read-clock.js'
+import { CountedTime } from '../lib/clock/counted-time.js'
+import { ReadClock, type ClockLimits, type Expiry } from '../lib/clock/read-clock.js'
 import { ClockOracle, eventLoop, type Happening, type Script } from './support/clock-oracle.js'
 
 /** Milliseconds of a life. */

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { ReadClock, type ClockLimits, type Expiry } from '../lib/read-clock.js'
+import { ReadClock, type ClockLimits, type Expiry } from '../lib/clock/read-clock.js'
 
 /** When the read begins, and what had been lost before; neither is anybody's business afterwards. */
 const BEGIN = 1_234.5

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { resolveOptions } from '../lib/options.js'
+import { resolveOptions } from '../lib/limits/resolve.js'
 import { abortLine, jsonOf, random, run } from './report-log.js'
 
 const adviceOf = async (lines: readonly string[]) => (await jsonOf(lines)).failed.advice

@@ -1,14 +1,14 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, cpSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import ts from 'typescript'
-import { Progress } from '../lib/report/progress.js'
+import { Progress } from '../lib/report/text/progress.js'
 import { abortLine, logOf, noon, run, variedRecords } from './report-log.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -17,12 +17,14 @@ const cli = join(directory, 'dist', 'report', 'cli.js')
 
 /** Only what lies in lib/report, each file by itself: if it ran code of the plugin, it could not start. */
 t.before(() => {
-  mkdirSync(join(directory, 'dist', 'report'), { recursive: true })
   cpSync(join(root, 'package.json'), join(directory, 'package.json'))
   const compilerOptions = { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true }
-  for (const name of readdirSync(join(root, 'lib', 'report'))) {
+  for (const name of readdirSync(join(root, 'lib', 'report'), { recursive: true, encoding: 'utf8' })) {
+    if (!name.endsWith('.ts')) continue
     const { outputText } = ts.transpileModule(readFileSync(join(root, 'lib', 'report', name), 'utf8'), { compilerOptions })
-    writeFileSync(join(directory, 'dist', 'report', name.replace(/\.ts$/, '.js')), outputText)
+    const compiled = join(directory, 'dist', 'report', name.replace(/\.ts$/, '.js'))
+    mkdirSync(dirname(compiled), { recursive: true })
+    writeFileSync(compiled, outputText)
   }
 })
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { pageStyle } from '../lib/report/html-style.js'
+import { pageStyle } from '../lib/report/html/html-style.js'
 import { dumpDom, findChromium, layoutFaults } from './report-browser.js'
 import { contrast } from './report-contrast.js'
 import { abortLine, logOf, noon, run, variedRecords } from './report-log.js'

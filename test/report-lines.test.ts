@@ -1,7 +1,7 @@
 import { pino, type LoggerOptions } from 'pino'
 import t from 'tap'
-import { LineScanner, longestLine } from '../lib/report/line-scanner.js'
-import { parseLine } from '../lib/report/parse-line.js'
+import { LineScanner, longestLine } from '../lib/report/input/line-scanner.js'
+import { parseLine } from '../lib/report/input/parse-line.js'
 import { abortLine, abortRecord, jsonOf, noon, requestLine, run } from './report-log.js'
 
 const message = 'request read aborted'

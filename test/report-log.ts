@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import type { AbortRecord } from '../lib/abort-record.js'
+import type { AbortRecord } from '../lib/record/abort-record.js'
 import type { Io } from '../lib/report/io.js'
 import { main } from '../lib/report/main.js'
 import type { Report } from '../lib/report/report.js'

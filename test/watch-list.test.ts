@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { LONGEST_REST, NOWHERE, WatchList, type Watched } from '../lib/watch-list.js'
+import { LONGEST_REST, NOWHERE, WatchList, type Watched } from '../lib/clock/watch-list.js'
 
 const RESOLUTION = 100
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { systemMessage } from './inputs.js'
+import { systemMessage } from './input/inputs.js'
 import { main } from './main.js'
 
 const { stdin, stdout, stderr, env } = process

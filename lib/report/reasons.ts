@@ -1,4 +1,4 @@
-import type { Blame, ReadReason } from '../errors.js'
+import type { Blame, ReadReason } from '../record/errors.js'
 
 /** `unknown` stands for a reason of a later version than this report. */
 export type ReportedReason = ReadReason | 'unknown'

@@ -1,4 +1,4 @@
-import type { Blame } from '../errors.js'
+import type { Blame } from '../record/errors.js'
 import type { LimitKind, ReportedReason } from './reasons.js'
 
 /** How rows are formed; `route-and-reason` is the default. */

@@ -1,4 +1,4 @@
-import type { ClockLimits, Expiry } from '../../lib/read-clock.js'
+import type { ClockLimits, Expiry } from '../../lib/clock/read-clock.js'
 
 /** Something that happens to a read. */
 export type Happening =

@@ -1,0 +1,55 @@
+import type { IncomingMessage } from 'node:http'
+import getRawBody from 'raw-body'
+import type { BodyRead } from './body-read.js'
+import { BodyConsumedError, readError, readFacts, type ReadErrorCode } from '../record/errors.js'
+import { bytes, givenIn, refuseUnknown } from '../limits/rules.js'
+
+export interface RawBodyOptions {
+  /** Encoding to decode the body with, as `iconv-lite` names it; `true` is UTF-8. Without it the result is a `Buffer`. */
+  readonly encoding?: string | true
+  /** Bytes this body may have, below the route's `bodyLimit`; `0` is no limit of its own. */
+  readonly limit?: number
+}
+
+const NO_FACTS = readFacts('body', undefined, 0, 0, 0, 0)
+
+const codes: Readonly<Record<string, ReadErrorCode>> = {
+  'entity.too.large': 'FST_READ_BODY_TOO_LARGE',
+  'request.size.invalid': 'FST_READ_LENGTH_MISMATCH',
+  'request.aborted': 'FST_READ_ABORTED'
+}
+
+/** What a body failed with before anybody wanted it; whole it may have been, but its client has left. */
+function failureOf (raw: IncomingMessage, read: BodyRead | undefined): Error | undefined {
+  const { errored } = raw
+  if (read?.error !== undefined || errored === null) return read?.error
+  const isOurs = String((errored as { code?: unknown }).code).startsWith('FST_READ_')
+  return isOurs ? errored : readError({ code: 'FST_READ_ABORTED', cause: errored }, read?.facts() ?? NO_FACTS)
+}
+
+function isConsumed (raw: IncomingMessage): boolean {
+  return raw.readableDidRead || raw.readableEnded || raw.readableFlowing !== null
+}
+
+/**
+ * The whole body of a request that no parser has consumed, as sent.
+ *
+ * @throws the read's own `ReadError`; FST_READ_BODY_CONSUMED if something else has read the body; FST_READ_OPTIONS_INVALID on a wrong option
+ */
+export async function readRawBody (raw: IncomingMessage, read: BodyRead | undefined, options: RawBodyOptions = {}): Promise<Buffer | string> {
+  refuseUnknown(givenIn(options, 'readRawBody(): options', 'must be a plain object'), ['encoding', 'limit'], 'readRawBody(): ')
+  const { encoding = null, limit = 0 } = options
+  bytes(limit, 'readRawBody(): limit', undefined)
+  const failure = failureOf(raw, read)
+  if (failure !== undefined) throw failure
+  if (isConsumed(raw)) throw new BodyConsumedError()
+  if (limit > 0) read?.lowerBodyLimit(limit)
+  if (read?.error !== undefined) throw read.error
+  try {
+    return await getRawBody(raw, { encoding, limit: limit > 0 ? limit : null, ...(read?.expected === undefined ? {} : { length: read.expected }) })
+  } catch (error) {
+    const code = codes[(error as { type?: string }).type ?? ''] // raw-body tells its errors apart by `type`
+    if (code === undefined) throw error
+    throw read?.error ?? readError({ code, limit, cause: error }, read?.facts() ?? NO_FACTS)
+  }
+}

@@ -1,0 +1,91 @@
+import { constants, type ServerHttp2Stream } from 'node:http2'
+import type { Guard } from '../guard.js'
+import { LingerBounds } from '../http1/linger.js'
+import type { LingerOptions } from '../limits/resolve.js'
+import { NOWHERE, type Watched } from '../clock/watch-list.js'
+
+/** A client that has been silent for so many counted milliseconds has read its answer. */
+const SILENCE = 100
+
+/**
+ * What the client still sends on a stream after its answer was given, read and thrown away. RFC 9113 §8.1 lets a server
+ * decline it at once, and forbids clients to discard the answer then; curl and Node's own client do so nevertheless.
+ * Chromium on the other hand shows the answer when it has sent all or was told to stop: where nothing comes any more,
+ * there is nothing to wait for.
+ */
+export class StreamLinger implements Watched {
+  place = NOWHERE
+  readonly #guard: Guard
+  readonly #stream: ServerHttp2Stream
+  readonly #bounds: LingerBounds | undefined
+  #received = 0
+  /** In counted milliseconds. */
+  #lastByte: number
+  /** No more is to be read than the stream's window lets in; what is left is declined when the answer has left. */
+  #isOver = false
+
+  constructor (guard: Guard, stream: ServerHttp2Stream, linger: LingerOptions | false) {
+    this.#guard = guard
+    this.#stream = stream
+    this.#lastByte = guard.heartbeat.now()
+    this.#bounds = linger === false || stream.closed ? undefined : new LingerBounds(guard, linger, 0)
+  }
+
+  begin (): void {
+    this.#guard.heartbeat.add(this)
+    if (this.#bounds === undefined) return this.#end()
+    this.#stream.on('data', (chunk: Buffer) => this.#arrived(chunk.length))
+    this.#stream.resume()
+  }
+
+  get phase (): 'lingering' | undefined {
+    return this.#stream.closed || this.#isOver ? undefined : 'lingering'
+  }
+
+  look (now: number): number {
+    if (this.#isDone) this.#declineSoon()
+    else if (this.#isOver) return Infinity
+    else if (this.#bounds?.reachedByNextLook(this.#received) === true) this.#end()
+    else if (this.#isSilent(now)) return 0
+    return Infinity
+  }
+
+  judge (now: number): void {
+    if (!this.#isOver && this.#isSilent(now)) this.#end()
+  }
+
+  #arrived (bytes: number): void {
+    this.#received += bytes
+    this.#lastByte = this.#guard.heartbeat.now()
+    if (this.#bounds?.reached(this.#received) === true) this.#end()
+  }
+
+  #isSilent (now: number): boolean {
+    return now - this.#lastByte >= SILENCE
+  }
+
+  get #isDone (): boolean {
+    return this.#stream.closed || (this.#isOver && this.#stream.writableFinished)
+  }
+
+  #end (): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    if (!this.#isDone) this.#stream.pause()
+    else if (this.#bounds === undefined) this.#declineSoon()
+    else this.#decline()
+  }
+
+  /** Two turns of the event loop after the answer its END_STREAM is out: without, clients take it for cut short. */
+  #declineSoon (): void {
+    this.#guard.heartbeat.delete(this)
+    setImmediate(() => setImmediate(() => this.#decline()))
+  }
+
+  #decline (): void {
+    this.#guard.heartbeat.delete(this)
+    if (!this.#stream.closed) this.#stream.close(constants.NGHTTP2_NO_ERROR)
+    // Unread, what is left would keep the stream, and with it the session: even one whose client has gone.
+    this.#stream.resume()
+  }
+}

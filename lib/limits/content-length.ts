@@ -1,0 +1,18 @@
+import type { Violation } from '../record/errors.js'
+import type { ReadLimits } from './resolve.js'
+
+/** What the headers promise of a body: its declared size, or `undefined` for one that tells its size as it goes. */
+export function declaredLength (headers: { readonly 'content-length'?: string | undefined }): number | undefined {
+  const declared = headers['content-length']
+  return declared === undefined ? undefined : Number(declared)
+}
+
+/** The promise against the policy, before a byte is read (RFC 9110 §8.6, §15.5.12, §15.5.14). */
+export function checkDeclared (expected: number | undefined, limits: ReadLimits): Violation | undefined {
+  if (expected === undefined) {
+    return limits.requireContentLength ? { code: 'FST_READ_LENGTH_REQUIRED' } : undefined
+  }
+  return limits.bodyLimit > 0 && expected > limits.bodyLimit
+    ? { code: 'FST_READ_BODY_TOO_LARGE', limit: limits.bodyLimit }
+    : undefined
+}

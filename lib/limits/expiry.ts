@@ -1,0 +1,18 @@
+import type { Violation } from '../record/errors.js'
+import type { ReadLimits, ResolvedOptions } from './resolve.js'
+import type { Expiry } from '../clock/read-clock.js'
+
+/** What it means that the clock of a header section ran out. */
+export function headExpiry (expiry: Expiry, { headersTimeout, minHeadersRate }: ResolvedOptions): Violation {
+  return expiry === 'rate' && minHeadersRate !== false
+    ? { code: 'FST_READ_HEADERS_TOO_SLOW', limit: minHeadersRate.bytesPerSecond }
+    : { code: 'FST_READ_HEADERS_TIMEOUT', limit: headersTimeout }
+}
+
+/** What it means that the clock of a body ran out. */
+export function bodyExpiry (expiry: Expiry, { bodyTimeout, bodyIdleTimeout, minBodyRate }: ReadLimits): Violation {
+  if (expiry === 'idle') return { code: 'FST_READ_BODY_IDLE_TIMEOUT', limit: bodyIdleTimeout }
+  return expiry === 'rate' && minBodyRate !== false
+    ? { code: 'FST_READ_BODY_TOO_SLOW', limit: minBodyRate.bytesPerSecond }
+    : { code: 'FST_READ_BODY_TIMEOUT', limit: bodyTimeout }
+}

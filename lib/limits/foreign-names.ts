@@ -1,0 +1,86 @@
+import { folded } from './misspelling.js'
+import type { MinRate } from '../clock/read-clock.js'
+import type { LingerOptions, ReadGuardOptions } from './options.js'
+
+type OptionPath = keyof ReadGuardOptions | `linger.${keyof LingerOptions}` | `minBodyRate.${keyof MinRate}`
+
+/** How other servers call what is limited here: by name, whose it is (`''`: nobody's in particular), and the options meant. */
+const meant: Readonly<Record<string, readonly [owner: string, ...options: OptionPath[]]>> = {
+  requestTimeout: ['Node, Fastify and Envoy', 'headersTimeout', 'bodyTimeout'],
+  connectionTimeout: ['Fastify and Tomcat', 'headersTimeout', 'bodyIdleTimeout'],
+  connectionsCheckingInterval: ['Node', 'resolution'],
+
+  RequestReadTimeout: ['Apache', 'handshakeTimeout', 'headersTimeout', 'minHeadersRate', 'bodyTimeout', 'minBodyRate'],
+  LimitRequestBody: ['Apache', 'bodyLimit'],
+
+  client_header_timeout: ['nginx', 'headersTimeout'],
+  client_body_timeout: ['nginx', 'bodyIdleTimeout'],
+  client_max_body_size: ['nginx', 'bodyLimit'],
+  lingering_close: ['nginx', 'linger'],
+  lingering_time: ['nginx and aiohttp', 'linger.timeout'],
+  lingering_timeout: ['nginx', 'linger.timeout'],
+
+  'timeout http-request': ['HAProxy', 'headersTimeout'],
+  'timeout client': ['HAProxy', 'bodyIdleTimeout'],
+
+  RequestHeadersTimeout: ['Kestrel and Envoy', 'headersTimeout'],
+  MinRequestBodyDataRate: ['Kestrel', 'minBodyRate'],
+  MaxRequestBodySize: ['Kestrel', 'bodyLimit'],
+
+  stream_idle_timeout: ['Envoy', 'bodyIdleTimeout'],
+  idleTimeout: ['Jetty and Envoy', 'bodyIdleTimeout'],
+  minRequestDataRate: ['Jetty', 'minBodyRate'],
+  connectionUploadTimeout: ['Tomcat', 'bodyIdleTimeout'],
+  maxSwallowSize: ['Tomcat', 'linger.bytes'],
+
+  ReadTimeout: ['Go, Caddy, Bandit and Hypercorn', 'headersTimeout', 'bodyTimeout', 'bodyIdleTimeout'],
+  ReadHeaderTimeout: ['Go and Caddy', 'headersTimeout'],
+  read_header: ['Caddy', 'headersTimeout'],
+  read_idle_timeout: ['Caddy', 'bodyIdleTimeout'],
+  read_min_rate: ['Caddy', 'minBodyRate'],
+  header_read_timeout: ['hyper', 'headersTimeout'],
+  client_max_size: ['aiohttp', 'bodyLimit'],
+  max_content_length: ['Werkzeug', 'bodyLimit'],
+
+  timeout: ["Apache, hapi and Python's http.server", 'headersTimeout', 'bodyTimeout', 'bodyIdleTimeout'],
+  headerTimeout: ['', 'headersTimeout'],
+  requestBodyTimeout: ['', 'bodyTimeout'],
+  bodyDeadline: ['', 'bodyTimeout'],
+  limit: ['', 'bodyLimit'],
+  bytesPerSecond: ['', 'minBodyRate.bytesPerSecond'],
+  gracePeriod: ['', 'minBodyRate.gracePeriod']
+}
+
+/** What is given to Fastify or Node, not here. */
+const elsewhere: Readonly<Record<string, string>> = {
+  keepAliveTimeout: 'is an option of Fastify, set it there: waiting between two requests is no read',
+  handlerTimeout: 'is an option of Fastify, set it there: it bounds the handler too, where bodyTimeout bounds the body alone',
+  maxHeaderSize: 'is an option of Node, set it there (http: { maxHeaderSize }): its violation is recorded here without an option'
+}
+
+const sentences = byFoldedName(elsewhere)
+const translations = byFoldedName(meant)
+
+function byFoldedName<T> (table: Readonly<Record<string, T>>): ReadonlyMap<string, T> {
+  return new Map(Object.entries(table).map(([name, entry]) => [folded(name), entry]))
+}
+
+/**
+ * What is wrong with the name of an option that another server has; `undefined` where nobody has it. Of the options meant
+ * those that can be given here are told, `here` being their names; if there is none, that they are the plugin's.
+ */
+export function foreignName (name: string, here: readonly string[]): string | undefined {
+  const sentence = sentences.get(folded(name))
+  if (sentence !== undefined) return sentence
+  const translation = translations.get(folded(name))
+  if (translation === undefined) return undefined
+  const [owner, ...options] = translation
+  const whose = owner === '' ? 'is not an option' : `is an option of ${owner}`
+  const usable = options.filter((option) => here.some((known) => option === known || option.startsWith(`${known}.`)))
+  if (usable.length > 0) return `${whose}: use ${list(usable)}`
+  return `${whose}: use ${list(options)} of the plugin, not of a route`
+}
+
+function list (words: readonly string[]): string {
+  return [words.slice(0, -1).join(', '), ...words.slice(-1)].filter((part) => part !== '').join(' and ')
+}

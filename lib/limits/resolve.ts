@@ -1,0 +1,167 @@
+import {
+  boolean, bytes, bytesPerSecond, callback, falseOr, givenIn, integer, merge, milliseconds, oneOf, period, refuseUnknown,
+  type Given, type Rules
+} from './rules.js'
+import { foreignName } from './foreign-names.js'
+import type { ClockLimits, MinRate } from '../clock/read-clock.js'
+import type { LingerOptions, ReadGuardOptions, ReadLimits } from './options.js'
+
+export { OptionsInvalidError } from './rules.js'
+export type { LingerOptions, ReadGuardOptions, ReadGuardRouteOptions, ReadLimits } from './options.js'
+
+interface LogLimit {
+  readonly records: number
+  readonly period: number
+}
+
+/** The options that hold for the whole plugin, with every value filled in. */
+interface PluginSettings {
+  readonly handshakeTimeout: number
+  readonly headersTimeout: number
+  readonly minHeadersRate: MinRate | false
+  readonly strictFraming: boolean
+  readonly abortStatusCode: number
+  readonly logLimit: LogLimit | false
+  readonly resolution: number
+  readonly onAbort: ReadGuardOptions['onAbort']
+}
+
+/** The limits of a route, and those of them that the clock takes. Frozen; another object means other limits. */
+export interface RoutePolicy {
+  readonly limits: ReadLimits
+  readonly clock: ClockLimits
+}
+
+export interface ResolvedOptions extends PluginSettings {
+  /** The limits of a route that has none of its own. */
+  readonly policy: RoutePolicy
+  /** What the clock of a header section takes. */
+  readonly headClock: ClockLimits
+  /** How often the bytes of a header section must be looked at, in milliseconds: only a rate depends on when they came. */
+  readonly headSampling: number
+}
+
+const defaultRate: MinRate = Object.freeze({ bytesPerSecond: 240, gracePeriod: 30_000 })
+const defaultLinger: LingerOptions = Object.freeze({ timeout: 2_000, bytes: 67_108_864 })
+const defaultLogLimit: LogLimit = Object.freeze({ records: 100, period: 10_000 })
+
+const defaultSettings: PluginSettings = Object.freeze({
+  handshakeTimeout: 10_000,
+  headersTimeout: 20_000,
+  minHeadersRate: false,
+  strictFraming: true,
+  abortStatusCode: 499,
+  logLimit: defaultLogLimit,
+  resolution: 100,
+  onAbort: undefined
+})
+
+const defaultLimits: ReadLimits = Object.freeze({
+  bodyTimeout: 300_000,
+  bodyIdleTimeout: 20_000,
+  minBodyRate: defaultRate,
+  requireContentLength: false,
+  bodyLimit: 0,
+  linger: defaultLinger,
+  mode: 'enforce'
+})
+
+/** What every option is when it is not given; where each value comes from stands at the option in `ReadGuardOptions`. */
+export const defaults: PluginSettings & ReadLimits = Object.freeze({ ...defaultSettings, ...defaultLimits })
+
+const rateRules: Rules<MinRate> = { bytesPerSecond, gracePeriod: period }
+
+const lingerRule = falseOr<LingerOptions>({ timeout: milliseconds, bytes }, defaultLinger)
+
+const limitRules: Rules<ReadLimits> = {
+  bodyTimeout: milliseconds,
+  bodyIdleTimeout: milliseconds,
+  minBodyRate: falseOr(rateRules, defaultRate),
+  requireContentLength: boolean,
+  bodyLimit: bytes,
+  linger: (value, option, base) => {
+    const linger = lingerRule(value, option, base)
+    // Off, not without end: nobody who reads the result has to know which of the two a 0 means.
+    return linger !== false && (linger.timeout === 0 || linger.bytes === 0) ? false : linger
+  },
+  mode: oneOf('enforce', 'observe')
+}
+
+const pluginRules: Rules<PluginSettings> = {
+  handshakeTimeout: milliseconds,
+  headersTimeout: milliseconds,
+  minHeadersRate: falseOr(rateRules),
+  strictFraming: boolean,
+  abortStatusCode: integer('an integer', 400, 599),
+  logLimit: falseOr<LogLimit>({ records: integer('an integer', 1, Number.MAX_SAFE_INTEGER), period }, defaultLogLimit),
+  resolution: integer('an integer of milliseconds', 10, 1000),
+  onAbort: callback()
+}
+
+const limitNames = Object.keys(limitRules)
+const pluginNames = Object.keys(pluginRules)
+
+/** What `register()` itself takes from the same object, for every plugin: Fastify's, and none of our business. */
+const registerNames = ['prefix', 'logLevel', 'logSerializers']
+
+/**
+ * The options of the plugin over the defaults, deeply frozen.
+ *
+ * @throws {OptionsInvalidError} `FST_READ_OPTIONS_INVALID` (500) for a wrong value, an unknown name and a name of another server.
+ */
+export function resolveOptions (options: unknown): ResolvedOptions {
+  const given: Given = options === undefined ? new Map() : givenIn(options, 'options', 'must be a plain object')
+  for (const name of registerNames) given.delete(name)
+  const names = [...pluginNames, ...limitNames]
+  refuseUnknown(given, names, '', (name) => foreignName(name, names))
+  const settings = merge(pluginRules, defaultSettings, given, '')
+  const limits = merge(limitRules, defaultLimits, given, '')
+  const { headersTimeout: total, minHeadersRate: minRate, resolution } = settings
+  return Object.freeze({ ...settings, policy: policyOf(limits), headClock: Object.freeze({ total, idle: 0, minRate }), headSampling: minRate === false ? Infinity : resolution })
+}
+
+/**
+ * The `config.readGuard` of a route over the limits of the plugin; `false` for a route that is not guarded.
+ *
+ * @param label names the route in the error, as `POST /upload`.
+ * @throws {OptionsInvalidError} as `resolveOptions`, and for an option that a route cannot have of its own.
+ */
+export function resolveRoute (config: unknown, base: RoutePolicy, label: string): RoutePolicy | false {
+  if (config === undefined) return base
+  if (config === false) return false
+  return change(base, givenIn(config, `${label}: config.readGuard`, 'must be false or a plain object'), label)
+}
+
+/**
+ * Changed limits of one read, `base` where nothing changes.
+ *
+ * @throws {OptionsInvalidError} as `resolveRoute`.
+ */
+export function mergeLimits (base: RoutePolicy, changes: unknown, label = 'setLimits()'): RoutePolicy {
+  return change(base, givenIn(changes, `${label}: changes`, 'must be a plain object'), label)
+}
+
+function change (base: RoutePolicy, given: Given, label: string): RoutePolicy {
+  const prefix = `${label}: `
+  refuseUnknown(given, limitNames, prefix, (name) => pluginNames.includes(name)
+    ? 'is an option of the plugin, not of a route'
+    : foreignName(name, limitNames))
+  const limits = merge(limitRules, base.limits, given, prefix)
+  return limits === base.limits ? base : policyOf(limits)
+}
+
+function policyOf (limits: ReadLimits): RoutePolicy {
+  const { bodyTimeout: total, bodyIdleTimeout: idle, minBodyRate: minRate } = limits
+  return Object.freeze({ limits, clock: Object.freeze({ total, idle, minRate }) })
+}
+
+/** No limit at all: of a body that is let pass. */
+export const unguarded: RoutePolicy = policyOf(Object.freeze({
+  bodyTimeout: 0,
+  bodyIdleTimeout: 0,
+  minBodyRate: false,
+  requireContentLength: false,
+  bodyLimit: 0,
+  linger: false,
+  mode: 'enforce'
+}))

@@ -1,0 +1,103 @@
+import diagnosticsChannel from 'node:diagnostics_channel'
+import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
+import type { AbortRecord } from './abort-record.js'
+import type { ResolvedOptions } from '../limits/resolve.js'
+
+const channel = diagnosticsChannel.channel('fastify-read-guard.abort')
+
+/** Counts by code, as `stats()` shows them. */
+export interface AbortCounts {
+  readonly aborted: Readonly<Record<string, number>>
+  readonly observed: Readonly<Record<string, number>>
+  readonly suppressed: number
+}
+
+type Level = 'debug' | 'info' | 'warn'
+
+function levelOf (record: AbortRecord): Level {
+  if (record.received === 0 && record.phase !== 'body') return 'debug'
+  return record.blame === 'client_gone' ? 'info' : 'warn'
+}
+
+/** Where records go: log, `onAbort`, diagnostics channel, counters. It keeps a flood of them out of the log. */
+export class AbortJournal {
+  readonly #log: FastifyBaseLogger
+  readonly #logLimit: ResolvedOptions['logLimit']
+  readonly #onAbort: ResolvedOptions['onAbort']
+  readonly #aborted: Record<string, number> = {}
+  readonly #observed: Record<string, number> = {}
+  #suppressed = 0
+  #periodEnds = 0
+  #loggedInPeriod = 0
+  #suppressedInPeriod = 0
+  #summary: NodeJS.Timeout | undefined
+
+  constructor (log: FastifyBaseLogger, options: ResolvedOptions) {
+    this.#log = log
+    this.#logLimit = options.logLimit
+    this.#onAbort = options.onAbort
+  }
+
+  write (record: AbortRecord, request: FastifyRequest | undefined): void {
+    const counts = record.observed ? this.#observed : this.#aborted
+    counts[record.code] = (counts[record.code] ?? 0) + 1
+    this.#writeLog(record, request?.log ?? this.#log)
+    this.#call(record, request)
+    // publish() hands what a subscriber throws to the process as an uncaught exception: its own affair, as for every channel.
+    if (channel.hasSubscribers) channel.publish(record)
+  }
+
+  counts (): AbortCounts {
+    return { aborted: { ...this.#aborted }, observed: { ...this.#observed }, suppressed: this.#suppressed }
+  }
+
+  /** Says at once what the running period left out. */
+  close (): void {
+    if (this.#summary !== undefined) clearTimeout(this.#summary)
+    this.#summarise()
+  }
+
+  #call (record: AbortRecord, request: FastifyRequest | undefined): void {
+    const onThrown = (error: unknown): void => this.#log.error({ err: error }, 'onAbort threw')
+    try {
+      const done: unknown = this.#onAbort?.(record, request) // may be an async function: it fits the type
+      if (done instanceof Promise) done.catch(onThrown)
+    } catch (error) {
+      onThrown(error)
+    }
+  }
+
+  #writeLog (record: AbortRecord, log: FastifyBaseLogger): void {
+    const level = levelOf(record)
+    // A line the logger drops anyway must not use up the limit of those that are wanted.
+    const { isLevelEnabled } = log as { isLevelEnabled?: (level: string) => boolean } // pino has it, other loggers need not
+    if (isLevelEnabled?.call(log, level) === false) return
+    if (this.#admits()) log[level]({ abort: record }, 'request read aborted')
+  }
+
+  #admits (): boolean {
+    if (this.#logLimit === false) return true
+    const { records, period } = this.#logLimit
+    const now = performance.now()
+    if (now >= this.#periodEnds) {
+      this.#periodEnds = now + period
+      this.#loggedInPeriod = 0
+    }
+    if (this.#loggedInPeriod < records) {
+      this.#loggedInPeriod++
+      return true
+    }
+    this.#suppressed++
+    this.#suppressedInPeriod++
+    this.#summary ??= setTimeout(() => this.#summarise(), this.#periodEnds - now).unref()
+    return false
+  }
+
+  #summarise (): void {
+    this.#summary = undefined
+    if (this.#suppressedInPeriod === 0 || this.#logLimit === false) return
+    const abortsSuppressed = this.#suppressedInPeriod
+    this.#suppressedInPeriod = 0
+    this.#log.warn({ abortsSuppressed, period: this.#logLimit.period }, `${abortsSuppressed} records of aborted request reads were left out of the log`)
+  }
+}

@@ -1,0 +1,107 @@
+import { adviceText, moreAdviceText, movingText, type Mood } from '../words/advice-text.js'
+import { countText, percentText } from '../words/amount-text.js'
+import { html, Html, jsonPoint } from './html.js'
+import { clientChart, rateChart, routeChart, shareChart, timelineChart } from './html-charts.js'
+import { pageStyle } from './html-style.js'
+import { clientTable, groupTable, limitTable, timelineTable } from './html-tables.js'
+import { inputText, observedText, periodText, untimedText } from '../words/overview-text.js'
+import { blameName, blames } from '../reasons.js'
+import type { Report, Section } from '../report.js'
+
+const advisedRoutes = 20
+
+const groupTitles: Readonly<Record<Report['groupBy'], string>> = {
+  'route-and-reason': 'By route and reason',
+  route: 'By route',
+  reason: 'By reason',
+  client: 'By client',
+  hour: 'By hour'
+}
+
+/** One page that needs no other file, no network and no script, and by its policy could not use them. */
+export function htmlPage (report: Report): string {
+  const { input, failed, observed } = report
+  return `<!doctype html>
+${html`<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="referrer" content="no-referrer">
+<title>Aborted reads</title>
+<style>${new Html(pageStyle)}</style>
+</head>
+<body>
+<main>
+<h1>Aborted reads</h1>
+<p class="period">${periodText(report)}${filterText(report)}</p>
+${inputText(input).map(text => html`<p class="note">${text}</p>
+`)}
+<p class="note">${input.files.join(', ')}</p>
+<ul class="tiles">
+${tile('lines', countText(input.lines), 'input.lines', input.lines)}
+${tile('records', countText(input.records), 'input.records', input.records)}
+${input.suppressed === 0 ? '' : tile('kept out by logLimit', countText(input.suppressed), 'input.suppressed', input.suppressed)}
+</ul>
+${failed.count + observed.count === 0 ? html`<p>No read failed.</p>` : ''}
+${sectionPart(failed, 'failed', report)}
+${sectionPart(observed, 'observed', report)}
+<footer>Counts and sums are exact, but for rows marked ≥, of which there may be more; medians and other quantiles are within 1%. p95: 95% of the reads are not above it. Elapsed is the client's own time: what the server held back is not in it.</footer>
+</main>
+</body>
+</html>
+`.toString()}`
+}
+
+function sectionPart (section: Section, mood: Mood, { groupBy }: Report): Html {
+  if (section.count === 0) return html``
+  const title = { failed: 'Reads that failed', observed: 'What enforcing would have cut' }[mood]
+  return html`<section>
+<h2>${title}</h2>
+${mood === 'observed' ? html`<p>${observedText(section)}</p>` : ''}
+<ul class="tiles">
+${tile('reads', countText(section.count), `${mood}.count`, section.count)}
+${blames.filter(blame => section.blame[blame] > 0).map(blame => tile(`${blameName(blame)}, ${percentText(section.blame[blame] / section.count)}`, countText(section.blame[blame]), `${mood}.blame.${blame}`, section.blame[blame]))}
+</ul>
+${untimedText(section).map(text => html`<p class="note">${text}</p>
+`)}<div class="charts">
+${timelineChart(section, mood)}
+${shareChart(section, mood)}
+${rateChart(section, mood)}
+${routeChart(section, mood)}
+${clientChart(section, mood)}
+</div>
+<h3>${groupTitles[groupBy]}</h3>
+${groupTable(section, mood)}
+<h3>Busiest clients</h3>
+${clientTable(section, mood)}
+<details><summary>Numbers over time</summary>
+${timelineTable(section, mood)}</details>
+${advicePart(section, mood)}
+</section>`
+}
+
+function advicePart ({ advice }: Section, mood: Mood): Html {
+  if (advice.length === 0) return html``
+  return html`<h2>${{ failed: 'Are the limits right?', observed: 'What limits would be enough?' }[mood]}</h2>
+<p class="note">${movingText}</p>
+${advice.slice(0, advisedRoutes).map((route, index) => html`<div class="advice"><h3>${route.route}</h3>
+${adviceText(route, mood).map(text => html`<p>${text}</p>
+`)}${limitTable(route, `${mood}.advice.${index}`)}</div>
+`)}${moreAdviceText(advice.length - advisedRoutes).map(text => html`<p class="note">${text}</p>
+`)}`
+}
+
+function tile (label: string, text: string, path: string, value: number): Html {
+  return html`<li><b ${jsonPoint(path, value)}>${text}</b><span>${label}</span></li>`
+}
+
+function filterText ({ filter: { since, until, route } }: Report): string {
+  const parts = [
+    ...route === null ? [] : [`route ${route}`],
+    ...since === null ? [] : [`since ${since}`],
+    ...until === null ? [] : [`until ${until}`]
+  ]
+  return parts.length === 0 ? '' : ` – only ${parts.join(', ')}`
+}

@@ -1,0 +1,61 @@
+import type { AbortRecord } from '../../record/abort-record.js'
+import { plainText } from './plain-text.js'
+import { blames, reasonOf, reasonTable, type ReportedReason } from '../reasons.js'
+
+/** Stands for the route of a read that failed before routing. No pattern looks like it: those start with `/` or `*`. */
+export const notRouted = '(not routed)'
+
+/** The part of an abort record that the report is made from, as safe to print as to add up. */
+export interface LoggedAbort extends Pick<AbortRecord, 'blame' | 'received' | 'expected' | 'limit' | 'elapsed' | 'idle' | 'rate' | 'observed'> {
+  readonly reason: ReportedReason
+  readonly route: string
+  readonly client: string
+  /** Milliseconds since the epoch; `undefined` where the line does not say. */
+  readonly time: number | undefined
+}
+
+export type JsonObject = Readonly<Record<string, unknown>>
+
+export function isJsonObject (value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Told by its shape, so that a logger's `nestedKey`, `messageKey` and `base` do not matter. */
+export function looksLikeAbort (value: unknown): value is JsonObject {
+  return isJsonObject(value) &&
+    typeof value['code'] === 'string' && value['code'].startsWith('FST_READ_') &&
+    typeof value['reason'] === 'string' && typeof value['phase'] === 'string'
+}
+
+export function loggedAbort (record: JsonObject, lineTime: number | undefined): LoggedAbort {
+  const reason = reasonOf(record['reason'])
+  return {
+    reason,
+    blame: blames.find(blame => blame === record['blame']) ?? reasonTable[reason].blame,
+    route: typeof record['route'] === 'string' ? plainText(record['route'], 256) : notRouted,
+    client: typeof record['remoteAddress'] === 'string' ? plainText(record['remoteAddress'], 64) : '(unknown)',
+    received: amount(record['received']) ?? 0,
+    expected: amount(record['expected']),
+    limit: amount(record['limit']),
+    elapsed: amount(record['elapsed']) ?? 0,
+    idle: amount(record['idle']) ?? 0,
+    rate: amount(record['rate']) ?? 0,
+    observed: record['observed'] === true,
+    time: timeOf(record['time']) ?? lineTime
+  }
+}
+
+/** ISO 8601, or a number as pino writes it: milliseconds, with `unixTime` seconds. */
+export function timeOf (value: unknown): number | undefined {
+  const time = typeof value === 'string' ? Date.parse(value) : typeof value === 'number' ? value : NaN
+  if (!(time > 0)) return undefined
+  const ms = typeof value === 'number' && time < 1e11 ? time * 1000 : time
+  return ms <= 8.64e15 ? ms : undefined // what a Date can hold
+}
+
+/** What is above is no amount of bytes or milliseconds that was ever read, and would not add up. */
+const largest = 1e15
+
+function amount (value: unknown): number | undefined {
+  return typeof value === 'number' && value >= 0 && value <= largest ? value : undefined
+}

@@ -1,0 +1,23 @@
+import type { Blame } from '../../record/errors.js'
+import type { Io } from '../io.js'
+
+/** Colours, or nothing: every function answers a text that looks as long as the one it was given. */
+export interface Paint {
+  strong (text: string): string
+  faint (text: string): string
+  by (blame: Blame, text: string): string
+}
+
+const ansi: Readonly<Record<Blame, number>> = { client_slow: 33, client_gone: 36, client_invalid: 35 }
+
+/** Colour only on a terminal, and not where `NO_COLOR` is set (no-color.org) or the terminal has none. */
+export function paintFor ({ stdout, env }: Pick<Io, 'stdout' | 'env'>): Paint {
+  const noColor = env['NO_COLOR']
+  const plain = stdout.isTTY !== true || env['TERM'] === 'dumb' || (noColor !== undefined && noColor !== '')
+  const style = (on: number, off: number, text: string) => plain ? text : `\u001b[${on}m${text}\u001b[${off}m`
+  return {
+    strong: text => style(1, 22, text),
+    faint: text => style(2, 22, text),
+    by: (blame, text) => style(ansi[blame], 39, text)
+  }
+}
