@@ -3,7 +3,7 @@ import { connect, createServer } from 'node:net'
 import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import { BodyRead } from '../dist/body/body-read.js'
-import { connectionsOf } from '../dist/http1/connections.js'
+import { connectionClass } from '../dist/http1/connection.js'
 import { Heartbeat } from '../dist/clock/heartbeat.js'
 import { resolveOptions } from '../dist/limits/resolve.js'
 import { beats, watchBeats } from './beat-probe.js'
@@ -28,21 +28,21 @@ const response = { writableFinished: false }
 const headers = { 'content-length': '1000' }
 
 const phases = {
-  idle: (_guard, connection) => connection.idle(),
+  idle: (_guard, connection) => connection.rest(),
   'header phase': () => {},
   'body under way': (guard, connection) => {
     const request = Object.assign(new Readable({ read () {} }), { headers, socket: connection.socket, httpVersionMajor: 1 })
-    connection.reading(new BodyRead(guard, connection, request, response, options.policy))
+    connection.beginBody(new BodyRead(guard, connection, request, response, options.policy))
   }
 }
 
 answer({
   simulate (phase, count) {
     const guard = { options, heartbeat: new Heartbeat(options.resolution), lingered: 0 }
-    const Connection = connectionsOf(guard)
+    const Connection = connectionClass(guard)
     for (let i = 0; i < count; i++) {
       const connection = new Connection(new SimulatedSocket())
-      connection.accepted()
+      connection.accept()
       phases[phase](guard, connection)
     }
   },

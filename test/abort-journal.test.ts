@@ -1,7 +1,7 @@
 import diagnosticsChannel from 'node:diagnostics_channel'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import t from 'tap'
-import { AbortJournal } from '../lib/record/journal.js'
+import { Journal } from '../lib/record/journal.js'
 import type { AbortRecord } from '../lib/index.js'
 import { resolveOptions, type ReadGuardOptions } from '../lib/limits/resolve.js'
 import { until } from './support/guarded-app.js'
@@ -21,13 +21,13 @@ function logger (lines: Line[], enabled?: (level: string) => boolean): FastifyBa
 }
 
 interface Kept {
-  readonly journal: AbortJournal
+  readonly journal: Journal
   readonly lines: Line[]
 }
 
 function keep (options: ReadGuardOptions = {}, enabled?: (level: string) => boolean): Kept {
   const lines: Line[] = []
-  return { journal: new AbortJournal(logger(lines, enabled), resolveOptions(options)), lines }
+  return { journal: new Journal(logger(lines, enabled), resolveOptions(options)), lines }
 }
 
 const slow: AbortRecord = {
@@ -60,7 +60,7 @@ const silent: AbortRecord = { ...slow, code: 'FST_READ_HEADERS_TIMEOUT', reason:
 
 const aborts = (lines: readonly Line[]): Line[] => lines.filter(line => 'abort' in line.fields)
 const summaries = (lines: readonly Line[]): Line[] => lines.filter(line => 'abortsSuppressed' in line.fields)
-const write = (journal: AbortJournal, times: number, record = slow): void => {
+const write = (journal: Journal, times: number, record = slow): void => {
   for (let i = 0; i < times; i++) journal.write(record, undefined)
 }
 

@@ -31,7 +31,7 @@ class BodyReadGuard implements RequestReadGuard {
     this.#read = read
   }
 
-  get phase (): 'body' | undefined { return this.#read.done ? undefined : 'body' }
+  get phase (): 'body' | undefined { return this.#read.isDone ? undefined : 'body' }
   get received (): number { return this.#read.received }
   get expected (): number | undefined { return this.#read.expected }
   get elapsed (): number { return this.#read.facts().elapsed }

@@ -6,7 +6,6 @@ import { foreignName } from './foreign-names.js'
 import type { ClockLimits, MinRate } from '../clock/read-clock.js'
 import type { LingerOptions, ReadGuardOptions, ReadLimits } from './options.js'
 
-export { OptionsInvalidError } from './rules.js'
 export type { LingerOptions, ReadGuardOptions, ReadGuardRouteOptions, ReadLimits } from './options.js'
 
 interface LogLimit {

@@ -1,11 +1,6 @@
 import { inspect } from 'node:util'
-import createError from '@fastify/error'
+import { OptionsInvalidError } from '../record/errors.js'
 import { misspelling } from './misspelling.js'
-
-/** What is wrong with an option: its name, with the path and the route it stands in, the rule it breaks, what was given. */
-export const OptionsInvalidError = createError<'FST_READ_OPTIONS_INVALID', 500, [option: string, rule: string, got: string]>(
-  'FST_READ_OPTIONS_INVALID', '%s %s; got %s', 500
-)
 
 /** Gives back the value of an option, or throws. `base` is what a value given in part is completed from. */
 export type Rule<T> = (value: unknown, option: string, base: T | undefined) => T
