@@ -28,7 +28,7 @@ async function fileInput (name: string): Promise<Input> {
   return { name, size: found.isFile() ? found.size : undefined, open: () => createReadStream(name, { highWaterMark: chunkSize }) }
 }
 
-export function unreadable (name: string, error: unknown): UsageError {
+function unreadable (name: string, error: unknown): UsageError {
   return new UsageError(`cannot read ${name}: ${systemMessage(error)}`)
 }
 
