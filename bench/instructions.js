@@ -10,7 +10,7 @@ export function countsInstructions () {
 }
 
 /** Events that `perf` counts in a process while something is done. */
-export async function eventsDuring (event, pid, action) {
+async function eventsDuring (event, pid, action) {
   const perf = spawn('perf', ['stat', '-x,', '-e', event, '-p', String(pid)], { stdio: ['ignore', 'ignore', 'pipe'] })
   let said = ''
   perf.stderr.setEncoding('utf8').on('data', (text) => { said += text })

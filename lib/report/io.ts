@@ -15,5 +15,5 @@ export interface Io {
   readonly stderr: Output
   readonly env: Readonly<Record<string, string | undefined>>
   /** Milliseconds since the epoch: what `--since 2h` counts back from. */
-  now (): number
+  readonly now: () => number
 }

@@ -102,14 +102,14 @@ export interface Timeline {
   readonly buckets: { readonly time: string, readonly reasons: Partial<Readonly<Record<ReportedReason, number>>> }[]
 }
 
-export interface RouteRow {
+interface RouteRow {
   readonly route: string
   readonly count: number
   readonly atMost: number
   readonly reasons: Partial<Readonly<Record<ReportedReason, number>>>
 }
 
-export interface ClientRow {
+interface ClientRow {
   readonly client: string
   readonly count: number
   readonly atMost: number

@@ -8,7 +8,7 @@ export interface Segment {
   readonly path: string
 }
 
-export interface ChartColumn {
+interface ChartColumn {
   /** Shown by the browser when the pointer rests on it. */
   readonly title: string
   readonly segments: readonly Segment[]

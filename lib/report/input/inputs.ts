@@ -19,7 +19,11 @@ export interface Input {
 export async function findInputs (files: readonly string[], io: Pick<Io, 'stdin'>): Promise<Input[]> {
   if (files.length === 0 && io.stdin.isTTY === true) throw new UsageError('no file given, and standard input is a terminal (--help tells more)')
   const names = files.length === 0 ? ['-'] : files
-  return Promise.all(names.map(name => name === '-' ? { name: 'standard input', size: undefined, open: () => io.stdin } : fileInput(name)))
+  return Promise.all(names.map(async name => name === '-' ? standardInput(io) : fileInput(name)))
+}
+
+function standardInput (io: Pick<Io, 'stdin'>): Input {
+  return { name: 'standard input', size: undefined, open: () => io.stdin }
 }
 
 async function fileInput (name: string): Promise<Input> {
@@ -28,7 +32,7 @@ async function fileInput (name: string): Promise<Input> {
   return { name, size: found.isFile() ? found.size : undefined, open: () => createReadStream(name, { highWaterMark: chunkSize }) }
 }
 
-export function unreadable (name: string, error: unknown): UsageError {
+function unreadable (name: string, error: unknown): UsageError {
   return new UsageError(`cannot read ${name}: ${systemMessage(error)}`)
 }
 
@@ -42,9 +46,9 @@ export async function * contentOf (input: Input, onRead: (bytes: number) => void
   const stored = storedChunks(input, onRead)
   let head: Buffer = Buffer.alloc(0)
   while (head.length < 2) {
-    const { value, done } = await stored.next()
-    if (done === true) break
-    head = Buffer.concat([head, value])
+    const next = await stored.next()
+    if (next.done === true) break
+    head = Buffer.concat([head, next.value])
   }
   const whole = headFirst(head, stored)
   if (head[0] !== 0x1f || head[1] !== 0x8b) {

@@ -47,9 +47,8 @@ export class LineScanner {
       this.#skipping = false
       start = first + 1
     } else if (this.#carried > 0) {
-      this.#keep(chunk.subarray(0, first))
-      if (this.#skipping) this.#skipping = false
-      else this.#endOfLine()
+      if (this.#keep(chunk.subarray(0, first))) this.#endOfLine()
+      else this.#skipping = false
       start = first + 1
     }
     const rest = this.#scan(chunk, start)
@@ -63,13 +62,16 @@ export class LineScanner {
     this.#atStart = true
   }
 
-  /** A copy, because a view would hold on to the whole chunk. */
-  #keep (part: Buffer): void {
-    if (this.#skipping) return
+  /**
+   * Keeps a copy, because a view would hold on to the whole chunk.
+   * @returns whether the line is still short enough to be read
+   */
+  #keep (part: Buffer): boolean {
+    if (this.#skipping) return false
     this.#carried += part.length
     if (this.#carried <= longestLine) {
       this.#carry.push(Buffer.from(part))
-      return
+      return true
     }
     this.counts.lines++
     this.counts.tooLong++
@@ -77,6 +79,7 @@ export class LineScanner {
     this.#carried = 0
     this.#skipping = true
     this.#atStart = false
+    return false
   }
 
   #endOfLine (): void {

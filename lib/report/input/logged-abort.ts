@@ -3,7 +3,7 @@ import { plainText } from './plain-text.js'
 import { blames, reasonOf, reasonTable, type ReportedReason } from '../reasons.js'
 
 /** Stands for the route of a read that failed before routing. No pattern looks like it: those start with `/` or `*`. */
-export const notRouted = '(not routed)'
+const notRouted = '(not routed)'
 
 /** The part of an abort record that the report is made from, as safe to print as to add up. */
 export interface LoggedAbort extends Pick<AbortRecord, 'blame' | 'received' | 'expected' | 'limit' | 'elapsed' | 'idle' | 'rate' | 'observed'> {

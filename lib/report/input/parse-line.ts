@@ -1,7 +1,7 @@
 import { isJsonObject, loggedAbort, looksLikeAbort, timeOf, type JsonObject, type LoggedAbort } from './logged-abort.js'
 
 /** The line in which a journal says how many records its `logLimit` kept out of the log. */
-export interface SuppressedLine {
+interface SuppressedLine {
   readonly suppressed: number
   readonly time: number | undefined
 }

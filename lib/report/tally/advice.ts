@@ -5,7 +5,7 @@ import { roundDown, roundShare, roundUp } from './rounding.js'
 import type { RouteTally } from './route-tally.js'
 
 /** Of fewer reads nothing is said. */
-export const fewest = 5
+const fewest = 5
 
 /** What a time in the options may be at most. */
 const longestTimer = 2 ** 31 - 1

@@ -14,7 +14,7 @@ export function binOf (value: number): number {
 }
 
 /** No value in the bin is above this. */
-export function topOfBin (bin: number): number {
+function topOfBin (bin: number): number {
   return bin <= 0 ? 0 : smallest * growth ** bin
 }
 

@@ -35,8 +35,12 @@ export function shortened (text: string, columns: number): string {
 export function shortenedInside (text: string, columns: number): string {
   if (displayWidth(text) <= columns) return text
   const room = Math.floor((columns - 1) / 2)
-  const end = [...fitting([...text].reverse().join(''), room)].reverse().join('')
-  return `${fitting(text, room)}…${end}`
+  return `${fitting(text, room)}…${reversed(fitting(reversed(text), room))}`
+}
+
+/** By code points: half of a surrogate pair is no character. */
+function reversed (text: string): string {
+  return Array.from(text).reverse().join('')
 }
 
 function widthOf (character: string): 0 | 1 | 2 {

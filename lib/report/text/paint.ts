@@ -3,9 +3,9 @@ import type { Io } from '../io.js'
 
 /** Colours, or nothing: every function answers a text that looks as long as the one it was given. */
 export interface Paint {
-  strong (text: string): string
-  faint (text: string): string
-  by (blame: Blame, text: string): string
+  readonly strong: (text: string) => string
+  readonly faint: (text: string) => string
+  readonly by: (blame: Blame, text: string) => string
 }
 
 const ansi: Readonly<Record<Blame, number>> = { client_slow: 33, client_gone: 36, client_invalid: 35 }

@@ -7,7 +7,7 @@ import { onlyAnswer } from '../client/raw-client.js'
 const BEATS = 3
 
 export const HEADERS_TIMEOUT = 400
-export const RESOLUTION = 50
+const RESOLUTION = 50
 
 export interface HeadApp extends GuardedApp {
   /** Method and URL of every request that reached a handler. */
