@@ -21,7 +21,7 @@ const kPolicy = Symbol('fastify-read-guard.policy')
 
 interface RouteConfig {
   readGuard?: unknown
-  [kPolicy]?: RoutePolicy | false
+  [kPolicy]?: RoutePolicy | false | undefined
 }
 
 /** Fastify does not say which `bodyLimit` was passed: a parser may have a smaller one of its own. */
@@ -66,6 +66,7 @@ function guardServers (app: FastifyInstance, guard: GuardContext): void {
 }
 
 /** What it throws is told to whoever registers it, because it is async: of any other plugin it would end the process. */
+// eslint-disable-next-line @typescript-eslint/require-await
 export async function readGuard (app: FastifyInstance, options: ReadGuardOptions): Promise<void> {
   if (guardedServers.has(app.server)) throw new OptionsInvalidError('fastify-read-guard', 'can be registered once, it guards the whole server', 'a second registration')
   const resolved = resolveOptions(options)

@@ -97,11 +97,11 @@ interface OwedAnswer {
   readonly isDeaf: boolean
   /** What tells of the end of the exchange. */
   readonly end: EventEmitter
-  hasAnswer (): boolean
+  readonly hasAnswer: () => boolean
   /** Whether an answer is on its way that is held up in a hook. */
-  isHeldUp (): boolean
+  readonly isHeldUp: () => boolean
   /** Answers in the application's place. */
-  answer (): void
+  readonly answer: () => void
 }
 
 /** Answers for the application when its grace is over and it has given no answer. */

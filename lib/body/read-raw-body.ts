@@ -27,6 +27,10 @@ function failureOf (raw: IncomingMessage, read: BodyRead | undefined): Error | u
   return isOurs ? errored : readError(clientGone(errored), read?.facts() ?? NO_FACTS)
 }
 
+function throwFailure (error: Error | undefined): void {
+  if (error !== undefined) throw error
+}
+
 function isConsumed (raw: IncomingMessage): boolean {
   return raw.readableDidRead || raw.readableEnded || raw.readableFlowing !== null
 }
@@ -40,16 +44,16 @@ export async function readRawBody (raw: IncomingMessage, read: BodyRead | undefi
   refuseUnknown(givenIn(options, 'readRawBody(): options', 'must be a plain object'), ['encoding', 'limit'], 'readRawBody(): ')
   const { encoding = null, limit = 0 } = options
   bytes(limit, 'readRawBody(): limit', undefined)
-  const failure = failureOf(raw, read)
-  if (failure !== undefined) throw failure
+  throwFailure(failureOf(raw, read))
   if (isConsumed(raw)) throw new BodyConsumedError()
   if (limit > 0) read?.lowerBodyLimit(limit)
-  if (read?.error !== undefined) throw read.error
+  throwFailure(read?.error)
   try {
     return await getRawBody(raw, { encoding, limit: limit > 0 ? limit : null, ...(read?.expected === undefined ? {} : { length: read.expected }) })
   } catch (error) {
     const code = codes[(error as { type?: string }).type ?? ''] // raw-body tells its errors apart by `type`
     if (code === undefined) throw error
-    throw read?.error ?? readError({ code, limit, cause: error }, read?.facts() ?? NO_FACTS)
+    throwFailure(read?.error)
+    throw readError({ code, limit, cause: error }, read?.facts() ?? NO_FACTS)
   }
 }

@@ -1,5 +1,6 @@
 import type { BodyRead } from './body-read.js'
-import { mergeLimits, type ReadGuardRouteOptions, type ReadLimits, type RoutePolicy } from '../limits/resolve.js'
+import type { ReadGuardRouteOptions, ReadLimits } from '../limits/options.js'
+import { mergeLimits, type RoutePolicy } from '../limits/resolve.js'
 
 /** The read of one request's body, as the application sees it: `request.readGuard`. */
 export interface RequestReadGuard {

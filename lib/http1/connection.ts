@@ -117,6 +117,7 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     const { socket } = this
     const read = this.#read
     // Hot: `pending` is false on a live net.Socket, and `destroyed` alone would cost more loads. Other duplexes have no `pending`.
+    // eslint-disable-next-line @typescript-eslint/no-unnecessary-boolean-literal-compare
     if (socket.pending !== false && socket.destroyed) {
       this.release()
       read?.onLost()
@@ -145,7 +146,7 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   }
 
   override onBodyEnd (): void {
-    if (this.#read?.isLast !== true) this.rest()
+    if (!(this.#read?.isLast ?? false)) this.rest()
   }
 
   get protocol (): 'http/1.1' { return 'http/1.1' }
@@ -167,7 +168,7 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   }
 
   override markAborted (raw: IncomingMessage): void {
-    raw.aborted = true
+    raw.aborted = true // eslint-disable-line @typescript-eslint/no-deprecated -- applications still ask
   }
 
   abandon (linger: LingerOptions | false, answer?: ServerResponse): void {

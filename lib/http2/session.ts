@@ -48,14 +48,15 @@ export class SessionRead implements Watched {
     this.#guard = guard
     this.#session = session
     session[kSession] = this
-    this.#socket = socketOfSession(session).once('close', () => this.#onClose())
+    this.#socket = socketOfSession(session)
+    this.#socket.once('close', () => this.#onClose())
     this.#socket.once('end', () => this.#sample(guard.heartbeat.now()))
     this.peer = peerOf(this.#socket, 'h2')
     this.#health = new SessionHealth(session, this.#socket, this.peer.remoteAddress !== undefined)
     this.#clock = this.#newClock(guard.heartbeat.now())
     session.once('remoteSettings', () => this.#onHeadOver(0))
     session.on('stream', (stream: ServerHttp2Stream) => this.#onStream(stream))
-    session.once('error', (error) => { this.#error = error })
+    session.once('error', (error: Error) => { this.#error = error })
     guard.heartbeat.add(this)
   }
 
@@ -183,7 +184,7 @@ export class SessionRead implements Watched {
 
   #onClose (): void {
     this.#guard.heartbeat.delete(this)
-    const cause = this.#error ?? this.#socket.errored ?? undefined
+    const cause: Error | undefined = this.#error ?? this.#socket.errored ?? undefined
     if (isProtocolError(cause)) {
       if (cause !== this.#recordedError) this.#record({ code: 'FST_READ_MALFORMED', detail: cause.message, cause })
     } else if (this.#clock !== undefined && (cause !== undefined || this.#socket.readableEnded)) {

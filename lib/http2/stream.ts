@@ -18,7 +18,7 @@ import { sessionOf, type SessionRead } from './session.js'
 const { NGHTTP2_FLOW_CONTROL_ERROR, NGHTTP2_NO_ERROR, NGHTTP2_PROTOCOL_ERROR } = constants
 
 /** The body of one HTTP/2 stream. Its session and the other streams go on, whatever becomes of it. */
-export class StreamSource extends BodySource {
+class StreamSource extends BodySource {
   readonly protocol = 'h2'
   readonly peer: Peer
   readonly #guard: GuardContext

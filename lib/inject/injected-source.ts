@@ -10,7 +10,7 @@ import { peerOf, type Peer } from '../record/abort-record.js'
 import { clientGone } from '../record/errors.js'
 
 /** The body of a request made by `inject()`: there is no connection. */
-export class InjectedSource extends BodySource {
+class InjectedSource extends BodySource {
   readonly protocol = 'http/1.1'
   readonly #guard: GuardContext
   readonly #raw: GuardedRequest
@@ -74,7 +74,7 @@ export class InjectedSource extends BodySource {
   }
 
   override markAborted (raw: IncomingMessage): void {
-    raw.aborted = true
+    raw.aborted = true // eslint-disable-line @typescript-eslint/no-deprecated -- applications still ask
   }
 
   announceClose (response: ServerResponse): void {

@@ -12,7 +12,7 @@ export type Given = Map<string, unknown>
 
 const LONGEST_TIMER = 2 ** 31 - 1
 
-export function invalid (option: string, rule: string, value: unknown): Error {
+function invalid (option: string, rule: string, value: unknown): Error {
   return new OptionsInvalidError(option, rule, shown(value))
 }
 
@@ -77,7 +77,7 @@ export function givenIn (value: unknown, option: string, rule: string): Given {
 /** An object literal, of any realm; not an array, and no class instance, whose inherited values would be passed over. */
 function isPlainObject (value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false
-  const prototype: object | null = Object.getPrototypeOf(value)
+  const prototype = Object.getPrototypeOf(value) as object | null
   return prototype === null || (Object.hasOwn(prototype, 'hasOwnProperty') && Object.getPrototypeOf(prototype) === null)
 }
 

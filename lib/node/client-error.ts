@@ -40,5 +40,5 @@ export interface ClientErrorReport {
   /** Has the application's own `clientErrorHandler` answer, and tells whether it wrote; `undefined` where there is none. */
   readonly askApplication: (() => boolean) | undefined
   /** Tells the other listeners, as if the guard were not there. */
-  pass (): void
+  readonly pass: () => void
 }

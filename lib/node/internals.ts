@@ -48,7 +48,7 @@ export function forget (response: ServerResponse): void {
 }
 
 /** The server that accepted the connection. */
-export function serverOf (socket: Socket): Server | undefined {
+function serverOf (socket: Socket): Server | undefined {
   return (socket as HttpSocket).server
 }
 

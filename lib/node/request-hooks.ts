@@ -85,7 +85,8 @@ function tellLate (this: IncomingMessage): IncomingMessage {
       }
     })
   }
-  return resume.call(this) as IncomingMessage
+  resume.call(this)
+  return this
 }
 
 /** Listeners of the deprecated 'aborted' make errors of their own: they are told after those of 'error'. */
@@ -103,7 +104,7 @@ function deferAborted (raw: IncomingMessage): void {
 export function failRequest (raw: GuardedRequest, error: Error): void {
   deferAborted(raw)
   raw._destroy = passOn
-  raw.resume = tellLate as typeof raw.resume
+  raw.resume = tellLate
   destroy.call(raw, error)
 }
 
