@@ -3,7 +3,8 @@ import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import t from 'tap'
 import { Journal } from '../../../lib/record/journal.js'
 import type { AbortRecord } from '../../../lib/index.js'
-import { resolveOptions, type ReadGuardOptions } from '../../../lib/limits/resolve.js'
+import type { ReadGuardOptions } from '../../../lib/limits/options.js'
+import { resolveOptions } from '../../../lib/limits/resolve.js'
 import { until } from '../../support/app/guarded-app.js'
 
 interface Line {
