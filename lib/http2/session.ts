@@ -5,12 +5,12 @@ import { ReadClock } from '../clock/read-clock.js'
 import { NOT_WATCHED, type ConnectionPhase, type Watched } from '../clock/watch-list.js'
 import type { GuardContext } from '../guard.js'
 import { headExpiry } from '../limits/expiry.js'
-import { socketOfSession } from '../node/internals.js'
+import { bytesBeingWritten, bytesTaken, socketOfSession } from '../node/internals.js'
 import { peerOf, unrouted, type Peer, type ReadOrigin } from '../record/abort-record.js'
 import { clientGone, readFacts, type ReadFacts, type Violation } from '../record/errors.js'
 import { SessionHealth } from './health.js'
 import { OpenStreams } from './open-streams.js'
-import { isProtocolError } from './protocol-error.js'
+import { isProtocolError, protocolError } from './protocol-error.js'
 
 const kSession = Symbol('fastify-read-guard.session')
 
@@ -76,12 +76,12 @@ export class SessionRead implements Watched {
       this.#session.close()
       this.#open.hurry(this.#session, this.#guard.options.policy.limits.linger)
     }
-    if (this.#open.count > 0 || this.#isDrained) this.#health.check(now)
+    this.#sample(now)
+    if (this.#health.isTerminated(now, this.#guard.closing || this.#open.count > 0)) this.#onTerminated()
     if (this.#isDrained) {
       this.#linger()
       return Infinity
     }
-    this.#sample(now)
     return Math.min(this.#clock?.remaining(now) ?? Infinity, this.#guard.options.headSampling)
   }
 
@@ -105,6 +105,12 @@ export class SessionRead implements Watched {
   /** Whether nothing more is to come of it. */
   get #isDrained (): boolean {
     return this.#session.destroyed || (this.#session.closed && this.#open.count === 0)
+  }
+
+  /** nghttp2 has ended the session, and Node was not told why. */
+  #onTerminated (): void {
+    this.#error = protocolError()
+    this.#session.destroy(this.#error)
   }
 
   #onHeadOver (stream: number): void {
@@ -168,15 +174,16 @@ export class SessionRead implements Watched {
   }
 
   /**
-   * Node waits for the client to close its side, and may leave a session standing whose client does not end a block.
-   * What was written is not cut off.
+   * Node waits for the client to take what was written, and to close its side, and may leave a session standing whose
+   * client does not end a block.
    */
   #linger (): void {
     const { linger } = this.#guard.options.policy.limits
     const { destroyed } = this.#session
-    if (destroyed && !this.#socket.writableFinished) return
+    const isOut = bytesBeingWritten(this.#socket) === 0 && (!destroyed || this.#socket.writableFinished)
     this.#deadline ??= new AnswerDeadline(linger)
-    if (linger !== false && !this.#deadline.isPassed(0)) return
+    const isOver = (isOut && linger === false) || this.#deadline.isPassed(bytesTaken(this.#socket))
+    if (!isOver) return
     this.#deadline = undefined
     if (destroyed) this.#socket.destroy()
     else this.#session.destroy()
