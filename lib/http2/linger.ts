@@ -2,6 +2,7 @@ import type { ServerHttp2Stream } from 'node:http2'
 import type { GuardContext } from '../guard.js'
 import { LingerBounds } from '../answer/linger-bounds.js'
 import type { LingerOptions } from '../limits/options.js'
+import { isEndSent } from '../node/internals.js'
 import { NOT_WATCHED, type Watched } from '../clock/watch-list.js'
 import { decline } from './reset.js'
 
@@ -44,8 +45,7 @@ export class StreamLinger implements Watched {
   }
 
   look (now: number): number {
-    if (this.#isDone) this.#declineSoon()
-    else if (this.#isOver) return Infinity
+    if (this.#stream.closed || this.#isOver) this.#declineIfAnswered()
     else if (this.#bounds?.reachedByNextLook(this.#received) === true) this.#end()
     else if (this.#isSilent(now)) return 0
     return Infinity
@@ -65,26 +65,24 @@ export class StreamLinger implements Watched {
     return now - this.#lastByte >= SILENCE
   }
 
-  get #isDone (): boolean {
-    return this.#stream.closed || (this.#isOver && this.#stream.writableFinished)
-  }
-
   #end (): void {
     if (this.#isOver) return
     this.#isOver = true
-    if (!this.#isDone) this.#stream.pause()
-    else if (this.#bounds === undefined) this.#declineSoon()
-    else this.#decline()
+    this.#stream.pause()
+    this.#declineIfAnswered()
+    // The answer may have been given just now: its END_STREAM leaves in the next turn of the event loop.
+    setImmediate(() => this.#declineIfAnswered())
   }
 
-  /** Two turns of the event loop after the answer its END_STREAM is out: without, clients take it for cut short. */
-  #declineSoon (): void {
+  /** Before the END_STREAM of the answer, a RST_STREAM would take its place. */
+  #declineIfAnswered (): void {
+    if (this.index === NOT_WATCHED || !(this.#stream.closed || isEndSent(this.#stream))) return
     this.#guard.heartbeat.delete(this)
+    // Not with it: clients take an answer that is reset in the same packet for one that was cut short.
     setImmediate(() => setImmediate(() => this.#decline()))
   }
 
   #decline (): void {
-    this.#guard.heartbeat.delete(this)
     decline(this.#stream)
     // Unread, what is left would keep the stream, and with it the session: even one whose client has gone.
     this.#stream.resume()

@@ -65,6 +65,11 @@ export class SessionRead implements Watched {
     this.#recordedError = error
   }
 
+  /** Bytes that the client has taken, or the kernel for it. */
+  get taken (): number {
+    return bytesTaken(this.#socket)
+  }
+
   get phase (): ConnectionPhase | undefined {
     if (this.#isDrained) return 'lingering'
     return this.#clock === undefined ? undefined : 'headers'
@@ -182,7 +187,7 @@ export class SessionRead implements Watched {
     const { destroyed } = this.#session
     const isOut = bytesBeingWritten(this.#socket) === 0 && (!destroyed || this.#socket.writableFinished)
     this.#deadline ??= new AnswerDeadline(linger)
-    const isOver = (isOut && linger === false) || this.#deadline.isPassed(bytesTaken(this.#socket))
+    const isOver = (isOut && linger === false) || this.#deadline.isPassed(this.taken)
     if (!isOver) return
     this.#deadline = undefined
     if (destroyed) this.#socket.destroy()

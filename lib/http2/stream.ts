@@ -101,7 +101,7 @@ class StreamSource extends BodySource {
   announceClose (): void {}
 
   override prepareAnswer (response: ServerResponse, linger: LingerOptions | false): void {
-    this.#guard.heartbeat.add(new StreamAnswer(this.#guard, this.#stream, response, linger))
+    this.#guard.heartbeat.add(new StreamAnswer(this.#guard, this.#stream, this.#session, response, linger))
   }
 
   /** RFC 9113 §8.1: after a complete answer the rest of the request can be declined without an error. */
