@@ -220,6 +220,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     // A body that ended while it was refused stays at its end.
     if (this.isConsumed) this.#state = 'failed'
     this.#failure = this.guard.recorder.fail(violation, this.facts(), this.origin, this.request)
+    this.source.onReadFailed(this.#failure.error)
     return this.#failure
   }
 

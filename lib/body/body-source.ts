@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import type { LingerOptions } from '../limits/options.js'
 import { isAnswerOut } from '../node/internals.js'
 import type { Peer } from '../record/abort-record.js'
-import type { Violation } from '../record/errors.js'
+import type { ReadError, Violation } from '../record/errors.js'
 
 /** Where the bytes of a body come from: an HTTP/1 connection, an HTTP/2 stream, or `inject()`. What differs is a method here. */
 export abstract class BodySource {
@@ -65,6 +65,9 @@ export abstract class BodySource {
 
   /** Has the request say that its client has gone, where Node would have said so. */
   markAborted (_raw: IncomingMessage): void {}
+
+  /** The read failed. */
+  onReadFailed (_error: ReadError): void {}
 
   /** The read failed, and an answer is to be given. */
   prepareAnswer (_response: ServerResponse, _linger: LingerOptions | false): void {}

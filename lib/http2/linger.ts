@@ -25,6 +25,10 @@ export class StreamLinger implements Watched {
   #lastByte: number
   /** No more is to be read than the stream's window lets in; what is left is declined when the answer has left. */
   #isOver = false
+  /** The END_STREAM of the answer is out, or never will be. */
+  #isEndSent = false
+  /** It has been for some turns of the event loop: clients take an answer that is reset in the same packet for one that was cut short. */
+  #isAnswered = false
 
   constructor (guard: GuardContext, stream: ServerHttp2Stream, linger: LingerOptions | false) {
     this.#guard = guard
@@ -35,6 +39,8 @@ export class StreamLinger implements Watched {
 
   begin (): void {
     this.#guard.heartbeat.add(this)
+    // The answer may have been given just now: its END_STREAM leaves in the next turn.
+    setImmediate(() => this.#watchAnswer())
     if (this.#bounds === undefined) return this.#end()
     this.#stream.on('data', (chunk: Buffer) => this.#arrived(chunk.length))
     this.#stream.resume()
@@ -45,8 +51,9 @@ export class StreamLinger implements Watched {
   }
 
   look (now: number): number {
-    if (this.#stream.closed || this.#isOver) this.#declineIfAnswered()
-    else if (this.#bounds?.reachedByNextLook(this.#received) === true) this.#end()
+    this.#watchAnswer()
+    if (this.#isOver) return Infinity
+    if (this.#stream.closed || this.#bounds?.reachedByNextLook(this.#received) === true) this.#end()
     else if (this.#isSilent(now)) return 0
     return Infinity
   }
@@ -65,24 +72,25 @@ export class StreamLinger implements Watched {
     return now - this.#lastByte >= SILENCE
   }
 
+  #watchAnswer (): void {
+    if (this.#isEndSent || !(this.#stream.closed || isEndSent(this.#stream))) return
+    this.#isEndSent = true
+    setImmediate(() => setImmediate(() => {
+      this.#isAnswered = true
+      if (this.#isOver) this.#decline()
+    }))
+  }
+
   #end (): void {
     if (this.#isOver) return
     this.#isOver = true
-    this.#stream.pause()
-    this.#declineIfAnswered()
-    // The answer may have been given just now: its END_STREAM leaves in the next turn of the event loop.
-    setImmediate(() => this.#declineIfAnswered())
+    if (this.#isAnswered) this.#decline()
+    else this.#stream.pause()
   }
 
-  /** Before the END_STREAM of the answer, a RST_STREAM would take its place. */
-  #declineIfAnswered (): void {
-    if (this.index === NOT_WATCHED || !(this.#stream.closed || isEndSent(this.#stream))) return
-    this.#guard.heartbeat.delete(this)
-    // Not with it: clients take an answer that is reset in the same packet for one that was cut short.
-    setImmediate(() => setImmediate(() => this.#decline()))
-  }
-
+  /** Not before the answer its END_STREAM, whose place a RST_STREAM would take. */
   #decline (): void {
+    this.#guard.heartbeat.delete(this)
     decline(this.#stream)
     // Unread, what is left would keep the stream, and with it the session: even one whose client has gone.
     this.#stream.resume()

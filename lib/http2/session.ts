@@ -41,6 +41,7 @@ export class SessionRead implements Watched {
   /** The error with which nghttp2 ended the session, where the record of a stream blames it on its client already. */
   #recordedError: Error | undefined
   readonly #open = new OpenStreams()
+  #failedReads = 0
   /** Runs while nothing more is to come of the session. */
   #deadline: AnswerDeadline | undefined
 
@@ -63,6 +64,11 @@ export class SessionRead implements Watched {
   /** The record of a stream blames the error on its client: the session does not once more. */
   markRecorded (error: Error): void {
     this.#recordedError = error
+  }
+
+  /** A read of one of its streams failed, and its client has not left: a session has only so many of these. */
+  onReadFailed (): void {
+    if (++this.#failedReads === this.#guard.options.maxFailedReads) this.#session.close()
   }
 
   /** Bytes that the client has taken, or the kernel for it. */

@@ -8,7 +8,7 @@ import { isClosedByClient } from '../node/internals.js'
 import { isBeingRead } from '../node/request-kind.js'
 import { watchEndStream } from '../node/stream-hooks.js'
 import { peerOf, type Peer } from '../record/abort-record.js'
-import { clientGone, type Violation } from '../record/errors.js'
+import { blameFor, clientGone, type ReadError, type Violation } from '../record/errors.js'
 import { StreamAnswer } from './answer.js'
 import { StreamLinger } from './linger.js'
 import { isProtocolError } from './protocol-error.js'
@@ -99,6 +99,10 @@ class StreamSource extends BodySource {
 
   /** On HTTP/2 other requests have streams of their own. */
   announceClose (): void {}
+
+  override onReadFailed ({ code }: ReadError): void {
+    if (blameFor(code) !== 'client_gone') this.#session?.onReadFailed()
+  }
 
   override prepareAnswer (response: ServerResponse, linger: LingerOptions | false): void {
     this.#guard.heartbeat.add(new StreamAnswer(this.#guard, this.#stream, this.#session, response, linger))
