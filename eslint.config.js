@@ -37,6 +37,11 @@ export default [
     }
   },
   {
+    // The methods of Node that are overridden are called with a `this` of the caller's choice.
+    files: ['lib/node/**/*.ts'],
+    rules: { '@typescript-eslint/unbound-method': 'off' }
+  },
+  {
     // What CommonJS has for an import.
     files: ['**/*.cts'],
     rules: { '@typescript-eslint/no-require-imports': ['error', { allowAsImport: true }] }

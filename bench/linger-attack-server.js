@@ -1,7 +1,7 @@
 // The server's process of `linger-attack.js`: a fresh one for each attack, whose memory is nobody else's.
 import fastify from 'fastify'
 import readGuard from 'fastify-read-guard'
-import { attack, attackedRoutes } from '../test/support/linger-attack.js'
+import { attack, attackedRoutes } from '../test/support/client/linger-attack.js'
 import { answer } from './child.js'
 
 /** @typedef {typeof commands} Commands */

@@ -5,8 +5,8 @@ import { startChild } from './child.js'
 import { table } from './table.js'
 
 /**
- * @typedef {import('../test/support/linger-attack.js').Sample} Sample
- * @typedef {typeof import('../test/support/linger-attack.js').ways} Ways
+ * @typedef {import('../test/support/client/linger-attack.js').Sample} Sample
+ * @typedef {typeof import('../test/support/client/linger-attack.js').ways} Ways
  */
 
 const count = Number(process.argv[2] ?? 2_000)

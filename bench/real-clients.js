@@ -4,8 +4,8 @@ import { execFileSync } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import fastify from 'fastify'
 import readGuard from 'fastify-read-guard'
-import { realRoutes } from '../test/support/real-app.js'
-import { isInstalled, realClients, sawAnswer, tryUploads, uploads, uploadsOf } from '../test/support/real-clients.js'
+import { realRoutes } from '../test/support/app/real-app.js'
+import { isInstalled, realClients, sawAnswer, tryUploads, uploads, uploadsOf } from '../test/support/client/real-clients.js'
 import { certificate } from './certificate.js'
 import { table } from './table.js'
 
@@ -13,9 +13,9 @@ const tries = Number(process.argv[2] ?? 20)
 const named = process.argv[3] ?? ''
 
 /**
- * @typedef {import('../test/support/real-clients.js').RealClient} RealClient
- * @typedef {import('../test/support/real-clients.js').Saw} Saw
- * @typedef {import('../test/support/clients/upload.js').Upload} Upload
+ * @typedef {import('../test/support/client/real-clients.js').RealClient} RealClient
+ * @typedef {import('../test/support/client/real-clients.js').Saw} Saw
+ * @typedef {import('../test/support/client/real/upload.js').Upload} Upload
  * @typedef {import('fastify-read-guard').ReadGuardOptions} ReadGuardOptions
  */
 

@@ -3,7 +3,7 @@ import { connect, createServer } from 'node:net'
 import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import { BodyRead } from '../dist/body/body-read.js'
-import { connectionsOf } from '../dist/http1/connections.js'
+import { connectionClass } from '../dist/http1/connection.js'
 import { Heartbeat } from '../dist/clock/heartbeat.js'
 import { resolveOptions } from '../dist/limits/resolve.js'
 import { beats, watchBeats } from './beat-probe.js'
@@ -39,26 +39,26 @@ const response = { writableFinished: false }
 const headers = { 'content-length': '1000' }
 
 /**
- * @typedef {import('../dist/guard.js').Guard} Guard
- * @typedef {InstanceType<ReturnType<typeof connectionsOf>>} Connection
+ * @typedef {import('../dist/guard.js').GuardContext} GuardContext
+ * @typedef {InstanceType<ReturnType<typeof connectionClass>>} Connection
  * @typedef {keyof typeof phases} Phase
  * @typedef {typeof commands} Commands
  */
 
 const phases = {
   /**
-   * @param {Guard} _guard
+   * @param {GuardContext} _guard
    * @param {Connection} connection
    */
-  idle: (_guard, connection) => connection.idle(),
+  idle: (_guard, connection) => connection.rest(),
   'header phase': () => {},
   /**
-   * @param {Guard} guard
+   * @param {GuardContext} guard
    * @param {Connection} connection
    */
   'body under way': (guard, connection) => {
     const request = Object.assign(new Readable({ read () {} }), { headers, socket: connection.socket, httpVersionMajor: 1 })
-    connection.reading(new BodyRead(guard, connection, asked(request), asked(response), options.policy))
+    connection.beginBody(new BodyRead(guard, connection, asked(request), asked(response), options.policy))
   }
 }
 
@@ -68,12 +68,12 @@ const commands = {
    * @param {number} count
    */
   simulate (phase, count) {
-    /** @type {Guard} */
+    /** @type {GuardContext} */
     const guard = asked({ options, heartbeat: new Heartbeat(options.resolution), lingered: 0 })
-    const Connection = connectionsOf(guard)
+    const Connection = connectionClass(guard)
     for (let i = 0; i < count; i++) {
       const connection = new Connection(asked(new SimulatedSocket()))
-      connection.accepted()
+      connection.accept()
       phases[phase](guard, connection)
     }
   },

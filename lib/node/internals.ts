@@ -1,10 +1,10 @@
 import { maxHeaderSize as defaultMaxHeaderSize, type Server, type ServerResponse } from 'node:http'
-import type { ServerHttp2Stream } from 'node:http2'
+import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 
 /*
- * What Node's HTTP server keeps on a socket without documenting it, read here and nowhere else. Each was looked up in,
- * and is pinned by tests on, Node 20, 22, 24 and 26.
+ * What Node's HTTP servers keep without documenting it. Each was looked up in, and is pinned by tests on, Node 20, 22, 24
+ * and 26.
  */
 
 interface HttpSocket extends Socket {
@@ -48,7 +48,7 @@ export function forget (response: ServerResponse): void {
 }
 
 /** The server that accepted the connection. */
-export function serverOf (socket: Socket): Server | undefined {
+function serverOf (socket: Socket): Server | undefined {
   return (socket as HttpSocket).server
 }
 
@@ -109,18 +109,24 @@ export function maxHeaderSize (socket: Socket): number {
   return (serverOf(socket) as (Server & { maxHeaderSize?: number }) | undefined)?.maxHeaderSize ?? defaultMaxHeaderSize
 }
 
-/** What tells of a response's end: on HTTP/2 the stream below it, whose 'finish' the compatibility layer holds back until it closes. */
-export function endOf (response: ServerResponse): ServerResponse | ServerHttp2Stream {
-  return 'stream' in response ? response.stream as ServerHttp2Stream : response
+/** Whether the whole answer was handed to the operating system. */
+export function isAnswerOut (response: ServerResponse): boolean {
+  return response.writableFinished
 }
 
-/** Whether the whole answer was handed to the operating system. */
-export function isFinished (response: ServerResponse): boolean {
-  // inject() has its answer while a socket that leads nowhere still swallows it.
-  if ('_lightMyRequest' in response) return response.writableEnded
-  const end = endOf(response)
-  // A stream that is reset ends as well.
-  return end.writableFinished && !('aborted' in end && end.aborted)
+/** Puts a response on a connection whose turn it is, as Node does with those that it makes itself. */
+export function assignResponse (response: ServerResponse, socket: Socket): void {
+  response.assignSocket(socket)
+}
+
+/** The socket itself, where a session shows a stand-in that ends with it: a method of the stand-in returns the socket below. */
+export function socketOfSession (session: ServerHttp2Session): Socket {
+  return session.socket.off('close', () => {})
+}
+
+/** Whether nghttp2 waits for nothing more of a stream: not after a reset of its own. */
+export function isClosedByClient ({ state }: ServerHttp2Stream): boolean {
+  return state.remoteClose !== 0
 }
 
 /** Whether Node reads HTTP/1 from the connection: not from one that is still in its TLS handshake, nor from an HTTP/2 session. */

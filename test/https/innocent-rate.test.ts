@@ -1,3 +1,0 @@
-import { overTls } from '../support/transport.js'
-
-await overTls('innocent-rate')

@@ -1,0 +1,55 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import type { AbortRecord } from '../../../lib/index.js'
+import { until, type LogLine } from './guarded-app.js'
+
+/** A file of `examples/` at work, in a process of its own, as a reader would start it. */
+export interface RunningExample {
+  readonly port: number
+  readonly pid: number
+  readonly log: readonly LogLine[]
+  /** The abort records it has logged. */
+  records: () => AbortRecord[]
+  /** Resolves with them once there are at least so many. */
+  recorded: (count: number) => Promise<AbortRecord[]>
+  stop: () => Promise<void>
+}
+
+async function stop (child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return
+  const exited = once(child, 'exit')
+  child.kill()
+  await exited
+}
+
+/** Starts `examples/<name>.js` on a free port; resolves when it says that it listens. */
+export async function startExample (name: string, env: NodeJS.ProcessEnv = {}): Promise<RunningExample> {
+  const file = fileURLToPath(new URL(`../../../examples/${name}.js`, import.meta.url))
+  const child = spawn(process.execPath, [file], { env: { PATH: process.env.PATH, PORT: '0', ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const log: LogLine[] = []
+  let stderr = ''
+  child.stderr.setEncoding('utf8').on('data', (text: string) => { stderr += text })
+  createInterface({ input: child.stdout }).on('line', (line) => { log.push(JSON.parse(line) as LogLine) })
+  const port = (): number => Number(log.map(({ msg }) => /listening at http:\/\/\S+:(\d+)/.exec(msg)?.[1]).find(Boolean))
+  const records = (): AbortRecord[] => log.flatMap(({ abort }) => abort ?? [])
+  try {
+    await until(() => port() > 0 || child.exitCode !== null, `${name} listens`, 20_000)
+    if (child.exitCode !== null || child.pid === undefined) throw new Error(`${name} ended: ${stderr}`)
+  } catch (error) {
+    await stop(child)
+    throw error
+  }
+  return {
+    port: port(),
+    pid: child.pid,
+    log,
+    records,
+    recorded: async (count) => {
+      await until(() => records().length >= count, `${count} records of ${name}`)
+      return records()
+    },
+    stop: () => stop(child)
+  }
+}

@@ -1,0 +1,30 @@
+import type { Test } from 'tap'
+import type { FastifyInstance } from 'fastify'
+import type { ReadGuardOptions } from '../../../lib/index.js'
+import { guardedApp, type GuardedApp } from './guarded-app.js'
+
+export const LIMIT = 300
+
+const limits: ReadGuardOptions = {
+  headersTimeout: LIMIT,
+  bodyTimeout: LIMIT * 2,
+  bodyIdleTimeout: LIMIT,
+  minBodyRate: { bytesPerSecond: 1_000, gracePeriod: LIMIT * 2 },
+  bodyLimit: 100,
+  resolution: 50
+}
+
+function echo (app: FastifyInstance): void {
+  const handler = async (request: { body: unknown }): Promise<object> => ({ body: request.body ?? null })
+  app.post('/', handler)
+  app.get('/', handler)
+  app.post('/observed', { config: { readGuard: { mode: 'observe' } } }, handler)
+  app.post('/enforced', { config: { readGuard: { mode: 'enforce' } } }, handler)
+}
+
+/** An application with small limits of every kind, a route that observes and one that enforces. */
+export async function observingApp (t: Test, guard: ReadGuardOptions): Promise<GuardedApp> {
+  const guarded = await guardedApp({ routes: echo, guard: { ...limits, ...guard } })
+  t.teardown(() => guarded.app.close())
+  return guarded
+}

@@ -1,0 +1,311 @@
+import net, { type AddressInfo } from 'node:net'
+import { once } from 'node:events'
+import t from 'tap'
+import { Heartbeat } from '../../../lib/clock/heartbeat.js'
+import { LONGEST_REST, NOT_WATCHED, type Watched } from '../../../lib/clock/watch-list.js'
+import { until } from '../../support/app/guarded-app.js'
+
+const RESOLUTION = 50
+/** The most that a beat counts. */
+const LONGEST = RESOLUTION * 1.5
+/** A timer may fire a little before its time. */
+const SLACK = 2
+
+interface Told {
+  readonly what: 'look' | 'judge'
+  /** As it was given. */
+  readonly now: number
+  readonly at: number
+}
+
+/** Notes what it is asked, and says that it has `left` milliseconds left. */
+class Probe implements Watched {
+  readonly phase = undefined
+  index = NOT_WATCHED
+  readonly told: Told[] = []
+
+  constructor (readonly left: (now: number) => number = () => Infinity) {}
+
+  look (now: number): number {
+    this.told.push({ what: 'look', now, at: performance.now() })
+    return this.left(now)
+  }
+
+  judge (now: number): void {
+    this.told.push({ what: 'judge', now, at: performance.now() })
+  }
+
+  count (what: Told['what']): number {
+    return this.told.filter(told => told.what === what).length
+  }
+}
+
+function timers (): number {
+  return process.getActiveResourcesInfo().filter(resource => resource === 'Timeout').length
+}
+
+/** The test is over for them, and their timer with it. */
+function unwatch (heartbeat: Heartbeat, ...probes: readonly Probe[]): void {
+  for (const probe of probes) heartbeat.delete(probe)
+  heartbeat.sweep()
+}
+
+function block (ms: number): void {
+  const end = performance.now() + ms
+  while (performance.now() < end);
+}
+
+t.test('what is watched is looked at once a beat', async (t) => {
+  const heartbeat = new Heartbeat(RESOLUTION)
+  const probe = new Probe()
+  const begun = performance.now()
+  heartbeat.add(probe)
+  t.equal(probe.told.length, 0, 'not before the first beat')
+  await until(() => probe.told.length >= 4, 'four looks')
+  unwatch(heartbeat, probe)
+  let last = begun
+  for (const { at } of probe.told) {
+    t.ok(at - last >= RESOLUTION - SLACK, `${at - last} ms between two looks`)
+    last = at
+  }
+  t.equal(probe.count('judge'), 0, 'nothing was nominated')
+})
+
+t.test('what has long to go is left alone for a while, unless it is woken', async (t) => {
+  const heartbeat = new Heartbeat(RESOLUTION)
+  const busy = new Probe()
+  const resting = new Probe(() => 100_000)
+  const woken = new Probe(() => 100_000)
+  heartbeat.add(busy)
+  heartbeat.add(resting)
+  heartbeat.add(woken)
+  await until(() => busy.told.length >= 2, 'everything is looked at at first')
+  t.equal(resting.told.length, 1)
+  heartbeat.wake(woken)
+  const { length } = busy.told
+  await until(() => busy.told.length > length, 'the next beat')
+  t.equal(woken.told.length, 2)
+  t.equal(resting.told.length, 1)
+  await until(() => resting.told.length >= 2, 'at last it is looked at again')
+  const [first, second] = resting.told
+  const rested = (second?.now ?? 0) - (first?.now ?? 0)
+  t.ok(rested <= LONGEST_REST + LONGEST, `${rested} ms`)
+  t.ok(busy.told.length >= 8, `${busy.told.length} looks at the other`)
+  heartbeat.sweep()
+  t.equal(resting.told.length, 3, 'a sweep looks at everything')
+  unwatch(heartbeat, busy, resting, woken)
+})
+
+t.test('each is told when it was looked at before', async (t) => {
+  const heartbeat = new Heartbeat(RESOLUTION)
+  const befores: number[] = []
+  const other = new Probe()
+  const probe: Probe = new Probe(() => {
+    befores.push(heartbeat.before)
+    return befores.length === 2 ? 5 * RESOLUTION : Infinity
+  })
+  heartbeat.add(other)
+  heartbeat.add(probe)
+  await until(() => befores.length >= 4, 'four looks')
+  unwatch(heartbeat, other, probe)
+  t.strictSame(befores.slice(0, 4), [0, ...probe.told.slice(0, 3).map(({ now }) => now)])
+})
+
+t.test('only what is nominated is judged, once a nomination, for the moment of the beat', async (t) => {
+  const heartbeat = new Heartbeat(RESOLUTION)
+  const quiet = new Probe()
+  const nominated: Probe = new Probe(() => nominated.count('look') === 2 ? 0 : Infinity)
+  heartbeat.add(quiet)
+  heartbeat.add(nominated)
+  await until(() => nominated.told.length >= 5 && quiet.told.length >= 4, 'two more looks')
+  unwatch(heartbeat, quiet, nominated)
+  t.equal(quiet.count('judge'), 0)
+  t.strictSame(nominated.told.map(told => told.what), ['look', 'look', 'judge', ...nominated.told.slice(3).map(() => 'look')])
+  t.equal(nominated.told[2]?.now, nominated.told[1]?.now)
+})
+
+t.test('what runs out between two beats is nominated when it does, and nobody else is looked at for it', async (t) => {
+  const heartbeat = new Heartbeat(RESOLUTION)
+  const quiet = new Probe()
+  const due = heartbeat.now() + RESOLUTION * 1.6
+  const running = new Probe((now) => due - now)
+  heartbeat.add(quiet)
+  heartbeat.add(running)
+  await until(() => running.count('judge') > 0, 'the verdict')
+  unwatch(heartbeat, quiet, running)
+  const verdict = running.told.find(({ what }) => what === 'judge')
+  t.ok((verdict?.now ?? 0) >= due, 'not too early')
+  t.ok((verdict?.now ?? Infinity) < due + RESOLUTION * 0.4, `${(verdict?.now ?? Infinity) - due} ms late, before the next beat`)
+  const beats = running.told.filter(({ what, at }) => what === 'look' && at <= (verdict?.at ?? 0)).length - 1
+  t.ok(quiet.count('look') <= beats, `${quiet.count('look')} looks at the other in ${beats} beats`)
+})
+
+t.test('what is always about to run out is looked at ten times a beat', async (t) => {
+  const heartbeat = new Heartbeat(RESOLUTION)
+  const quiet = new Probe()
+  const trickling = new Probe(() => 1)
+  heartbeat.add(quiet)
+  heartbeat.add(trickling)
+  await until(() => quiet.told.length >= 5, 'five beats')
+  const looks = trickling.count('look')
+  unwatch(heartbeat, quiet, trickling)
+  t.ok(looks > 10 && looks <= 50, `${looks} looks in four beats and the first`)
+  const before = trickling.told.length
+  await new Promise((resolve) => setTimeout(resolve, RESOLUTION * 2))
+  t.equal(trickling.told.length, before, 'and no more once it is not watched')
+})
+
+t.test('many verdicts are given a few at a time, each once', async (t) => {
+  const heartbeat = new Heartbeat(RESOLUTION)
+  const probes = Array.from({ length: 1_000 }, () => {
+    const probe: Probe = new Probe(() => probe.told.length <= 1 ? 0 : Infinity)
+    return probe
+  })
+  const isJudged = (): boolean => probes.every(probe => probe.count('judge') > 0)
+  let turns = 0
+  const turn = (): void => {
+    if (isJudged()) return
+    turns++
+    setImmediate(turn)
+  }
+  const first: Probe = new Probe(() => first.told.length <= 1 ? 0 : Infinity)
+  first.judge = turn
+  for (const probe of [...probes, first]) heartbeat.add(probe)
+  await until(isJudged, 'all verdicts')
+  unwatch(heartbeat, ...probes, first)
+  t.ok(turns >= 3, `${turns} turns of the event loop between the first and the last`)
+  t.ok(probes.every(probe => probe.count('judge') === 1))
+  t.equal(new Set(probes.flatMap(({ told }) => told.filter(({ what }) => what === 'judge').map(({ now }) => now))).size, 1, 'all for the same moment')
+})
+
+t.test('the verdict comes after what lies in the kernel has been read', async (t) => {
+  const heartbeat = new Heartbeat(RESOLUTION)
+  const server = net.createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const client = net.connect((server.address() as AddressInfo).port, '127.0.0.1')
+  const [socket] = await once(server, 'connection') as [net.Socket]
+  const order: string[] = []
+  socket.on('data', (data) => { order.push(`read ${data.length}`) })
+  const probe: Probe = new Probe(() => {
+    order.push(`look ${socket.bytesRead}`)
+    return 0
+  })
+  probe.judge = () => { order.push(`judge ${socket.bytesRead}`) }
+  heartbeat.add(probe)
+  await until(() => order.includes('judge 0'), 'the first beat')
+  // From a callback of the poll phase, so that timers come before what is read next.
+  const blocked = new Promise<void>((resolve) => {
+    client.once('data', () => {
+      order.length = 0
+      client.write('in the kernel', () => {})
+      block(RESOLUTION * 3)
+      resolve()
+    })
+  })
+  socket.write('go')
+  await blocked
+  await until(() => order.some(entry => entry.startsWith('judge')), 'the verdict')
+  unwatch(heartbeat, probe)
+  t.strictSame(order.slice(0, 3), ['look 0', 'read 13', 'judge 13'])
+  client.destroy()
+  server.close()
+  await once(server, 'close')
+})
+
+t.test('a blocked event loop counts for one and a half beats, and the rest is lost', async (t) => {
+  const heartbeat = new Heartbeat(RESOLUTION)
+  const probe = new Probe()
+  heartbeat.add(probe)
+  await until(() => probe.told.length >= 1, 'a beat')
+  const before = heartbeat.now()
+  const { lost } = heartbeat
+  const looks = probe.told.length
+  block(RESOLUTION * 10)
+  await until(() => probe.told.length > looks, 'the next beat')
+  unwatch(heartbeat, probe)
+  const counted = (probe.told[looks]?.now ?? 0) - before
+  t.ok(counted <= LONGEST, `${counted} ms counted`)
+  t.ok(heartbeat.lost - lost >= RESOLUTION * 10 - LONGEST, `${heartbeat.lost - lost} ms lost`)
+})
+
+t.test('there is one timer, while anything is watched', async (t) => {
+  const before = timers()
+  const heartbeat = new Heartbeat(RESOLUTION)
+  t.equal(timers(), before, 'none before')
+  const probes = [new Probe(), new Probe(), new Probe()]
+  for (const probe of probes) heartbeat.add(probe)
+  t.equal(timers(), before + 1)
+  for (const probe of probes.slice(1)) heartbeat.delete(probe)
+  heartbeat.sweep()
+  t.equal(timers(), before + 1, 'one is left')
+  unwatch(heartbeat, ...probes)
+  t.equal(timers(), before, 'none is left')
+})
+
+t.test('the timer stops by itself at the beat after the last deletion, and starts again', async (t) => {
+  const before = timers()
+  const heartbeat = new Heartbeat(RESOLUTION)
+  for (let round = 0; round < 2; round++) {
+    const probe: Probe = new Probe(() => {
+      heartbeat.delete(probe)
+      return Infinity
+    })
+    heartbeat.add(probe)
+    t.equal(timers(), before + 1)
+    await until(() => probe.told.length === 1, 'a look')
+    t.equal(timers(), before, 'the beat that left nothing to watch was the last')
+    t.equal(probe.told.length, 1)
+  }
+})
+
+t.test('time in which nothing is watched is no time, and the first beat afterwards is as long as any', async (t) => {
+  const heartbeat = new Heartbeat(RESOLUTION)
+  const idle: Probe = new Probe(() => {
+    heartbeat.delete(idle)
+    return Infinity
+  })
+  heartbeat.add(idle)
+  await until(() => idle.told.length === 1, 'the timer stops')
+  block(RESOLUTION * 5)
+  const probe = new Probe()
+  heartbeat.add(probe)
+  const begun = heartbeat.now()
+  await until(() => probe.told.length === 1, 'a beat')
+  unwatch(heartbeat, probe)
+  const counted = (probe.told[0]?.now ?? 0) - begun
+  t.ok(counted >= RESOLUTION - SLACK && counted <= LONGEST, `${counted} ms counted`)
+})
+
+t.test('a sweep looks now, and does nothing where nothing is watched', async (t) => {
+  const heartbeat = new Heartbeat(RESOLUTION)
+  const probe = new Probe(() => 0)
+  heartbeat.sweep()
+  heartbeat.add(probe)
+  heartbeat.sweep()
+  t.equal(probe.count('look'), 1)
+  t.equal(probe.count('judge'), 0, 'the verdict is not part of it')
+  await until(() => probe.count('judge') > 0, 'the verdict')
+  unwatch(heartbeat, probe)
+  const { length } = probe.told
+  heartbeat.sweep()
+  t.equal(probe.told.length, length)
+})
+
+t.test('what is added or deleted while all are looked at disturbs nobody', async (t) => {
+  const heartbeat = new Heartbeat(RESOLUTION)
+  const late = new Probe()
+  const other = new Probe()
+  const adding: Probe = new Probe(() => {
+    heartbeat.delete(adding)
+    heartbeat.add(late)
+    return Infinity
+  })
+  heartbeat.add(adding)
+  heartbeat.add(other)
+  heartbeat.sweep()
+  t.equal(other.count('look'), 1)
+  await until(() => late.told.length >= 2 && other.told.length >= 2, 'both are looked at')
+  t.equal(adding.told.length, 1)
+  t.strictSame(new Set(heartbeat.watched()), new Set([other, late]))
+  unwatch(heartbeat, late, other)
+})
