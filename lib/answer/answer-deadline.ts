@@ -4,8 +4,8 @@ import type { LingerOptions } from '../limits/options.js'
 const DEFAULT_TIMEOUT = 2_000
 
 /**
- * The answer has been given, and its client is to take it: within a bounded while, which begins anew whenever the client
- * takes some of it. In real time, as this process has nothing left to do for it.
+ * The answer has been given: what is left of the exchange has a bounded while, which begins anew with every progress. In
+ * real time, as this process owes nothing any more.
  *
  * `linger: false` is about what the client still sends: nothing of that is read once the answer has left. The answer itself
  * has its time all the same.
@@ -19,7 +19,7 @@ export class AnswerDeadline {
     this.#timeout = linger === false ? DEFAULT_TIMEOUT : linger.timeout
   }
 
-  /** @param taken differs from that of the call before where the client has taken something since */
+  /** @param taken differs from that of the call before where something was taken since: by the client, or of the body by the application */
   isPassed (taken: number, now = performance.now()): boolean {
     if (this.#since === undefined || taken !== this.#taken) {
       this.#since = now

@@ -4,6 +4,14 @@ import type { LingerOptions } from '../limits/options.js'
 /** Timers fire up to this many milliseconds late on an idle loop. */
 const TIMER_SLACK_MS = 10
 
+/** The default of `linger`, in bytes. */
+const DEFAULT_BYTES = 67_108_864
+
+/** How much is thrown away while an answer is still owed: what lingering allows after it, and as by default where lingering is off. */
+export function mostDiscarded (linger: LingerOptions | false): number {
+  return linger === false ? DEFAULT_BYTES : linger.bytes
+}
+
 /** How far lingering goes, in bytes and in time. */
 export class LingerBounds {
   readonly #bytes: number

@@ -1,5 +1,6 @@
 import type { EventEmitter } from 'node:events'
 import type { FastifyReply } from 'fastify'
+import { isBodyRefused } from '../node/internals.js'
 import { isProxyError, isSendInsideOnError, replaceSend, type Send } from '../node/fastify.js'
 import type { ReadError } from '../record/errors.js'
 
@@ -82,7 +83,9 @@ class ReplyTakeover {
       return true
     } catch (error) {
       if (isSendInsideOnError(error)) return false
-      throw error
+      if (!isBodyRefused(error)) throw error
+      this.#reply.raw.end()
+      return true
     }
   }
 }

@@ -1,12 +1,11 @@
 import type { ServerResponse } from 'node:http'
 import type { FastifyReply } from 'fastify'
-import { errorBody } from '../answer/error-body.js'
+import { sendError } from '../answer/error-body.js'
 import { onExchangeEnd } from '../answer/exchange-end.js'
 import { answerAfterGrace, takeOverReply } from '../answer/reply-takeover.js'
 import type { RoutePolicy } from '../limits/resolve.js'
-import { failRequest, type GuardedRequest } from '../node/request-hooks.js'
-import { isBeingRead } from '../node/request-kind.js'
-import type { ReadError } from '../record/errors.js'
+import { endRequest, failRequest, type GuardedRequest } from '../node/request-hooks.js'
+import { hasConsumer, isBeingRead } from '../node/request-kind.js'
 import type { FailedRead } from '../record/recorder.js'
 import type { BodySource } from './body-source.js'
 
@@ -41,15 +40,16 @@ function announceClose ({ response, source }: FailedBody): void {
   if (!response.headersSent) source.announceClose(response)
 }
 
-/** Ends a body that is refused: the framework gives the answer, from our error or from one of its own. */
+/**
+ * Ends a body that is refused: the framework gives the answer, from our error or from one of its own. The request does not
+ * stay half way: for a consumer that reads already it has failed, and for one that begins to it is at its end.
+ */
 export function refuseBody (body: FailedBody, failed: FailedRead): void {
+  const { raw } = body
   announceClose(body)
   recordAtEnd(body, failed, () => true)
-}
-
-function answerUnrouted ({ response }: FailedBody, error: ReadError): void {
-  response.writeHead(error.statusCode ?? 500, { 'Content-Type': 'application/json; charset=utf-8' })
-  response.end(errorBody(error))
+  if (hasConsumer(raw)) failRequest(raw, failed.error)
+  else endRequest(raw)
 }
 
 /** Fails the consumer, and sees to it that the client gets an answer: the application's, or after a grace our own. */
@@ -69,7 +69,7 @@ function failAndAnswer (body: FailedBody, failed: FailedRead): void {
     answer: () => {
       // The owner of the connection waits for an end that does not come, or has written: a second answer would have no request.
       if (source.isTaken() || (hijacked && isDeaf)) source.cut()
-      else if (takeover === undefined) answerUnrouted(body, error)
+      else if (takeover === undefined) sendError(response, error)
       else if (!hijacked) takeover.answer()
     }
   })

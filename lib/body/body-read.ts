@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { AnswerDeadline } from '../answer/answer-deadline.js'
+import { mostDiscarded } from '../answer/linger-bounds.js'
 import type { GuardContext } from '../guard.js'
 import { bodyViolation } from '../limits/client-error-violation.js'
 import { checkDeclared, declaredLength } from '../limits/content-length.js'
@@ -39,6 +41,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   reply: FastifyReply | undefined
   #state: BodyState = 'open'
   #failure: FailedRead | undefined
+  #restDeadline: AnswerDeadline | undefined
 
   constructor (guard: GuardContext, source: BodySource, readonly raw: GuardedRequest, public response: ServerResponse, policy: RoutePolicy) {
     super(guard, source, declaredLength(raw.headers), policy)
@@ -103,6 +106,8 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     const received = this.count(bytes)
     if (!this.isConsumed) {
       this.source.onDiscarded()
+      // While the answer is awaited, which may take the application any time, no lingering bounds what is thrown away.
+      if (this.#state === 'failed' && received - (this.error?.received ?? 0) > mostDiscarded(this.policy.limits.linger)) this.source.cut()
       return false
     }
     const { expected, policy: { limits: { bodyLimit } } } = this
@@ -119,12 +124,12 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     const goesOn = this.#state !== 'failed'
     this.#state = 'done'
     this.stop()
-    this.source.onBodyEnd()
+    this.source.onBodyEnd(goesOn ? undefined : this.response)
     return goesOn
   }
 
   look (now: number): number {
-    this.abandonIfAnswerSent()
+    if (!this.abandonIfAnswerSent() && this.isLeftBehind) this.abandon()
     if (this.source.declinesEarly && this.abandonIfAnswerBegun()) return Infinity
     return this.#state === 'open' || this.#state === 'abandoned' ? this.remaining(now) : Infinity
   }
@@ -238,6 +243,13 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   /** Whether broken rules change nothing any more. */
   private get passes (): boolean {
     return this.#state === 'observed' || this.#state === 'passing'
+  }
+
+  /** The answer has left, and a consumer that has begun to read takes nothing of the rest any more: it has what it wanted. */
+  private get isLeftBehind (): boolean {
+    if (!this.isConsumed || !this.source.isAnswerOut(this.response) || !this.source.isHeldBack()) return false
+    this.#restDeadline ??= new AnswerDeadline(this.policy.limits.linger)
+    return this.#restDeadline.isPassed(this.received - this.raw.readableLength)
   }
 
   private endShort (cut: Violation | undefined): void {

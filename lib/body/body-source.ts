@@ -38,8 +38,12 @@ export abstract class BodySource {
   /** Bytes came that are thrown away. */
   onDiscarded (): void {}
 
-  /** The last byte was read. */
-  abstract onBodyEnd (): void
+  /**
+   * The last byte was read.
+   *
+   * @param lastAnswer that of a body that failed, to which no other request follows
+   */
+  abstract onBodyEnd (lastAnswer?: ServerResponse): void
 
   /** Whether the rest of a body can be declined while its answer is still on its way. */
   get declinesEarly (): boolean {

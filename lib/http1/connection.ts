@@ -5,14 +5,14 @@ import type { ConnectionRead } from '../clock/connection-read.js'
 import { NOT_WATCHED, type ConnectionPhase, type Watched } from '../clock/watch-list.js'
 import type { GuardContext } from '../guard.js'
 import type { LingerOptions } from '../limits/options.js'
-import { keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse } from '../node/internals.js'
+import { isPausedForAnswers, keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse } from '../node/internals.js'
 import { holdClosing, ownerOf, setOwner, watchResume, type GuardedSocket, type SocketOwner } from '../node/socket-hooks.js'
 import type { Peer } from '../record/abort-record.js'
 import { packAddress, unpackAddress, type PackedAddress } from '../record/peer-address.js'
 import type { ConnectionHost } from './connection-host.js'
 import { HandshakeRead } from './handshake-read.js'
 import { HeadRead } from './head-read.js'
-import { Linger, PendingAnswer } from './linger.js'
+import { Closing, Linger, PendingAnswer } from './linger.js'
 
 /** Two stray bytes between requests may be the CRLF that RFC 9112 §2.2 has servers ignore: no head has begun. */
 const STRAY_CRLF = 2
@@ -145,8 +145,11 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     holdClosing(this.socket)
   }
 
-  override onBodyEnd (): void {
-    if (!(this.#read?.isLast ?? false)) this.rest()
+  onBodyEnd (lastAnswer?: ServerResponse): void {
+    if (this.#read?.isLast ?? false) return
+    // What follows a refusal is not handled, however late its answer is.
+    if (lastAnswer === undefined) this.rest()
+    else this.become(new PendingAnswer(this, lastAnswer, this.guard.options.policy.limits.linger, { isLast: true }))
   }
 
   get protocol (): 'http/1.1' { return 'http/1.1' }
@@ -156,7 +159,7 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   }
 
   isHeldBack (): boolean {
-    return this.socket.isPaused()
+    return this.socket.isPaused() && !isPausedForAnswers(this.socket)
   }
 
   onLimitsChanged (): void {
@@ -192,10 +195,8 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     this.socket.destroy()
   }
 
-  /** While an answer is still owed, no more of what is thrown away is read: only lingering has bounds. */
   override onDiscarded (): void {
-    if (this.isOver) this.#read?.onDiscarded()
-    else if (pendingResponse(this.socket) !== undefined) this.socket.pause()
+    this.#read?.onDiscarded()
   }
 
   override watchResume (): void {
@@ -210,6 +211,7 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     this.#read?.onAnswered()
     // The body may have become an answer on its way, whose turn is over as well.
     this.#read?.onAnswered()
+    if (this.#read?.phase === 'body') this.become(new Closing(this))
     return this.#read?.halfClose() === true
   }
 

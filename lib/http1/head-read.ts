@@ -5,7 +5,7 @@ import { ReadClock } from '../clock/read-clock.js'
 import { headViolation } from '../limits/client-error-violation.js'
 import { headExpiry } from '../limits/expiry.js'
 import type { ClientErrorReport } from '../node/client-error.js'
-import { pendingResponse } from '../node/internals.js'
+import { isPausedForAnswers, pendingResponse } from '../node/internals.js'
 import { unrouted } from '../record/abort-record.js'
 import { clientGone, readFacts, type ReadError, type ReadFacts, type Violation } from '../record/errors.js'
 import type { ConnectionHost } from './connection-host.js'
@@ -88,25 +88,26 @@ export class HeadRead extends ConnectionRead {
     this.#isRecorded = true
     const failed = guard.recorder.fail(violation, this.#facts(), this.#origin)
     const { linger } = guard.options.policy.limits
-    if (askApplication !== undefined) {
-      failed.write(askApplication())
+    const answer = (): void => {
+      if (askApplication !== undefined) failed.write(askApplication())
+      else socket.write(answerTo(failed.error), (error) => failed.write(error == null))
       if (!socket.destroyed) closeAfterLinger(connection, linger)
-    } else if (socket.bytesRead === 0 || !socket.writable || violation.code === 'FST_READ_ABORTED') {
+    }
+    if (violation.code === 'FST_READ_ABORTED' || socket.bytesRead === 0 || !socket.writable) {
+      // A `clientErrorHandler` of the application's hears of these, too.
+      failed.write(askApplication?.() ?? false)
       socket.destroy()
-      failed.write(false)
-    } else if (pendingResponse(socket) !== undefined) {
-      // An answer written now would be taken for that of the request before.
-      connection.become(new PendingAnswer(connection, 'all owed', linger, { isLast: true }))
-      failed.write(false)
+    } else if (pendingResponse(socket) === undefined) {
+      answer()
     } else {
-      socket.write(answerTo(failed.error), (error) => failed.write(error == null))
-      closeAfterLinger(connection, linger)
+      // An answer written now would be taken for that of the request before.
+      connection.become(new PendingAnswer(connection, 'all owed', linger, { isLast: true, onOut: answer, onLost: () => failed.write(false) }))
     }
   }
 
   #sample (now: number): void {
     const { socket, bytes } = this.#connection
-    if (socket.isPaused()) this.#clock.pause(now)
+    if (socket.isPaused() && !isPausedForAnswers(socket)) this.#clock.pause(now)
     else this.#clock.resume(now)
     const arrived = socket.bytesRead - bytes - this.#clock.received
     if (arrived > 0) this.#clock.arrive(arrived, now)

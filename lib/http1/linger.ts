@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { LingerBounds } from '../answer/linger-bounds.js'
+import { LingerBounds, mostDiscarded } from '../answer/linger-bounds.js'
 import { ConnectionRead } from '../clock/connection-read.js'
 import type { LingerOptions } from '../limits/options.js'
 import { causeOf, type ClientErrorReport } from '../node/client-error.js'
@@ -64,30 +64,41 @@ export class Linger extends ConnectionRead {
   }
 }
 
+interface PendingAnswerOptions {
+  /** Whether nothing that comes after it is a request. */
+  readonly isLast: boolean
+  /** Closes, in the place of lingering. */
+  readonly onOut?: () => void
+  /** The connection is lost before the answer is out. */
+  readonly onLost?: () => void
+}
+
 /**
  * A request is over while its answer, or one before it, is still on its way. That is not cut off: lingering begins when it
- * is out. Until then no more is read than has come.
+ * is out. Until then what comes is read and thrown away, within a bound: a socket that is paused does not show that its
+ * client has gone.
  */
 export class PendingAnswer extends ConnectionRead {
   readonly phase = 'lingering'
-  readonly #isLast: boolean
   readonly #connection: ConnectionHost
   readonly #awaited: ServerResponse | 'all owed'
   #linger: LingerOptions | false
+  readonly #options: PendingAnswerOptions
+  readonly #mostBytes: number
   /** That of the first late request, which will not be given: the answers before it were the last. */
   #late: ServerResponse | undefined
 
-  /** @param isLast whether nothing that comes after it is a request */
-  constructor (connection: ConnectionHost, awaited: ServerResponse | 'all owed', linger: LingerOptions | false, { isLast }: { readonly isLast: boolean }) {
+  constructor (connection: ConnectionHost, awaited: ServerResponse | 'all owed', linger: LingerOptions | false, options: PendingAnswerOptions) {
     super()
     this.#connection = connection
     this.#awaited = awaited
     this.#linger = linger
-    this.#isLast = isLast
+    this.#options = options
+    this.#mostBytes = connection.socket.bytesRead + mostDiscarded(linger)
   }
 
   override get isLast (): boolean {
-    return this.#isLast
+    return this.#options.isLast
   }
 
   override onLateRequest (response: ServerResponse): void {
@@ -96,36 +107,52 @@ export class PendingAnswer extends ConnectionRead {
 
   override onDiscarded (): void {
     const { socket } = this.#connection
-    if (pendingResponse(socket) !== undefined) socket.pause()
+    if (socket.bytesRead >= this.#mostBytes) socket.destroy()
   }
 
   onClientError ({ error }: ClientErrorReport): void {
-    // A client that has sent a FIN may still read what is on its way; there is nothing to linger for.
-    if (causeOf(error) === 'gone') this.#linger = false
+    if (causeOf(error) === 'gone') this.#onClientEnded()
     else this.onDiscarded()
   }
 
   override onAnswered (): void {
-    const { socket } = this.#connection
+    const connection = this.#connection
+    if (this.#options.onOut !== undefined) return this.#options.onOut()
     if (this.#linger === false) {
-      this.#connection.become(undefined)
-      socket.destroySoon()
+      connection.become(new Closing(connection))
+      connection.socket.destroySoon()
       return
     }
-    const lingering = new Linger(this.#connection, this.#linger, { owes: this.#owes })
-    this.#connection.become(lingering)
-    if (this.#isLast) lingering.halfClose()
+    const lingering = new Linger(connection, this.#linger, { owes: this.#owes })
+    connection.become(lingering)
+    if (this.isLast) lingering.halfClose()
+  }
+
+  override onLost (): void {
+    this.#options.onLost?.()
   }
 
   look (): number {
+    if (this.#connection.socket.readableEnded) this.#onClientEnded()
     if (this.#isOut || this.#isLeftBehind) this.onAnswered()
     return Infinity
   }
 
+  /**
+   * A client that has sent a FIN may still read what is on its way; there is nothing to linger for. An answer that has not
+   * been given yet is not waited for, as Node does not wait for it with any client that has ended its side.
+   */
+  #onClientEnded (): void {
+    const { socket } = this.#connection
+    this.#linger = false
+    if (pendingResponse(socket)?.writableEnded === false) socket.destroySoon()
+  }
+
   get #isOut (): boolean {
-    if (this.#awaited !== 'all owed') return isAnswerOut(this.#awaited)
     const pending = pendingResponse(this.#connection.socket)
-    return pending === undefined || pending === this.#late
+    if (this.#awaited === 'all owed') return pending === undefined || pending === this.#late
+    // A response that was destroyed before its turn will never be out: those before it were the last.
+    return isAnswerOut(this.#awaited) || (this.#awaited.destroyed && (pending === undefined || pending === this.#awaited || pending === this.#late))
   }
 
   get #owes (): boolean {
@@ -139,9 +166,33 @@ export class PendingAnswer extends ConnectionRead {
   }
 }
 
+/** The last answer has been given, and nothing is lingered for: what still comes is no request, and the socket closes. */
+export class Closing extends ConnectionRead {
+  readonly phase = 'lingering'
+  readonly #connection: ConnectionHost
+
+  constructor (connection: ConnectionHost) {
+    super()
+    this.#connection = connection
+  }
+
+  override get isLast (): boolean {
+    return true
+  }
+
+  onClientError ({ error }: ClientErrorReport): void {
+    if (causeOf(error) === 'gone') this.#connection.socket.destroySoon()
+  }
+
+  look (): number {
+    return Infinity
+  }
+}
+
 /** The last answer of the connection is out, or was never to be: what the client still sends is read within the bounds. */
 export function closeAfterLinger (connection: ConnectionHost, linger: LingerOptions | false): void {
   if (linger === false) {
+    connection.become(new Closing(connection))
     connection.socket.destroySoon()
     return
   }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { errorBody } from '../answer/error-body.js'
+import { sendError } from '../answer/error-body.js'
 import { onExchangeEnd } from '../answer/exchange-end.js'
 import { isAnswerOut } from '../node/internals.js'
 import { unrouted } from '../record/abort-record.js'
@@ -24,12 +24,6 @@ export function refuseRequest (connection: Connection, request: IncomingMessage,
   const failed = guard.recorder.fail(violation, facts, origin)
   onExchangeEnd(response, socket, () => failed.write(isAnswerOut(response)))
   connection.refuse(request, response)
-  const body = errorBody(failed.error)
-  response.writeHead(failed.error.statusCode ?? 400, {
-    'Content-Type': 'application/json; charset=utf-8',
-    'Content-Length': Buffer.byteLength(body),
-    Connection: 'close'
-  })
-  response.end(body)
+  sendError(response, failed.error, { Connection: 'close' })
   return false
 }

@@ -13,6 +13,8 @@ interface HttpSocket extends Socket {
   _httpMessage?: ServerResponse | null
   parser?: { maxHeaderPairs: number } | null
   _parent?: Socket | null
+  /** Node's own mark of a pause of its own. */
+  _paused?: boolean
   _handle?: { getpeername? (name: PeerName): number, readonly writeQueueSize?: number } | null
 }
 
@@ -32,6 +34,11 @@ export function peerNameOf (socket: Socket): PeerName {
 /** Bytes that the kernel has not taken yet: an HTTP/2 session hands them over past what the socket itself counts. */
 export function bytesBeingWritten (socket: Socket): number {
   return (socket as HttpSocket)._handle?.writeQueueSize ?? 0
+}
+
+/** Whether Node has paused the socket because the client does not take its answers, and not because of the application. */
+export function isPausedForAnswers (socket: Socket): boolean {
+  return (socket as HttpSocket)._paused === true
 }
 
 /** The response that this connection still owes to an earlier request. */
@@ -107,6 +114,11 @@ export function isBackstop (server: Server, headersTimeout: number): boolean {
 /** Bytes that a header section may have. */
 export function maxHeaderSize (socket: Socket): number {
   return (serverOf(socket) as (Server & { maxHeaderSize?: number }) | undefined)?.maxHeaderSize ?? defaultMaxHeaderSize
+}
+
+/** Whether Node refuses a body that its method or status does not have (`rejectNonStandardBodyWrites`); the head has been written by then. */
+export function isBodyRefused (error: unknown): boolean {
+  return (error as { code?: string }).code === 'ERR_HTTP_BODY_NOT_ALLOWED'
 }
 
 /** Whether the whole answer was handed to the operating system. */

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
+import { http2Request } from './request-kind.js'
 
 /*
  * Every method of a request that is overridden, on the instance. Tested on Node 20, 22, 24 and 26.
@@ -89,15 +90,37 @@ function tellLate (this: IncomingMessage): IncomingMessage {
   return this
 }
 
-/** Listeners of the deprecated 'aborted' make errors of their own: they are told after those of 'error'. */
+/**
+ * 'error' tells that the read failed, and the deprecated 'aborted' that the connection is gone: it is told when that is so.
+ * Libraries act on both, and take the first for the application's affair while the socket stands. Where 'error' has no
+ * listener, 'aborted' is told at once: there is no other way to learn of the failure.
+ */
 function deferAborted (raw: IncomingMessage): void {
   const listeners = raw.listeners('aborted')
   if (listeners.length === 0) return
   raw.removeAllListeners('aborted')
-  // After the tick in which the stream is destroyed comes that in which it says so.
-  process.nextTick(() => process.nextTick(() => process.nextTick(() => {
+  const tell = (): void => {
     for (const listener of listeners) listener.call(raw)
-  })))
+  }
+  const connection = http2Request(raw)?.stream ?? raw.socket
+  if (raw.listenerCount('error') > 0 && !connection.destroyed) connection.once('close', tell)
+  // After the tick in which the stream is destroyed comes that in which it says so.
+  else process.nextTick(() => process.nextTick(() => process.nextTick(tell)))
+}
+
+function closeQuietly (this: IncomingMessage, _error: Error | null, callback: (error?: Error | null) => void): void {
+  process.nextTick(callback, null)
+}
+
+/**
+ * Ends a request whose body is refused before it is read: a consumer that drains it, before an error handler answers for
+ * example, is at its end at once. Its connection is left alone: at the end of a request that is not complete, Node's own
+ * `_destroy` would take it along.
+ */
+export function endRequest (raw: GuardedRequest): void {
+  if (raw.destroyed || raw.readableEnded) return
+  raw._destroy = closeQuietly
+  push.call(raw, null)
 }
 
 /** Fails every consumer of the request, present and future, and leaves its connection alone. */

@@ -19,7 +19,12 @@ export function expectsContinue ({ httpVersionMinor, headers: { expect = '' } }:
   return httpVersionMinor === 1 && /(?:^|\W)100-continue(?:$|\W)/i.test(expect)
 }
 
+/** Whether the application listens for bytes of the request. */
+export function hasConsumer (raw: IncomingMessage): boolean {
+  return !raw.destroyed && (raw.listenerCount('data') > 0 || raw.listenerCount('readable') > 0)
+}
+
 /** Whether the application takes bytes from the request, or has taken the first. A consumer that has seen enough (`break`) destroys it. */
 export function isBeingRead (raw: IncomingMessage): boolean {
-  return !raw.destroyed && (raw.readableFlowing === true || raw.listenerCount('data') > 0 || raw.listenerCount('readable') > 0)
+  return hasConsumer(raw) || (!raw.destroyed && raw.readableFlowing === true)
 }
