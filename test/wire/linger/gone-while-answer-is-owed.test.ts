@@ -91,10 +91,12 @@ t.test('what is thrown away behind an answer that is owed has a bound', async (t
 t.test('what is thrown away while an error handler takes its time has a bound', async (t) => {
   const { app, port, recorded } = await guardedApp({
     guard: { linger: { timeout: 1_000, bytes: 1_000_000 } },
-    routes: (app) => app.register(async (scope) => {
-      scope.setErrorHandler(() => new Promise(() => {}))
-      scope.post('/', { config: { readGuard: { bodyLimit: 10 } } }, async ({ body }) => body)
-    })
+    routes: async (app) => {
+      await app.register(async (scope) => {
+        scope.setErrorHandler(() => new Promise(() => {}))
+        scope.post('/', { config: { readGuard: { bodyLimit: 10 } } }, async ({ body }) => body)
+      })
+    }
   })
   t.teardown(() => app.close())
   const client = new RawClient(port)
