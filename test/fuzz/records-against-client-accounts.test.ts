@@ -2,13 +2,14 @@ import { randomInt } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import type { AbortRecord } from '../../lib/index.js'
-import { limits, refusalOf, Stage, type Account, type Behaviour } from '../support/oracle/accounts.js'
+import { guardedApp, noise } from '../support/app/guarded-app.js'
+import { transport } from '../support/app/transport.js'
 import { failingBodies } from '../support/client/failing-bodies.js'
 import { failingHeads } from '../support/client/failing-heads.js'
-import { guardedApp, noise, until } from '../support/app/guarded-app.js'
 import { innocents } from '../support/client/innocents.js'
+import { limits, refusalOf, Stage, type Account, type Behaviour } from '../support/oracle/accounts.js'
 import { Random } from '../support/oracle/random.js'
-import { transport } from '../support/app/transport.js'
+import { until } from '../support/oracle/until.js'
 
 const FAILING = 500
 const INNOCENT = 100

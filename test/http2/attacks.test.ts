@@ -1,11 +1,12 @@
 import type { ServerHttp2Stream } from 'node:http2'
 import t, { type Test } from 'tap'
 import type { ReadGuardOptions } from '../../lib/index.js'
-import { noise, until } from '../support/app/guarded-app.js'
-import { bufferedConsumer, http2Kinds, http2Parties, type Http2Kind, type Http2Parties } from '../support/app/http2-app.js'
+import { noise } from '../support/app/guarded-app.js'
+import { bufferedConsumer, type Http2Kind, http2Kinds, http2Parties, type Http2Parties } from '../support/app/http2-consumers.js'
 import { Http2Client } from '../support/client/http2-client.js'
 import { continuation, data, Flag, FrameType, headerBlock, headers, requestBlock, rstStream } from '../support/client/http2-frames.js'
 import { delay } from '../support/client/raw-client.js'
+import { until } from '../support/oracle/until.js'
 
 t.jobs = 4
 

@@ -1,11 +1,12 @@
 import { constants } from 'node:http2'
 import t, { type Test } from 'tap'
 import type { AbortRecord, ReadGuardOptions } from '../../lib/index.js'
-import { guardedApp, noise, until, type GuardedApp } from '../support/app/guarded-app.js'
-import { http2Kinds, type Http2Kind } from '../support/app/http2-app.js'
+import { guardedApp, type GuardedApp, noise } from '../support/app/guarded-app.js'
+import { type Http2Kind, http2Kinds } from '../support/app/http2-consumers.js'
 import { Http2Client } from '../support/client/http2-client.js'
 import { data, Flag, frame, FrameType, headers, requestBlock, rstStream, settings } from '../support/client/http2-frames.js'
 import { delay } from '../support/client/raw-client.js'
+import { until } from '../support/oracle/until.js'
 
 t.jobs = 20
 
@@ -38,8 +39,9 @@ interface Parties extends GuardedApp {
 
 async function parties (t: Test, kind: Http2Kind, forceCloseConnections = false): Promise<Parties> {
   const guarded = await guardedApp({
+    protocol: kind.protocol,
     guard,
-    fastify: { ...kind.server, http2SessionTimeout: 60_000, forceCloseConnections } as object,
+    fastify: { http2SessionTimeout: 60_000, forceCloseConnections },
     routes: (app) => {
       app.post('/', async (request) => request.body)
       app.post('/later', { preParsing: async () => { await delay(LIMIT) } }, async () => 'late')

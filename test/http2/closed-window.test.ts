@@ -1,11 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import type { ReadGuardOptions } from '../../lib/index.js'
-import { guardedApp, until, type GuardedApp } from '../support/app/guarded-app.js'
-import { http2Kinds, type Http2Kind } from '../support/app/http2-app.js'
+import { guardedApp, type GuardedApp } from '../support/app/guarded-app.js'
+import { type Http2Kind, http2Kinds } from '../support/app/http2-consumers.js'
 import { Http2Client } from '../support/client/http2-client.js'
 import { data, Flag, FrameType, headers, requestBlock, windowUpdate } from '../support/client/http2-frames.js'
 import { delay } from '../support/client/raw-client.js'
+import { until } from '../support/oracle/until.js'
 
 /*
  * Clients that open no window for their answer (RFC 9113 §6.9).
@@ -34,7 +35,7 @@ interface Parties extends GuardedApp {
 }
 
 async function parties (t: Test, kind: Http2Kind, own: ReadGuardOptions = {}, forceCloseConnections = false): Promise<Parties> {
-  const guarded = await guardedApp({ guard: { ...guard, ...own }, fastify: { ...kind.server, forceCloseConnections } as object, routes })
+  const guarded = await guardedApp({ protocol: kind.protocol, guard: { ...guard, ...own }, fastify: { forceCloseConnections }, routes })
   const client = await new Http2Client(guarded.port, { tls: kind.tls, stays: true }).open({ [INITIAL_WINDOW_SIZE]: 0 })
   t.teardown(() => {
     client.raw.socket.destroy()

@@ -1,9 +1,10 @@
 import t, { type Test } from 'tap'
 import { readFile } from 'node:fs'
 import type { ReadGuardOptions } from '../../lib/index.js'
-import { guardedApp, until, type GuardedApp } from '../support/app/guarded-app.js'
+import { guardedApp, type GuardedApp } from '../support/app/guarded-app.js'
 import { chunk, delay, head, parseAnswers, RawClient } from '../support/client/raw-client.js'
 import { block, WorkerClients, type Script } from '../support/client/worker-clients.js'
+import { until } from '../support/oracle/until.js'
 
 const LIMIT = 400
 const BLOCKED = LIMIT * 5
@@ -38,8 +39,9 @@ const scripts: Readonly<Record<string, Omit<Script, 'port'>>> = {
 const names = Object.keys(scripts)
 const late = names.filter(name => name !== 'in a later head').flatMap(name => scripts[name] ?? [])
 
-async function server (t: Test, guard: ReadGuardOptions): Promise<GuardedApp> {
-  const guarded = await guardedApp({
+function server (t: Test, guard: ReadGuardOptions): Promise<GuardedApp> {
+  return guardedApp({
+    t,
     guard: { headersTimeout: 0, bodyTimeout: 0, bodyIdleTimeout: 0, minBodyRate: false, resolution: 50, ...guard },
     routes: (app) => {
       app.get('/', async () => 'ok')
@@ -50,8 +52,6 @@ async function server (t: Test, guard: ReadGuardOptions): Promise<GuardedApp> {
       })
     }
   })
-  t.teardown(() => guarded.app.close())
-  return guarded
 }
 
 /** Where an event loop is blocked; resolves when it has been. */

@@ -4,8 +4,9 @@ import { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { FastifyRequest } from 'fastify'
 import type { ReadGuardOptions } from '../../lib/index.js'
-import { guardedApp, until, type GuardedApp } from '../support/app/guarded-app.js'
+import { guardedApp, type GuardedApp } from '../support/app/guarded-app.js'
 import { chunk, delay, head, onlyAnswer, RawClient } from '../support/client/raw-client.js'
+import { until } from '../support/oracle/until.js'
 
 t.jobs = 20
 
@@ -31,6 +32,7 @@ interface ConsumerApp extends GuardedApp {
 async function consumerApp (t: Test, consume: Consumer, own: ReadGuardOptions = {}): Promise<ConsumerApp> {
   const requests: FastifyRequest[] = []
   const guarded = await guardedApp({
+    t,
     guard: { ...guard, ...own },
     routes: (app) => {
       app.addContentTypeParser('application/octet-stream', (_request, _payload, done) => done(null))
@@ -40,7 +42,6 @@ async function consumerApp (t: Test, consume: Consumer, own: ReadGuardOptions = 
       })
     }
   })
-  t.teardown(() => guarded.app.close())
   return { ...guarded, requests }
 }
 

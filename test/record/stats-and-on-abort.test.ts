@@ -1,8 +1,9 @@
 import type { FastifyRequest } from 'fastify'
 import t from 'tap'
 import type { AbortRecord } from '../../lib/index.js'
-import { guardedApp, noise, until } from '../support/app/guarded-app.js'
+import { guardedApp, noise } from '../support/app/guarded-app.js'
 import { head, RawClient } from '../support/client/raw-client.js'
+import { until } from '../support/oracle/until.js'
 
 t.jobs = 4
 

@@ -1,10 +1,10 @@
 import diagnosticsChannel from 'node:diagnostics_channel'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import t from 'tap'
-import { AbortJournal } from '../../../lib/record/journal.js'
 import type { AbortRecord } from '../../../lib/index.js'
 import { resolveOptions, type ReadGuardOptions } from '../../../lib/limits/resolve.js'
-import { until } from '../../support/app/guarded-app.js'
+import { AbortJournal } from '../../../lib/record/journal.js'
+import { until } from '../../support/oracle/until.js'
 
 interface Line {
   readonly level: string

@@ -1,8 +1,9 @@
 import t, { type Test } from 'tap'
 import type { FastifyInstance } from 'fastify'
-import { guardedApp, noise, until, type GuardedApp } from '../../support/app/guarded-app.js'
-import { mustBeRefused, onlyRecord } from '../../support/app/head-app.js'
+import { guardedApp, type GuardedApp, noise } from '../../support/app/guarded-app.js'
 import { chunk, delay, head, onlyAnswer, parseAnswers, RawClient } from '../../support/client/raw-client.js'
+import { mustBeRefused, onlyRecord } from '../../support/oracle/expect-refusal.js'
+import { until } from '../../support/oracle/until.js'
 
 t.jobs = 16
 
@@ -23,13 +24,12 @@ async function routes (app: FastifyInstance): Promise<void> {
   }, { prefix: '/scope' })
 }
 
-async function server (t: Test): Promise<GuardedApp> {
-  const guarded = await guardedApp({
+function server (t: Test): Promise<GuardedApp> {
+  return guardedApp({
+    t,
     guard: { bodyIdleTimeout: LIMIT, bodyLimit: 100, linger: { timeout: LINGER }, resolution: 50 },
     routes
   })
-  t.teardown(() => guarded.app.close())
-  return guarded
 }
 
 async function nothingIsRead (guarded: GuardedApp): Promise<void> {

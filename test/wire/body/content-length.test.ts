@@ -1,9 +1,9 @@
 import t, { type Test } from 'tap'
 import type { FastifyInstance } from 'fastify'
 import type { ReadGuardOptions } from '../../../lib/index.js'
-import { guardedApp, noise, type GuardedApp, type GuardedAppOptions } from '../../support/app/guarded-app.js'
-import { mustBeRefused, onlyRecord } from '../../support/app/head-app.js'
+import { guardedApp, type GuardedApp, type GuardedAppOptions, noise } from '../../support/app/guarded-app.js'
 import { chunk, delay, head, onlyAnswer, RawClient } from '../../support/client/raw-client.js'
+import { mustBeRefused, onlyRecord } from '../../support/oracle/expect-refusal.js'
 
 t.jobs = 16
 
@@ -27,8 +27,7 @@ function routes (app: FastifyInstance, bodies: unknown[]): void {
 
 async function lengthApp (t: Test, guard: ReadGuardOptions, options: GuardedAppOptions = {}): Promise<LengthApp> {
   const bodies: unknown[] = []
-  const guarded = await guardedApp({ ...options, guard, routes: (app) => routes(app, bodies) })
-  t.teardown(() => guarded.app.close())
+  const guarded = await guardedApp({ t, ...options, guard, routes: (app) => routes(app, bodies) })
   return { ...guarded, bodies }
 }
 

@@ -2,16 +2,18 @@ import { setTimeout as wait } from 'node:timers/promises'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from 'fastify'
 import t, { type Test } from 'tap'
 import readGuard, { type ReadGuardOptions } from '../../../lib/index.js'
-import { guardedApp, noise, until, type GuardedApp } from '../../support/app/guarded-app.js'
+import { guardedApp, type GuardedApp, noise } from '../../support/app/guarded-app.js'
 import { chunk, head, onlyAnswer, parseAnswers, RawClient } from '../../support/client/raw-client.js'
+import { until } from '../../support/oracle/until.js'
 
 t.jobs = 8
 
 const LIMIT = 300
 const stream = { 'Content-Type': 'application/x-stream' }
 
-async function start (t: Test, handle: (request: FastifyRequest, reply: FastifyReply) => unknown, guard: ReadGuardOptions = {}, options: FastifyServerOptions = {}, also: (app: FastifyInstance) => void = () => {}): Promise<GuardedApp> {
-  const guarded = await guardedApp({
+function start (t: Test, handle: (request: FastifyRequest, reply: FastifyReply) => unknown, guard: ReadGuardOptions = {}, options: FastifyServerOptions = {}, also: (app: FastifyInstance) => void = () => {}): Promise<GuardedApp> {
+  return guardedApp({
+    t,
     guard: { bodyIdleTimeout: LIMIT, resolution: 50, linger: { timeout: 500, bytes: 1_000_000 }, ...guard },
     fastify: options,
     routes: (app) => {
@@ -21,8 +23,6 @@ async function start (t: Test, handle: (request: FastifyRequest, reply: FastifyR
       app.get('/', async () => 'next')
     }
   })
-  t.teardown(() => guarded.app.close())
-  return guarded
 }
 
 async function quiet ({ app }: GuardedApp): Promise<void> {

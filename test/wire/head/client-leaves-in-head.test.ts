@@ -1,8 +1,9 @@
 import { EventEmitter, once } from 'node:events'
 import t from 'tap'
-import { until } from '../../support/app/guarded-app.js'
-import { HEADERS_TIMEOUT, headApp, onlyRecord } from '../../support/app/head-app.js'
+import { headApp, HEADERS_TIMEOUT } from '../../support/app/header-limits.js'
 import { delay, head, parseAnswers, RawClient } from '../../support/client/raw-client.js'
+import { onlyRecord } from '../../support/oracle/expect-refusal.js'
+import { until } from '../../support/oracle/until.js'
 
 t.jobs = 16
 

@@ -1,7 +1,8 @@
 import t from 'tap'
-import { HEADERS_TIMEOUT, headApp, mustBeRefused, mustBeTimely, onlyRecord } from '../../support/app/head-app.js'
-import { delay, head, onlyAnswer, RawClient, repeat } from '../../support/client/raw-client.js'
+import { headApp, HEADERS_TIMEOUT } from '../../support/app/header-limits.js'
 import { transport } from '../../support/app/transport.js'
+import { delay, head, onlyAnswer, RawClient, repeat } from '../../support/client/raw-client.js'
+import { mustBeRefused, mustBeTimely, onlyRecord } from '../../support/oracle/expect-refusal.js'
 
 t.jobs = 8
 

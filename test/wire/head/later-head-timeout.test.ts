@@ -1,6 +1,7 @@
 import t from 'tap'
-import { HEADERS_TIMEOUT, headApp, mustBeRefused, mustBeTimely, onlyRecord, type HeadApp } from '../../support/app/head-app.js'
+import { headApp, type HeadApp, HEADERS_TIMEOUT } from '../../support/app/header-limits.js'
 import { delay, head, onlyAnswer, RawClient, repeat } from '../../support/client/raw-client.js'
+import { mustBeRefused, mustBeTimely, onlyRecord } from '../../support/oracle/expect-refusal.js'
 
 t.jobs = 8
 

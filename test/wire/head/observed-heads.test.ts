@@ -1,8 +1,8 @@
 import t from 'tap'
-import { until } from '../../support/app/guarded-app.js'
-import { onlyRecord } from '../../support/app/head-app.js'
-import { LIMIT, observingApp } from '../../support/app/observing-app.js'
+import { LIMIT, observingApp } from '../../support/app/observed-routes.js'
 import { delay, head, onlyAnswer, parseAnswers, RawClient } from '../../support/client/raw-client.js'
+import { onlyRecord } from '../../support/oracle/expect-refusal.js'
+import { until } from '../../support/oracle/until.js'
 
 t.jobs = 8
 

@@ -1,8 +1,9 @@
 import t, { type Test } from 'tap'
 import type { FastifyInstance } from 'fastify'
-import { HEADERS_TIMEOUT, headApp, mustBeRefused, mustBeTimely, onlyRecord, type HeadApp } from '../../support/app/head-app.js'
-import { until } from '../../support/app/guarded-app.js'
+import { headApp, type HeadApp, HEADERS_TIMEOUT } from '../../support/app/header-limits.js'
 import { delay, head, parseAnswers, RawClient } from '../../support/client/raw-client.js'
+import { mustBeRefused, mustBeTimely, onlyRecord } from '../../support/oracle/expect-refusal.js'
+import { until } from '../../support/oracle/until.js'
 
 t.jobs = 8
 

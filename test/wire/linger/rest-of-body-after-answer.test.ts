@@ -2,9 +2,10 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
-import { guardedApp, noise, until, type GuardedApp, type GuardedAppOptions } from '../../support/app/guarded-app.js'
-import { watchLag } from '../../support/oracle/loop-lag.js'
+import { guardedApp, type GuardedApp, type GuardedAppOptions, noise } from '../../support/app/guarded-app.js'
 import { chunk, head, onlyAnswer, parseAnswers, RawClient } from '../../support/client/raw-client.js'
+import { watchLag } from '../../support/oracle/loop-lag.js'
+import { until } from '../../support/oracle/until.js'
 
 const TIMEOUT = 400
 const RESOLUTION = 50

@@ -2,8 +2,9 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { FastifyInstance, FastifyServerOptions } from 'fastify'
 import t, { type Test } from 'tap'
 import type { ReadGuardOptions } from '../../../lib/index.js'
-import { guardedApp, noise, until, type GuardedApp } from '../../support/app/guarded-app.js'
+import { guardedApp, type GuardedApp, noise } from '../../support/app/guarded-app.js'
 import { chunk, head, parseAnswers, RawClient } from '../../support/client/raw-client.js'
+import { until } from '../../support/oracle/until.js'
 
 t.jobs = 8
 
@@ -20,6 +21,7 @@ interface App extends GuardedApp {
 async function start (t: Test, guard: ReadGuardOptions = {}, fastify: FastifyServerOptions = {}): Promise<App> {
   const served: string[] = []
   const guarded = await guardedApp({
+    t,
     guard: { bodyIdleTimeout: LIMIT, headersTimeout: LIMIT, bodyLimit: 1_000, resolution: 50, linger: { timeout: 500, bytes: 100_000 }, ...guard },
     fastify,
     routes: (app: FastifyInstance) => {
@@ -36,7 +38,6 @@ async function start (t: Test, guard: ReadGuardOptions = {}, fastify: FastifySer
       app.post('/401', { onRequest: async (_request, reply) => reply.code(401).send({}) }, serve('401'))
     }
   })
-  t.teardown(() => guarded.app.close())
   return { ...guarded, served }
 }
 

@@ -3,11 +3,11 @@ import type { Duplex } from 'node:stream'
 import websocket from '@fastify/websocket'
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
-import { certificate } from '../../support/app/certificate.js'
-import { guardedApp, noise, until, type GuardedApp, type GuardedAppOptions } from '../../support/app/guarded-app.js'
-import { chunk, delay, head, onlyAnswer, parseAnswers, RawClient } from '../../support/client/raw-client.js'
+import { guardedApp, type GuardedApp, type GuardedAppOptions, noise } from '../../support/app/guarded-app.js'
 import { transport } from '../../support/app/transport.js'
 import { localhosts, twoLocalhosts } from '../../support/app/two-localhosts.js'
+import { chunk, delay, head, onlyAnswer, parseAnswers, RawClient } from '../../support/client/raw-client.js'
+import { until } from '../../support/oracle/until.js'
 
 t.jobs = 20
 twoLocalhosts()
@@ -45,19 +45,20 @@ function listening (listener: UpgradeListener, event = 'upgrade', options: Guard
 /** A text frame of RFC 6455 as a client sends it, masked with zeros. */
 const textFrame = (text: string): Buffer => Buffer.concat([Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]), Buffer.from(text)])
 
-for (const [scheme, https] of [['http', undefined], ['https', certificate]] as const) {
+for (const scheme of ['http', 'https'] as const) {
+  const tls = scheme === 'https'
   for (const host of localhosts) {
-    t.test(`${scheme}: a websocket on ${host} is its own for as long as it likes`, { skip: transport.tls && https === undefined }, async (t) => {
+    t.test(`${scheme}: a websocket on ${host} is its own for as long as it likes`, { skip: transport.tls && !tls }, async (t) => {
       const { app, port, records } = await guardedApp({
         guard,
         listen: { host: 'localhost' },
-        ...(https === undefined ? {} : { fastify: { https } }),
+        protocol: scheme,
         routes: async (app) => {
           await app.register(websocket)
           app.get('/', { websocket: true }, (socket) => { socket.on('message', (message: Buffer) => { socket.send(message.toString()) }) })
         }
       })
-      const client = new RawClient(port, { host, tls: https !== undefined })
+      const client = new RawClient(port, { host, tls })
       await client.write(head('GET', '/', { Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': 13, 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==' }))
       await client.until(/101 Switching Protocols/)
       for (const text of ['first', 'second']) {
