@@ -8,6 +8,7 @@ import { data, Flag, FrameType, goAway, headers, requestBlock } from '../support
 import { delay } from '../support/client/raw-client.js'
 import { block } from '../support/client/worker-clients.js'
 import { watchLag } from '../support/oracle/loop-lag.js'
+import { deserted } from '../support/oracle/server-state.js'
 import { until } from '../support/oracle/until.js'
 
 /** What a client may have under way on a stream, and on all of a session, before a WINDOW_UPDATE (RFC 9113 §6.9.2). */
@@ -178,11 +179,7 @@ for (const linger of [{ bytes: 1e9, timeout: 60_000 }, false] as const) {
       await client.write(goAway())
       client.raw.fin()
     }))
-    let open = NaN
-    await until(() => {
-      app.server.getConnections((_error, count) => { open = count })
-      return open === 0
-    }, 'the connections are closed')
-    t.pass('they are closed')
+    await deserted(app)
+    t.pass('the connections are closed')
   })
 }

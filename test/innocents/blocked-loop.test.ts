@@ -2,8 +2,9 @@ import t, { type Test } from 'tap'
 import { readFile } from 'node:fs'
 import type { ReadGuardOptions } from '../../lib/index.js'
 import { guardedApp, type GuardedApp } from '../support/app/guarded-app.js'
-import { chunk, delay, head, parseAnswers, RawClient } from '../support/client/raw-client.js'
+import { chunk, head, parseAnswers, RawClient } from '../support/client/raw-client.js'
 import { block, WorkerClients, type Script } from '../support/client/worker-clients.js'
+import { underWay } from '../support/oracle/server-state.js'
 import { until } from '../support/oracle/until.js'
 
 const LIMIT = 400
@@ -155,7 +156,7 @@ const CONCERNED = late.length / 2
 
 t.test('clients that send nothing are ended after the loop was blocked, by their own time', async (t) => {
   const { apps } = await all(t, late)
-  await delay(100) // a beat or two, so that their clocks run
+  await until(() => apps.every(({ app }) => underWay(app) === late.length), 'all clocks run')
   block(BLOCKED)
   for (const [i, [limit]] of guards.entries()) {
     const records = await apps[i]?.recorded(CONCERNED) ?? []

@@ -6,7 +6,7 @@ import type { FastifyRequest } from 'fastify'
 import type { ReadGuardOptions } from '../../lib/index.js'
 import { guardedApp, type GuardedApp } from '../support/app/guarded-app.js'
 import { chunk, delay, head, onlyAnswer, RawClient } from '../support/client/raw-client.js'
-import { until } from '../support/oracle/until.js'
+import { quiet } from '../support/oracle/server-state.js'
 
 t.jobs = 20
 
@@ -202,5 +202,5 @@ t.test('a client that is ended does not hold its consumer', async (t) => {
   await client.write(upload({ 'Transfer-Encoding': 'chunked' }) + chunk('x'))
   t.match(onlyAnswer(await client.closed), { statusCode: 408, json: { code: /^FST_READ_BODY_/ } })
   t.match(guarded.handled, [{ code: /^FST_READ_BODY_/ }])
-  await until(() => Object.values(guarded.app.readGuard.stats().reading).every(count => count === 0), 'nothing is read any more')
+  await quiet(guarded.app)
 })

@@ -1,8 +1,8 @@
-import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import type { ReadGuardOptions } from '../../../lib/index.js'
 import { chunk, head, RawClient } from '../client/raw-client.js'
+import { serverSockets, type ServerSockets } from '../oracle/server-state.js'
 import { guardedApp, type GuardedApp } from './guarded-app.js'
 import { transport } from './transport.js'
 
@@ -77,8 +77,7 @@ export function earlyRoutes (app: FastifyInstance): void {
 export interface LingeringApp extends GuardedApp {
   /** A client that does not end because the server does. */
   readonly connect: () => RawClient
-  /** The server's side of a client's connection. */
-  readonly socketOf: (client: RawClient) => Socket
+  readonly sockets: ServerSockets
   readonly lingering: () => number
   readonly lingered: () => number
 }
@@ -91,15 +90,10 @@ export async function lingeringApp (t: Test, overTls: boolean, guard: ReadGuardO
     protocol: tls ? 'https' : 'http',
     guard: { ...earlyLimits, ...guard },
     routes: (app) => {
-      const sockets = new Map<number | undefined, Socket>()
-      app.server.on(tls ? 'secureConnection' : 'connection', (socket: Socket) => { sockets.set(socket.remotePort, socket) })
+      const sockets = serverSockets(app)
       routes(app)
       return {
-        socketOf: ({ socket: { localPort } }: RawClient) => {
-          const socket = sockets.get(localPort)
-          if (socket === undefined) throw new Error('no connection')
-          return socket
-        },
+        sockets,
         lingering: () => app.readGuard.stats().reading.lingering,
         lingered: () => app.readGuard.stats().lingered
       }

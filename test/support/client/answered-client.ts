@@ -23,7 +23,7 @@ export async function answered (guarded: LingeringApp, bytes: string): Promise<A
   const begun = performance.now()
   await client.write(bytes)
   await client.until(/\r\n\r\n.*}$/s)
-  const socket = guarded.socketOf(client)
+  const socket = guarded.sockets.of(client)
   const { bytesRead } = socket
   const closed = new Promise<number>((resolve) => {
     const done = (): void => resolve(performance.now())

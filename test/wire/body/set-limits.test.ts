@@ -83,9 +83,9 @@ t.test('setLimits() with a bodyLimit holds for what comes', async (t) => {
   }, { bodyLimit: 5 })
   const client = new RawClient(guarded.port)
   await client.write(chunked)
-  await guarded.begun
+  const { readGuard } = await guarded.begun
   await client.write(chunk('x'.repeat(10)))
-  await delay(100)
+  await until(() => readGuard.received === 10, 'the bytes')
   t.strictSame(guarded.records, [])
   await client.write(chunk('x'))
   mustBeRefused(t, await client.closed, 413, 'Payload Too Large', 'FST_READ_BODY_TOO_LARGE')

@@ -4,6 +4,7 @@ import t, { type Test } from 'tap'
 import readGuard, { type ReadGuardOptions } from '../../../lib/index.js'
 import { guardedApp, type GuardedApp, noise } from '../../support/app/guarded-app.js'
 import { chunk, head, onlyAnswer, parseAnswers, RawClient } from '../../support/client/raw-client.js'
+import { quiet } from '../../support/oracle/server-state.js'
 import { until } from '../../support/oracle/until.js'
 
 t.jobs = 8
@@ -23,10 +24,6 @@ function start (t: Test, handle: (request: FastifyRequest, reply: FastifyReply) 
       app.get('/', async () => 'next')
     }
   })
-}
-
-async function quiet ({ app }: GuardedApp): Promise<void> {
-  await until(() => Object.values(app.readGuard.stats().reading).every(count => count === 0), 'nothing is left')
 }
 
 const enough: Readonly<Record<string, (request: FastifyRequest) => Promise<void>>> = {
@@ -58,7 +55,7 @@ for (const [name, take] of Object.entries(enough)) {
     const client = new RawClient(guarded.port)
     await client.write(head('POST', '/', { ...stream, 'Content-Length': 300_000 }) + 'x')
     t.equal(onlyAnswer(await client.closed).body, 'enough')
-    await quiet(guarded)
+    await quiet(guarded.app)
     t.same(guarded.records, [])
   })
 }
@@ -72,7 +69,7 @@ t.test('the owner of a hijacked answer who waits for an end that can\'t be heard
   await client.write(head('POST', '/', { ...stream, 'Content-Length': 10 }) + 'x')
   t.equal((await client.closed).text, '')
   t.match(await guarded.recorded(), [{ code: 'FST_READ_BODY_IDLE_TIMEOUT', answered: false }])
-  await quiet(guarded)
+  await quiet(guarded.app)
   t.equal(guarded.records.length, 1)
 })
 
@@ -116,7 +113,7 @@ t.test('a body that stalls after a handlerTimeout makes no second answer, and no
   const client = new RawClient(guarded.port)
   await client.write(head('POST', '/', { 'Content-Type': 'application/json', 'Content-Length': 10 }) + '{')
   t.equal(onlyAnswer(await client.closed).statusCode, 503)
-  await quiet(guarded)
+  await quiet(guarded.app)
   t.same(noise(guarded.log).filter(({ err }) => err?.code !== 'FST_ERR_HANDLER_TIMEOUT'), [])
 })
 
@@ -136,7 +133,7 @@ for (const [name, destroy] of Object.entries(destroyers)) {
     const client = new RawClient(guarded.port)
     await client.write(head('POST', '/', { ...stream, 'Content-Length': 10 }) + 'x')
     t.equal((await client.closed).text, '')
-    await quiet(guarded)
+    await quiet(guarded.app)
     t.same(guarded.records, [])
   })
 }
@@ -148,10 +145,10 @@ t.test('every listener hears of a failure once, whenever it begins to listen', a
     request.readGuard.setLimits({ bodyLimit: 1 })
     raw.on('error', () => { heard.push('first') })
     raw.resume()
-    await wait(100)
+    await until(() => heard.length === 1, 'the first has heard')
     raw.once('error', () => { heard.push('late') })
     raw.resume()
-    await wait(100)
+    await until(() => heard.length === 2, 'the late one has heard')
     raw.resume()
     await wait(100)
     return reply.code(413).send({})

@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import type { ReadGuardOptions } from '../../../lib/index.js'
 import { guardedApp, type GuardedApp, noise } from '../../support/app/guarded-app.js'
 import { chunk, head, parseAnswers, RawClient } from '../../support/client/raw-client.js'
-import { until } from '../../support/oracle/until.js'
+import { deserted, quiet } from '../../support/oracle/server-state.js'
 
 t.jobs = 8
 
@@ -45,16 +45,9 @@ function statuses ({ text }: { readonly text: string }): number[] {
   return parseAnswers(text).map(({ statusCode }) => statusCode)
 }
 
-function isQuiet ({ app }: App): boolean {
-  return Object.values(app.readGuard.stats().reading).every(count => count === 0)
-}
-
 /** A client that does not close by itself sees the server close its side, and no more. */
 async function abandoned ({ app }: App, client: RawClient): Promise<RawClient> {
-  const connections = (): Promise<number> => new Promise((resolve, reject) => {
-    app.server.getConnections((error, count) => error === null ? resolve(count) : reject(error))
-  })
-  while (await connections() > 0) await wait(10)
+  await deserted(app)
   client.socket.destroy()
   return client
 }
@@ -69,7 +62,7 @@ t.test('a body whose answer will never have its turn, and a request behind it, e
   await client.write(head('GET', '/').repeat(50))
   t.same(statuses(await abandoned(guarded, client)), [400])
   t.same(guarded.served, [])
-  await until(() => isQuiet(guarded), 'nothing is left')
+  await quiet(guarded.app)
   t.same(noise(guarded.log), [])
 })
 
@@ -95,7 +88,7 @@ for (const { name, bytes, code, statusCode } of failing) {
     const client = new RawClient(guarded.port)
     await client.write(head('GET', '/slow') + bytes)
     t.same(statuses(await client.closed), [200, statusCode])
-    await until(() => isQuiet(guarded), 'nothing is left')
+    await quiet(guarded.app)
     t.match(guarded.records, [{ code, answered: true }])
     t.equal(guarded.records.length, 1)
     t.same(noise(guarded.log), [])
@@ -108,7 +101,7 @@ for (const { name, bytes, code, statusCode } of failing) {
     await wait(LIMIT * 2)
     client.rst()
     await guarded.recorded()
-    await until(() => isQuiet(guarded), 'nothing is left')
+    await quiet(guarded.app)
     t.match(guarded.records, [{ code, answered: false }])
     t.equal(guarded.records.length, 1)
   })
@@ -137,7 +130,7 @@ t.test('what follows a head that was refused is no request', async (t) => {
     const client = new RawClient(guarded.port)
     await client.write(request + head('GET', '/') + head('POST', '/', { ...json, 'Content-Length': 2 }) + '{}')
     t.equal(statuses(await client.closed).length, 1, request)
-    await until(() => isQuiet(guarded), 'nothing is left')
+    await quiet(guarded.app)
     t.same(guarded.served, [])
     t.equal(guarded.records.length, 1)
   }
@@ -152,7 +145,7 @@ t.test('a request that Node drops has one answer, and its body no other', async 
     t.same(statuses(await abandoned(guarded, client)), [200, 503], trickled ? 'trickled' : 'stalled')
     await trickle
     t.same(guarded.records, [])
-    await until(() => isQuiet(guarded), 'nothing is left')
+    await quiet(guarded.app)
   }
 })
 
@@ -163,6 +156,6 @@ t.test('a request that Node drops after the last answer ends no lingering', asyn
   await client.until(/408/)
   await client.write('Host: a\r\n\r\n')
   t.same(statuses(await abandoned(guarded, client)), [200, 408])
-  await until(() => isQuiet(guarded), 'nothing is left')
+  await quiet(guarded.app)
   t.equal(guarded.records.length, 1)
 })

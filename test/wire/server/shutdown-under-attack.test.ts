@@ -9,6 +9,7 @@ import { localhosts, twoLocalhosts } from '../../support/app/two-localhosts.js'
 import { clientHello } from '../../support/client/client-hello.js'
 import { continuation, data, Flag, headerBlock, headers, ping, PREFACE, requestBlock, settings, settingsAck } from '../../support/client/http2-frames.js'
 import { delay, head } from '../../support/client/raw-client.js'
+import { quiet, underWay } from '../../support/oracle/server-state.js'
 import { until } from '../../support/oracle/until.js'
 
 twoLocalhosts()
@@ -164,12 +165,12 @@ for (const { name, protocol, attacks, closings = [true, false, 'idle'] as const 
         return attacker.attack(bytes, trickle)
       })))
       // Reads are under way on most of them.
-      await until(() => Object.values(app.readGuard.stats().reading).reduce((sum, n) => sum + n) >= attackers.length / 2, 'the attack is on')
+      await until(() => underWay(app) >= attackers.length / 2, 'the attack is on')
       const began = performance.now()
       await app.close()
       const elapsed = performance.now() - began
       t.ok(elapsed < LIMIT * 2 + LINGER * 2 + NOISE, `closed in ${Math.round(elapsed)} ms`)
-      await until(() => Object.values(app.readGuard.stats().reading).every(n => n === 0), 'nothing is read any more')
+      await quiet(app)
       for (const attacker of attackers) attacker.stop()
       await until(() => resources().length <= before.resources.length, `nothing is left but ${before.resources.join()}; ${resources().join()}`)
       t.same(resources(), before.resources)

@@ -12,6 +12,8 @@ import { until } from '../../support/oracle/until.js'
 t.jobs = 20
 twoLocalhosts()
 
+/** After which an answer is given for a handler that gives none, and some more, in milliseconds. */
+const LONGER_THAN_ANY_GRACE = 2_500
 const LIMIT = 300
 const SLACK = 2
 const guard = { headersTimeout: LIMIT, minHeadersRate: { bytesPerSecond: 1000, gracePeriod: LIMIT }, bodyIdleTimeout: LIMIT, bodyTimeout: LIMIT * 2, resolution: 50, linger: { timeout: 200, bytes: 100_000 } } as const
@@ -390,8 +392,7 @@ for (const [name, sent] of [['more than bodyLimit', ''], ['more than bodyLimit, 
     const client = new RawClient(port)
     await client.write(head('GET', '/', { Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': 13, 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==', 'Content-Length': 200 }) + sent)
     await client.until(/ 413 [^]*}/)
-    // Longer than anybody has to answer.
-    await delay(2_500)
+    await delay(LONGER_THAN_ANY_GRACE) // no second answer
     client.fin()
     t.match(onlyAnswer(await client.closed), { statusCode: 413, json: { code: 'FST_READ_BODY_TOO_LARGE' } })
     await recorded()
