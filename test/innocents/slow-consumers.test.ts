@@ -10,8 +10,8 @@ import { quiet } from '../support/oracle/server-state.js'
 
 t.jobs = 20
 
-const LIMIT = 500
-const LONG = LIMIT * 10
+const LIMIT = 1_000
+const LONG = LIMIT * 5
 
 /** A client's own time is less than this, however long the consumer takes. */
 const guard: ReadGuardOptions = {
