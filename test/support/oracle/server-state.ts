@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { Server as TLSServer } from 'node:tls'
 import type { FastifyInstance } from 'fastify'
 import type { RawClient } from '../client/raw-client.js'
 import { until } from './until.js'
@@ -28,23 +29,23 @@ export function deserted (app: FastifyInstance): Promise<void> {
 export interface ServerSockets {
   /** The server's side of a client's connection. */
   readonly of: (client: RawClient) => Socket
-  /** Resolves once the server has read, and parsed, all that the client has written. */
+  /** Resolves once the server has read, and parsed, all that the client has written, or will read no more of it. */
   readonly haveRead: (client: RawClient) => Promise<void>
 }
 
 /** The server's sides of the connections that are made from here on. */
 export function serverSockets (app: FastifyInstance): ServerSockets {
   const sockets = new Map<number | undefined, Socket>()
-  // Over TLS the second is the one that has the bytes.
-  for (const event of ['connection', 'secureConnection']) {
-    app.server.on(event, (socket: Socket) => { sockets.set(socket.remotePort, socket) })
-  }
+  app.server.on(app.server instanceof TLSServer ? 'secureConnection' : 'connection', (socket: Socket) => { sockets.set(socket.remotePort, socket) })
   return {
     of: ({ socket: { localPort } }) => {
       const socket = sockets.get(localPort)
       if (socket === undefined) throw new Error('no connection')
       return socket
     },
-    haveRead: (client) => until(() => (sockets.get(client.socket.localPort)?.bytesRead ?? 0) >= client.sent, 'the server has read it')
+    haveRead: (client) => until(() => {
+      const socket = sockets.get(client.socket.localPort)
+      return socket !== undefined && (socket.destroyed || socket.bytesRead >= client.sent)
+    }, 'the server has read it')
   }
 }
