@@ -1,25 +1,27 @@
 import diagnosticsChannel from 'node:diagnostics_channel'
 import type { Server } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
-import { AbortJournal } from './record/journal.js'
-import { BodyRead } from './body/body-read.js'
-import type { Violation } from './record/errors.js'
-import type { Guard } from './guard.js'
-import { Heartbeat } from './clock/heartbeat.js'
-import { bodyReadOf, isInjectedBody } from './node/request-hooks.js'
-import { InjectedSource } from './inject/injected-source.js'
-import { OptionsInvalidError, resolveOptions, resolveRoute, unguarded, type ReadGuardOptions, type RoutePolicy } from './limits/resolve.js'
+import { bodyReadOf } from './body/body-read.js'
 import { readRawBody, type RawBodyOptions } from './body/read-raw-body.js'
 import { requestReadGuard } from './body/request-read-guard.js'
+import { Heartbeat } from './clock/heartbeat.js'
+import type { GuardContext } from './guard.js'
+import { watchUpgrades } from './http1/upgrade.js'
+import { readInjectedBody } from './inject/injected-source.js'
+import type { ReadGuardOptions } from './limits/options.js'
+import { resolveOptions, resolveRoute, unguarded, type RoutePolicy } from './limits/resolve.js'
+import { hasRoutes, isInjectedBody } from './node/fastify.js'
+import { OptionsInvalidError, type Violation } from './record/errors.js'
+import { Journal } from './record/journal.js'
+import { Recorder } from './record/recorder.js'
 import { guardServer, type RequestListener } from './server-guard.js'
 import { statsOf } from './stats.js'
-import { watchUpgrades } from './http1/upgrade.js'
 
 const kPolicy = Symbol('fastify-read-guard.policy')
 
 interface RouteConfig {
   readGuard?: unknown
-  [kPolicy]?: RoutePolicy | false
+  [kPolicy]?: RoutePolicy | false | undefined
 }
 
 /** Fastify does not say which `bodyLimit` was passed: a parser may have a smaller one of its own. */
@@ -35,16 +37,13 @@ const refusals: Readonly<Record<string, (request: FastifyRequest) => Violation>>
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: () => ({ code: 'FST_READ_LENGTH_MISMATCH' })
 }
 
-/** What Fastify prints where there is no route. */
-const NO_ROUTES = '(empty tree)'
-
 /** Published when a server is about to listen: before it takes a connection, and while its settings are still taken up. */
 const LISTENING = 'tracing:net.server.listen:asyncStart'
 
 const guardedServers = new WeakSet<Server>()
 
 /** Watches the application's servers, also those that Fastify starts behind `app.server` for the other addresses of `localhost`. */
-function guardServers (app: FastifyInstance, guard: Guard): void {
+function guardServers (app: FastifyInstance, guard: GuardContext): void {
   guardedServers.add(app.server)
   const handlers = guardServer(guard, app.server)
   // Fastify hands what the other servers get of these to the one that the application knows.
@@ -67,20 +66,22 @@ function guardServers (app: FastifyInstance, guard: Guard): void {
 }
 
 /** What it throws is told to whoever registers it, because it is async: of any other plugin it would end the process. */
+// eslint-disable-next-line @typescript-eslint/require-await
 export async function readGuard (app: FastifyInstance, options: ReadGuardOptions): Promise<void> {
   if (guardedServers.has(app.server)) throw new OptionsInvalidError('fastify-read-guard', 'can be registered once, it guards the whole server', 'a second registration')
   const resolved = resolveOptions(options)
   const { policy } = resolved
-  const guard: Guard = {
+  const journal = new Journal(app.log, resolved)
+  const guard: GuardContext = {
     options: resolved,
     heartbeat: new Heartbeat(resolved.resolution),
-    journal: new AbortJournal(app.log, resolved),
-    log: app.log,
+    recorder: new Recorder(journal, resolved.abortStatusCode),
+    journal,
     lingered: 0,
     closing: false
   }
   const since = new Date().toISOString()
-  let routesDiffer = app.printRoutes() !== NO_ROUTES
+  let routesDiffer = hasRoutes(app)
 
   function policyOf (request: FastifyRequest): RoutePolicy | false {
     if (!routesDiffer) return policy
@@ -93,14 +94,9 @@ export async function readGuard (app: FastifyInstance, options: ReadGuardOptions
 
   function onRequest (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
     const { raw } = request
-    let read = bodyReadOf(raw)
-    if (read === undefined) {
-      if (!isInjectedBody(raw)) return done()
-      const source = new InjectedSource(guard, raw, reply.raw)
-      read = new BodyRead(guard, source, raw, reply.raw, policy)
-      source.watch(read)
-    }
-    done(read.routed(reply, policyOf(request)))
+    const read = bodyReadOf(raw) ?? (isInjectedBody(raw) ? readInjectedBody(guard, raw, reply.raw) : undefined)
+    if (read === undefined) return done()
+    done(read.onRouted(reply, policyOf(request)))
   }
 
   guardServers(app, guard)
@@ -124,7 +120,7 @@ export async function readGuard (app: FastifyInstance, options: ReadGuardOptions
   app.addHook('onRequest', onRequest)
   app.addHook('onError', (request, _reply, error, done) => {
     const violation = refusals[error.code]
-    if (violation !== undefined) bodyReadOf(request.raw)?.refused(violation(request))
+    if (violation !== undefined) bodyReadOf(request.raw)?.refuse(violation(request))
     done()
   })
 }

@@ -2,39 +2,32 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 import { Server as TLSServer, type TLSSocket } from 'node:tls'
-import { ClientErrors, type ClientErrorListener } from './http1/client-errors.js'
-import { connectionOf } from './node/socket-hooks.js'
-import { connectionsOf } from './http1/connections.js'
+import { refuseExpectation } from './body/expect-continue.js'
 import { dispatch, dispatchExpecting } from './dispatch.js'
-import { watchExpectations } from './body/expect-continue.js'
-import type { Guard } from './guard.js'
+import type { GuardContext } from './guard.js'
+import { ClientErrors, type ClientErrorListener } from './http1/client-errors.js'
+import { connectionClass, connectionOf } from './http1/connection.js'
 import { SessionRead } from './http2/session.js'
-import { hasBody } from './node/request-hooks.js'
 import { keepOneMoreHeader, rawSocketOf, setBackstop, speaksHttp1 } from './node/internals.js'
+import { hasBody } from './node/request-kind.js'
+import { listenWhileAlone, takeOver } from './node/server-hooks.js'
 
 export type RequestListener = (request: IncomingMessage, response: ServerResponse) => void
 
-/** Takes the place of an event's listeners, which it returns: what they get to see is then up to the caller. */
-function takeOver<Listener> (server: Server, event: string): Listener[] {
-  const listeners = server.listeners(event) as Listener[] // an EventEmitter does not know its listeners' types
-  server.removeAllListeners(event)
-  return listeners
-}
-
 /** What a connection sends first: a TLS handshake, or a request's head. HTTP/2 sessions are told of elsewhere. */
-function accepting (guard: Guard, server: Server): (socket: Socket) => void {
-  const Accepted = connectionsOf(guard)
+function accepting (guard: GuardContext, server: Server): (socket: Socket) => void {
+  const Accepted = connectionClass(guard)
   return (socket) => {
     if (speaksHttp1(socket)) {
       if (guard.options.strictFraming) keepOneMoreHeader(socket)
-      new Accepted(socket).accepted()
+      new Accepted(socket).accept()
     } else if (server instanceof TLSServer) {
-      new Accepted(socket).beginHandshake()
+      new Accepted(socket).acceptHandshake()
     }
   }
 }
 
-function watchConnections (guard: Guard, server: Server, headersTimeout: number): void {
+function watchConnections (guard: GuardContext, server: Server, headersTimeout: number): void {
   const clientErrors = new ClientErrors(server, takeOver<ClientErrorListener>(server, 'clientError'), headersTimeout)
   const accept = accepting(guard, server)
   server.on('connection', accept)
@@ -47,7 +40,7 @@ function watchConnections (guard: Guard, server: Server, headersTimeout: number)
   server.on('clientError', (error, socket) => clientErrors.handle(error, socket as Socket))
 }
 
-function watchRequests (guard: Guard, server: Server): RequestListener[] {
+function watchRequests (guard: GuardContext, server: Server): RequestListener[] {
   const handlers = takeOver<RequestListener>(server, 'request')
   const [only] = handlers
   const handle: RequestListener = only !== undefined && handlers.length === 1
@@ -58,24 +51,29 @@ function watchRequests (guard: Guard, server: Server): RequestListener[] {
   server.on('request', (request, response) => {
     if (dispatch(guard, request, response)) handle(request, response)
   })
-  watchExpectations(server, (request, response) => {
+  // Requests with `Expect` come the way of all others.
+  listenWhileAlone(server, 'checkContinue', (request, response) => {
     if (dispatchExpecting(guard, request, response)) handle(request, response)
-  }, (request, response) => dispatch(guard, request, response))
+  })
+  listenWhileAlone(server, 'checkExpectation', (request, response) => {
+    if (dispatch(guard, request, response)) refuseExpectation(response)
+  })
   server.on('dropRequest', (request: IncomingMessage, socket) => {
     const connection = connectionOf(socket as Socket)
     if (connection?.isOver !== false) return
     // Node answers it, says that the connection closes, and leaves that to the client.
-    if (hasBody(request)) connection.refused(request)
-    else connection.idle()
+    if (hasBody(request)) connection.refuse(request)
+    else connection.rest()
   })
   return handlers
 }
 
 /**
  * Watches what comes to one server, from before it listens.
- * @returns whom it hands requests to: the servers of one application share them
+ *
+ * @returns the listeners that requests are handed to: the servers of one application share them
  */
-export function guardServer (guard: Guard, server: Server): readonly RequestListener[] {
+export function guardServer (guard: GuardContext, server: Server): readonly RequestListener[] {
   const { headersTimeout, policy } = guard.options
   const enforced = policy.limits.mode === 'observe' ? 0 : headersTimeout
   const backstop = (): void => setBackstop(server, enforced)

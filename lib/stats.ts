@@ -1,5 +1,5 @@
 import type { AbortCounts } from './record/journal.js'
-import type { Guard } from './guard.js'
+import type { GuardContext } from './guard.js'
 import type { ConnectionPhase } from './clock/watch-list.js'
 
 /** What `app.readGuard.stats()` gives. */
@@ -18,7 +18,7 @@ export interface ReadGuardStats extends AbortCounts {
   readonly reading: Readonly<Record<ConnectionPhase, number>>
 }
 
-export function statsOf (guard: Guard, since: string): ReadGuardStats {
+export function statsOf (guard: GuardContext, since: string): ReadGuardStats {
   const reading: Record<ConnectionPhase, number> = { handshake: 0, headers: 0, body: 0, lingering: 0 }
   for (const watched of guard.heartbeat.watched()) {
     const { phase } = watched

@@ -4,10 +4,10 @@ import type { Socket } from 'node:net'
 /**
  * Calls back once: when the answer has left, or never will.
  *
- * @param end what tells of the end of the response; see `endOf`
+ * @param end what tells of the end of the response; see `BodySource.endOf`
  * @param socket of a response that waits behind another one, Node 20 and 22 say nothing when the client has gone
  */
-export function whenOver (end: EventEmitter, socket: Socket | undefined, over: () => void): void {
+export function onExchangeEnd (end: EventEmitter, socket: Socket | undefined, onEnd: () => void): void {
   let isOver = false
   const settle = (): void => {
     // One 'close' may bring the other with it.
@@ -16,7 +16,7 @@ export function whenOver (end: EventEmitter, socket: Socket | undefined, over: (
     end.off('finish', settle)
     end.off('close', settle)
     socket?.off('close', settle)
-    over()
+    onEnd()
   }
   end.on('finish', settle)
   end.on('close', settle)

@@ -1,68 +1,120 @@
+import type { EventEmitter } from 'node:events'
 import type { FastifyReply } from 'fastify'
+import { isBodyRefused } from '../node/internals.js'
+import { isProxyError, isSendInsideOnError, replaceSend, type Send } from '../node/fastify.js'
 import type { ReadError } from '../record/errors.js'
 
-/** `@fastify/reply-from` turns a body that failed into an error of its own, with ours as the cause. */
-function isProxyError (payload: unknown, error: ReadError): boolean {
-  return payload instanceof Error && payload.cause === error && String((payload as { code?: unknown }).code).startsWith('FST_REPLY_FROM_')
-}
+/** Grace for a consumer that can't hear an error: it will not answer. In milliseconds. */
+const GRACE_DEAF_MS = 200
+/** Grace for a consumer that was told and cleans up, and for a handler that does not read: both have an answer of their own. In milliseconds. */
+const GRACE_MS = 2_000
+/** How many graces an answer may take that is held up on its way, for example in an `onSend` hook. */
+const MOST_GRACES = 5
 
-/** An answer, the application's or our own, to a request whose body failed. Drops what a handler sends after ours went out. */
-export class Answering {
-  begun = false
-  /** Whether the answer is made from the read's error. */
-  tells = false
-  #over = false
-  readonly #send: (payload?: unknown) => FastifyReply
+/**
+ * The answer, the application's or our own, to a request whose body failed, by way of `reply.send`. Puts the read's own
+ * error in the place of what a consumer makes of it: proxies give one of their own, and `@fastify/compress` writes another
+ * code and status on ours. Drops what a handler sends after our own answer.
+ */
+class ReplyTakeover {
+  readonly #reply: FastifyReply
+  readonly #error: ReadError
+  readonly #send: Send
+  /** Fields that the application may write on the error. Not `stack`: reading it makes V8 format it, half the cost of a verdict. */
+  readonly #written: { readonly code: string, readonly statusCode: number | undefined, readonly message: string }
+  #hasBegun = false
+  #isOurs = false
+  #isOver = false
 
-  constructor (reply: FastifyReply, readonly error: ReadError) {
-    // Not all of it: to copy the stack is to have it written out, which takes as long as half of the verdict.
+  constructor (reply: FastifyReply, error: ReadError) {
     const { code, statusCode, message } = error
-    this.#send = reply.send.bind(reply)
-    reply.send = (payload?: unknown) => {
-      if (!this.begun) {
-        // Later it is the application's own error handler that writes.
-        Object.assign(error, { code, statusCode, message })
-        this.tells = payload === error || isProxyError(payload, error)
-      }
-      this.begun = true
-      const own = isProxyError(payload, error) ? error : payload
-      return this.#over ? this.#sendAfterOurs(reply, own) : this.#send(own)
-    }
+    this.#reply = reply
+    this.#error = error
+    this.#written = { code, statusCode, message }
+    this.#send = replaceSend(reply, (payload) => this.#onSend(payload))
   }
 
-  /** Another answer has been given: whatever is sent now is dropped. */
+  /** Whether an answer is on its way. */
+  get hasBegun (): boolean {
+    return this.#hasBegun
+  }
+
+  /** Whether the answer is made from the read's error. */
+  get isOurs (): boolean {
+    return this.#isOurs
+  }
+
+  /** Whether an answer seems to be held up in a hook: nothing says so, but its type is named by then. */
+  get isHeldUp (): boolean {
+    return this.#reply.hasHeader('content-type')
+  }
+
+  /** Another answer has been given: what is sent from now on is dropped. */
   drop (): void {
-    this.#over = true
+    this.#isOver = true
   }
 
+  /** Gives our own answer. */
   answer (): void {
-    this.#over = true
-    this.begun = true
-    this.tells = this.#sendUnlessHeldUp(this.error)
+    this.#isOver = true
+    this.#hasBegun = true
+    this.#isOurs = this.#sendUnlessHeldUp(this.#error)
   }
 
-  /** Until the answer has left it may be the error handler that sends, which is free to take its time. */
-  #sendAfterOurs (reply: FastifyReply, payload: unknown): FastifyReply {
-    if (!reply.raw.headersSent) this.#sendUnlessHeldUp(payload)
-    return reply
+  #onSend (payload: unknown): FastifyReply {
+    const error = this.#error
+    const isProxys = isProxyError(payload, error)
+    if (!this.#hasBegun) {
+      // Later it is the application's own error handler that writes.
+      Object.assign(error, this.#written)
+      this.#isOurs = payload === error || isProxys
+    }
+    this.#hasBegun = true
+    const own = isProxys ? error : payload
+    if (!this.#isOver) return this.#send(own)
+    // Until our answer has left it may be the error handler that sends, which is free to take its time.
+    if (!this.#reply.raw.headersSent) this.#sendUnlessHeldUp(own)
+    return this.#reply
   }
 
-  /** Fastify throws while an error that was sent before is held up in an `onError` hook: that one is the answer. */
   #sendUnlessHeldUp (payload: unknown): boolean {
     try {
       this.#send(payload)
       return true
     } catch (error) {
-      if ((error as { code?: string }).code === 'FST_ERR_SEND_INSIDE_ONERR') return false
-      throw error
+      if (isSendInsideOnError(error)) return false
+      if (!isBodyRefused(error)) throw error
+      this.#reply.raw.end()
+      return true
     }
   }
 }
 
-/**
- * Puts the read's own error in the place of what a consumer makes of it: proxies give one of their own, and
- * `@fastify/compress` writes another code and status on ours.
- */
-export function putInPlace (reply: FastifyReply, error: ReadError): Answering {
-  return new Answering(reply, error)
+/** What is sent from now on goes by the read's error. */
+export function takeOverReply (reply: FastifyReply, error: ReadError): ReplyTakeover {
+  return new ReplyTakeover(reply, error)
+}
+
+interface OwedAnswer {
+  /** Whether the consumer can't hear that the body failed. */
+  readonly isDeaf: boolean
+  /** What tells of the end of the exchange. */
+  readonly end: EventEmitter
+  readonly hasAnswer: () => boolean
+  /** Whether an answer is on its way that is held up in a hook. */
+  readonly isHeldUp: () => boolean
+  /** Answers in the application's place. */
+  readonly answer: () => void
+}
+
+/** Answers for the application when its grace is over and it has given no answer. */
+export function answerAfterGrace ({ isDeaf, end, hasAnswer, isHeldUp, answer }: OwedAnswer): void {
+  let graces = 0
+  const onGraceOver = (): void => {
+    if (hasAnswer()) return
+    if (!isDeaf && isHeldUp() && ++graces < MOST_GRACES) timer = setTimeout(onGraceOver, GRACE_MS)
+    else answer()
+  }
+  let timer = setTimeout(onGraceOver, isDeaf ? GRACE_DEAF_MS : GRACE_MS)
+  end.once('close', () => clearTimeout(timer))
 }

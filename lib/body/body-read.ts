@@ -1,27 +1,51 @@
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { endAnsweredBody, endBody, recordBody, refuseBody } from './body-ending.js'
-import type { BodySource } from './body-source.js'
-import { ABANDONED, DONE, FAILED, OBSERVED, OPEN, PASSING } from './body-state.js'
-import type { ConnectionRead } from '../clock/connection-read.js'
+import { AnswerDeadline } from '../answer/answer-deadline.js'
+import { mostDiscarded } from '../answer/linger-bounds.js'
+import type { GuardContext } from '../guard.js'
+import { bodyViolation } from '../limits/client-error-violation.js'
 import { checkDeclared, declaredLength } from '../limits/content-length.js'
-import { readError, type ReadError, type Violation } from '../record/errors.js'
 import { bodyExpiry } from '../limits/expiry.js'
-import type { Guard } from '../guard.js'
-import { failIncoming, guardIncoming, isBeingRead, type GuardedRequest } from '../node/request-hooks.js'
-import { isFinished } from '../node/internals.js'
 import { unguarded, type RoutePolicy } from '../limits/resolve.js'
+import { causeOf, type ClientErrorReport } from '../node/client-error.js'
+import { failRequest, hookRequest, sinkOf, type GuardedRequest, type RequestSink } from '../node/request-hooks.js'
+import { isBeingRead } from '../node/request-kind.js'
+import type { ReadOrigin } from '../record/abort-record.js'
+import type { ReadError, Violation } from '../record/errors.js'
+import type { FailedRead } from '../record/recorder.js'
+import { endAnsweredBody, endBody, refuseBody, type FailedBody } from './body-ending.js'
+import type { BodySource } from './body-source.js'
 import { TimedBody } from './timed-body.js'
 
-/** One request body, from dispatch to its last byte. */
-export class BodyRead extends TimedBody implements ConnectionRead {
-  reply: FastifyReply | undefined
-  error: ReadError | undefined
-  #state = OPEN
+/**
+ * What becomes of the bytes of a body:
+ *
+ * - `open`: they go to the consumer, and are judged.
+ * - `observed`: they go to the consumer, and are not judged any more: the one record is written (`mode: 'observe'`).
+ * - `passing`: as `observed`, on a route that is not guarded.
+ * - `failed`: a rule was broken: they are thrown away.
+ * - `abandoned`: the answer was given without the rest: they are thrown away.
+ * - `done`: the last one has come.
+ *
+ * ```
+ *  open ──▶ failed ──▶ abandoned ──▶ done
+ *   │ ▲                    ▲
+ *   ▼ │ setLimits()        │
+ *  observed, passing ──────┘          from each of them to done
+ * ```
+ */
+type BodyState = 'open' | 'observed' | 'passing' | 'failed' | 'abandoned' | 'done'
 
-  constructor (guard: Guard, source: BodySource, readonly raw: GuardedRequest, public response: ServerResponse, policy: RoutePolicy) {
+/** One request body, from dispatch to its last byte. */
+export class BodyRead extends TimedBody implements RequestSink, FailedBody {
+  reply: FastifyReply | undefined
+  #state: BodyState = 'open'
+  #failure: FailedRead | undefined
+  #restDeadline: AnswerDeadline | undefined
+
+  constructor (guard: GuardContext, source: BodySource, readonly raw: GuardedRequest, public response: ServerResponse, policy: RoutePolicy) {
     super(guard, source, declaredLength(raw.headers), policy)
-    guardIncoming(raw, this)
+    hookRequest(raw, this)
   }
 
   get phase (): 'body' {
@@ -32,35 +56,40 @@ export class BodyRead extends TimedBody implements ConnectionRead {
     return this.reply?.request
   }
 
-  /** Whether a rule can still be broken. */
-  get judged (): boolean {
-    return this.#state === OPEN
+  /** Why the read failed, if it did. */
+  get error (): ReadError | undefined {
+    return this.#failure?.error
   }
 
-  get done (): boolean {
-    return this.#state === DONE
+  /** Whether a rule can still be broken. */
+  get isJudged (): boolean {
+    return this.#state === 'open'
+  }
+
+  get isDone (): boolean {
+    return this.#state === 'done'
   }
 
   /** The route is known, and its limits hold from here on. Returns why the body is refused before a byte is read, if it is. */
-  routed (reply: FastifyReply, policy: RoutePolicy | false): ReadError | undefined {
+  onRouted (reply: FastifyReply, policy: RoutePolicy | false): ReadError | undefined {
     this.reply = reply
     // That of an upgrade request is made by whoever routes it.
     this.response = reply.raw
     if (this.error !== undefined) return this.error
     if (policy === false) {
-      this.#state = PASSING
+      this.#state = 'passing'
       this.apply(unguarded)
       return undefined
     }
     if (policy !== this.policy) this.apply(policy)
     const violation = checkDeclared(this.expected, policy.limits)
     if (violation === undefined || this.observes(violation)) return undefined
-    this.refused(violation)
+    this.refuse(violation)
     return this.error
   }
 
   setPolicy (policy: RoutePolicy): void {
-    if (this.#state === PASSING) this.#state = OPEN
+    if (this.#state === 'passing') this.#state = 'open'
     this.apply(policy)
     const { bodyLimit } = policy.limits
     const violation = checkDeclared(this.expected, policy.limits)
@@ -73,11 +102,12 @@ export class BodyRead extends TimedBody implements ConnectionRead {
     if (limits.bodyLimit === 0 || bodyLimit < limits.bodyLimit) this.setPolicy({ limits: { ...limits, bodyLimit }, clock })
   }
 
-  /** Counts a chunk; false when it must not reach the consumer. */
-  arrive (bytes: number): boolean {
+  onChunk (bytes: number): boolean {
     const received = this.count(bytes)
-    if (this.#state > PASSING) {
-      this.source.discarded()
+    if (!this.isConsumed) {
+      this.source.onDiscarded()
+      // While the answer is awaited, which may take the application any time, no lingering bounds what is thrown away.
+      if (this.#state === 'failed' && received - (this.error?.received ?? 0) > mostDiscarded(this.policy.limits.linger)) this.source.cut()
       return false
     }
     const { expected, policy: { limits: { bodyLimit } } } = this
@@ -87,114 +117,154 @@ export class BodyRead extends TimedBody implements ConnectionRead {
     return true
   }
 
-  /** The last byte was read; false when the consumer must not be told so. */
-  end (): boolean {
+  onEnd (): boolean {
     const { received, expected } = this
     const cut = this.source.cutBy()
     if (cut !== undefined || (expected !== undefined && received !== expected)) this.endShort(cut)
-    const failed = this.#state === FAILED
-    this.#state = DONE
+    const goesOn = this.#state !== 'failed'
+    this.#state = 'done'
     this.stop()
-    this.source.ended()
-    return !failed
+    this.source.onBodyEnd(goesOn ? undefined : this.response)
+    return goesOn
   }
 
   look (now: number): number {
-    this.leave()
-    // Of a stream the rest can be declined whether its answer leaves or not, and is then watched by itself.
-    if (this.source.protocol === 'h2' && this.giveUp()) return Infinity
-    return this.#state === OPEN || this.#state === ABANDONED ? this.left(now) : Infinity
+    if (!this.abandonIfAnswerSent() && this.isLeftBehind) this.abandon()
+    if (this.source.declinesEarly && this.abandonIfAnswerBegun()) return Infinity
+    return this.#state === 'open' || this.#state === 'abandoned' ? this.remaining(now) : Infinity
   }
 
-  judge (now: number): void {
+  override judge (now: number): void {
     const expiry = this.expiry(now)
     if (expiry === undefined) return
     // What is left after the answer is no read any more: it ends without a word.
-    if (this.#state === ABANDONED) this.source.cut()
+    if (this.#state === 'abandoned') this.source.cut()
     else this.fail(bodyExpiry(expiry, this.policy.limits))
   }
 
   /**
    * A rule was broken: consumer, answer and record get the same error.
+   *
    * @returns whether the read goes on nevertheless
    */
   fail (violation: Violation): boolean {
-    if (this.#state !== OPEN) return this.passes
-    if (this.giveUp()) return false
+    if (this.#state !== 'open') return this.passes
+    if (this.abandonIfAnswerBegun()) return false
     if (this.observes(violation)) return true
-    this.broken(violation)
+    this.breakOff(violation)
     return false
   }
 
   /** The read can't go on, whatever the mode: the parser, the network or Node's own timers ended it. */
-  broken (violation: Violation): void {
+  breakOff (violation: Violation): void {
     endBody(this, this.close(violation))
   }
 
-  /** As `broken`, where somebody else has answered already. */
-  brokenAndAnswered (violation: Violation, answered: boolean): void {
-    endAnsweredBody(this, this.close(violation), answered)
-  }
-
   /** The body is refused, and the framework gives the answer. */
-  refused (violation: Violation): void {
+  refuse (violation: Violation): void {
     if (this.passes || this.error !== undefined) return
     refuseBody(this, this.close(violation))
   }
 
   /** The source ended before the body did, which the consumer must not take for its end. */
-  truncated (violation: Violation): void {
-    if (this.giveUp()) return
-    if (this.#state === OPEN) this.broken(violation)
-    else if (this.#state === OBSERVED) failIncoming(this.raw, readError(violation, this.facts()))
+  onTruncated (violation: Violation): void {
+    if (this.abandonIfAnswerBegun()) return
+    if (this.#state === 'open') this.breakOff(violation)
+    else if (this.#state === 'observed') failRequest(this.raw, this.guard.recorder.error(violation, this.facts()))
   }
 
-  /** Abandons what is left where the answer has left since the last look, and nobody reads on. */
-  leave (): boolean {
-    return this.leaveIf(isFinished(this.response))
+  onClientError ({ error, server, socket, askApplication, pass }: ClientErrorReport): void {
+    const isGone = causeOf(error) === 'gone'
+    const hasAnswer = this.response.headersSent
+    if (this.isJudged) {
+      const violation = bodyViolation(error, server, socket)
+      if (isGone || askApplication === undefined || hasAnswer) this.breakOff(violation)
+      else endAnsweredBody(this, this.close(violation), askApplication())
+    } else if (isGone || hasAnswer) {
+      socket.destroy()
+    } else if (this.error === undefined) {
+      pass()
+    }
   }
 
-  /** As `leave`, where it can't go on: the answer, which may still be on its way, stands. */
-  giveUp (): boolean {
-    return this.leave() || this.leaveIf(this.response.writableEnded)
+  /** The answer has left since the last look, and there is no consumer that reads on: what is left is abandoned. */
+  abandonIfAnswerSent (): boolean {
+    return this.abandonIf(this.source.isAnswerOut(this.response))
+  }
+
+  /** As `abandonIfAnswerSent`, where the read can't go on: the answer stands, though it may still be on its way. */
+  override abandonIfAnswerBegun (): boolean {
+    return this.abandonIfAnswerSent() || this.abandonIf(this.response.writableEnded)
+  }
+
+  onDump (): void {
+    this.abandon()
+  }
+
+  override onAnswered (): void {
+    this.abandon()
   }
 
   /** The answer was given without the rest of the body, which is no read any more. */
-  abandon (hasLeft = isFinished(this.response)): void {
-    if (this.#state >= ABANDONED) return
-    if (this.#state < FAILED) failIncoming(this.raw, readError({ code: 'FST_READ_ABORTED' }, this.facts()))
-    this.#state = ABANDONED
-    if (this.policy.limits.mode === 'observe') this.apply(unguarded)
-    this.source.abandoned(this.policy.limits.linger, hasLeft ? undefined : this.response)
+  abandon ({ isAnswerOut } = { isAnswerOut: this.source.isAnswerOut(this.response) }): void {
+    if (this.#state === 'abandoned' || this.#state === 'done') return
+    if (this.#state !== 'failed') failRequest(this.raw, this.guard.recorder.error({ code: 'FST_READ_ABORTED' }, this.facts()))
+    this.#state = 'abandoned'
+    const { limits } = this.policy
+    // Observing must not cut: no limit holds for the rest, and lingering, which has bounds, is off.
+    if (limits.mode === 'observe') this.apply(unguarded)
+    this.source.abandon(this.policy.limits.linger, isAnswerOut ? undefined : this.response)
   }
 
-  private close (violation: Violation): ReadError {
-    // What ended as it was refused stays ended.
-    if (this.#state < FAILED) this.#state = FAILED
-    this.error = readError(violation, this.facts())
-    return this.error
+  private close (violation: Violation): FailedRead {
+    // A body that ended while it was refused stays at its end.
+    if (this.isConsumed) this.#state = 'failed'
+    this.#failure = this.guard.recorder.fail(violation, this.facts(), this.origin, this.request)
+    return this.#failure
   }
 
   private observes (violation: Violation): boolean {
-    if (this.policy.limits.mode !== 'observe' || this.#state !== OPEN) return this.passes
-    this.#state = OBSERVED
-    recordBody(this, readError(violation, this.facts()), { answered: false, observed: true })
+    if (this.policy.limits.mode !== 'observe' || this.#state !== 'open') return this.passes
+    this.#state = 'observed'
+    this.guard.recorder.observe(violation, this.facts(), this.origin, this.request)
     return true
   }
 
+  private get origin (): ReadOrigin {
+    const { raw: { method, url }, request } = this
+    return { method, url, route: request?.routeOptions.url, reqId: request?.id, ...this.source.peer }
+  }
+
+  /** Whether bytes go to the consumer. */
+  private get isConsumed (): boolean {
+    return this.#state === 'open' || this.passes
+  }
+
+  /** Whether broken rules change nothing any more. */
   private get passes (): boolean {
-    return this.#state === OBSERVED || this.#state === PASSING
+    return this.#state === 'observed' || this.#state === 'passing'
+  }
+
+  /** The answer has left, and a consumer that has begun to read takes nothing of the rest any more: it has what it wanted. */
+  private get isLeftBehind (): boolean {
+    if (!this.isConsumed || !this.source.isAnswerOut(this.response) || !this.source.isHeldBack()) return false
+    this.#restDeadline ??= new AnswerDeadline(this.policy.limits.linger)
+    return this.#restDeadline.isPassed(this.received - this.raw.readableLength)
   }
 
   private endShort (cut: Violation | undefined): void {
-    if (this.giveUp()) return
-    if (cut !== undefined) this.truncated(cut)
+    if (this.abandonIfAnswerBegun()) return
+    if (cut !== undefined) this.onTruncated(cut)
     else this.fail({ code: 'FST_READ_LENGTH_MISMATCH' })
   }
 
-  private leaveIf (answered: boolean): boolean {
-    const left = answered && (this.#state === FAILED || !isBeingRead(this.raw))
-    if (left) this.abandon()
-    return left
+  private abandonIf (isAnswered: boolean): boolean {
+    const abandons = isAnswered && (this.#state === 'failed' || !isBeingRead(this.raw))
+    if (abandons) this.abandon()
+    return abandons
   }
+}
+
+export function bodyReadOf (raw: IncomingMessage): BodyRead | undefined {
+  return sinkOf(raw) as BodyRead | undefined // bodies are the only sinks
 }

@@ -1,40 +1,95 @@
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
+import type { LingerOptions } from '../limits/options.js'
+import { isAnswerOut } from '../node/internals.js'
 import type { Peer } from '../record/abort-record.js'
 import type { Violation } from '../record/errors.js'
-import type { LingerOptions } from '../limits/resolve.js'
 
-/** Where the bytes of a body come from: an HTTP/1 connection, an HTTP/2 stream, or `inject()`. */
-export interface BodySource {
-  readonly protocol: 'http/1.1' | 'h2'
+/** Where the bytes of a body come from: an HTTP/1 connection, an HTTP/2 stream, or `inject()`. What differs is a method here. */
+export abstract class BodySource {
+  abstract readonly protocol: 'http/1.1' | 'h2'
+
+  /** The client, for as long as the record may need it. */
+  abstract readonly peer: Peer
+
   /** What is closed when the client has gone, whatever becomes of its answers. */
-  readonly socket?: Socket
-  /** Whose it is, where the request does not know it to the end. */
-  readonly peer?: Peer | undefined
+  abstract readonly socket: Socket | undefined
+
   /** Whether bytes are not read because the application has not taken what came. */
-  isHeldBack (): boolean
+  abstract isHeldBack (): boolean
+
   /** Why what looks like the end of the body is that of its source, if it is. */
-  cutBy (): Violation | undefined
-  /** Whether somebody else answers on its connection by now. */
-  isTaken? (): boolean
+  cutBy (): Violation | undefined {
+    return undefined
+  }
+
+  /** Whether another owner answers on its connection by now. */
+  isTaken (): boolean {
+    return false
+  }
+
   /** Bytes are no longer read: tells the read when that ends. */
-  watchResume (): void
+  watchResume (): void {}
+
   /** The read has other limits than when it was looked at. */
-  limitsChanged (): void
-  /** Bytes came that nobody is to see. */
-  discarded (): void
-  /** The last byte was read. */
-  ended (): void
-  /** The read failed, and an answer is to be given. */
-  answering? (response: ServerResponse, linger: LingerOptions | false): void
+  abstract onLimitsChanged (): void
+
+  /** Bytes came that are thrown away. */
+  onDiscarded (): void {}
+
   /**
-   * The answer was given without the rest.
+   * The last byte was read.
+   *
+   * @param lastAnswer that of a body that failed, to which no other request follows
+   */
+  abstract onBodyEnd (lastAnswer?: ServerResponse): void
+
+  /** Whether the rest of a body can be declined while its answer is still on its way. */
+  get declinesEarly (): boolean {
+    return false
+  }
+
+  /** What tells of the end of a response. */
+  endOf (response: ServerResponse): ServerResponse | ServerHttp2Stream {
+    return response
+  }
+
+  /** Whether the whole answer was handed to the operating system. */
+  isAnswerOut (response: ServerResponse): boolean {
+    return isAnswerOut(response)
+  }
+
+  /** Says in the answer that no other request follows. */
+  abstract announceClose (response: ServerResponse): void
+
+  /** Has the request say that its client has gone, where Node would have said so. */
+  markAborted (_raw: IncomingMessage): void {}
+
+  /** The read failed, and an answer is to be given. */
+  prepareAnswer (_response: ServerResponse, _linger: LingerOptions | false): void {}
+
+  /**
+   * Sends `100 Continue`, in turn.
+   *
+   * @param onSent called when the client can be expected to send
+   */
+  sendContinue (response: ServerResponse, onSent: () => void): void {
+    response.writeContinue(onSent)
+  }
+
+  /**
+   * The answer was given without the rest of the body.
    *
    * @param answer where it has not left yet
    */
-  abandoned (linger: LingerOptions | false, answer?: ServerResponse): void
+  abstract abandon (linger: LingerOptions | false, answer?: ServerResponse): void
+
   /** Whether it must not be cut before the event loop has turned. */
-  readonly isDelivering?: boolean
+  get isDelivering (): boolean {
+    return false
+  }
+
   /** Ends the exchange, answered or not. */
-  cut (): void
+  abstract cut (): void
 }

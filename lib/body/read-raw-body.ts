@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import getRawBody from 'raw-body'
 import type { BodyRead } from './body-read.js'
-import { BodyConsumedError, readError, readFacts, type ReadErrorCode } from '../record/errors.js'
+import { BodyConsumedError, clientGone, readError, untimedFacts, type ReadErrorCode } from '../record/errors.js'
 import { bytes, givenIn, refuseUnknown } from '../limits/rules.js'
 
 export interface RawBodyOptions {
@@ -11,7 +11,7 @@ export interface RawBodyOptions {
   readonly limit?: number
 }
 
-const NO_FACTS = readFacts('body', undefined, 0, 0, 0, 0)
+const NO_FACTS = untimedFacts('body', undefined, 0)
 
 const codes: Readonly<Record<string, ReadErrorCode>> = {
   'entity.too.large': 'FST_READ_BODY_TOO_LARGE',
@@ -19,12 +19,16 @@ const codes: Readonly<Record<string, ReadErrorCode>> = {
   'request.aborted': 'FST_READ_ABORTED'
 }
 
-/** What a body failed with before anybody wanted it; whole it may have been, but its client has left. */
+/** What a body failed with before it was wanted. It may have come whole, and its client have gone since. */
 function failureOf (raw: IncomingMessage, read: BodyRead | undefined): Error | undefined {
   const { errored } = raw
   if (read?.error !== undefined || errored === null) return read?.error
   const isOurs = String((errored as { code?: unknown }).code).startsWith('FST_READ_')
-  return isOurs ? errored : readError({ code: 'FST_READ_ABORTED', cause: errored }, read?.facts() ?? NO_FACTS)
+  return isOurs ? errored : readError(clientGone(errored), read?.facts() ?? NO_FACTS)
+}
+
+function throwFailure (error: Error | undefined): void {
+  if (error !== undefined) throw error
 }
 
 function isConsumed (raw: IncomingMessage): boolean {
@@ -32,7 +36,7 @@ function isConsumed (raw: IncomingMessage): boolean {
 }
 
 /**
- * The whole body of a request that no parser has consumed, as sent.
+ * Reads the whole body of a request that no parser has consumed, as sent.
  *
  * @throws the read's own `ReadError`; FST_READ_BODY_CONSUMED if something else has read the body; FST_READ_OPTIONS_INVALID on a wrong option
  */
@@ -40,16 +44,16 @@ export async function readRawBody (raw: IncomingMessage, read: BodyRead | undefi
   refuseUnknown(givenIn(options, 'readRawBody(): options', 'must be a plain object'), ['encoding', 'limit'], 'readRawBody(): ')
   const { encoding = null, limit = 0 } = options
   bytes(limit, 'readRawBody(): limit', undefined)
-  const failure = failureOf(raw, read)
-  if (failure !== undefined) throw failure
+  throwFailure(failureOf(raw, read))
   if (isConsumed(raw)) throw new BodyConsumedError()
   if (limit > 0) read?.lowerBodyLimit(limit)
-  if (read?.error !== undefined) throw read.error
+  throwFailure(read?.error)
   try {
     return await getRawBody(raw, { encoding, limit: limit > 0 ? limit : null, ...(read?.expected === undefined ? {} : { length: read.expected }) })
   } catch (error) {
     const code = codes[(error as { type?: string }).type ?? ''] // raw-body tells its errors apart by `type`
     if (code === undefined) throw error
-    throw read?.error ?? readError({ code, limit, cause: error }, read?.facts() ?? NO_FACTS)
+    throwFailure(read?.error)
+    throw readError({ code, limit, cause: error }, read?.facts() ?? NO_FACTS)
   }
 }

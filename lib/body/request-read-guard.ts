@@ -1,5 +1,6 @@
 import type { BodyRead } from './body-read.js'
-import { mergeLimits, type ReadGuardRouteOptions, type ReadLimits, type RoutePolicy } from '../limits/resolve.js'
+import type { ReadGuardRouteOptions, ReadLimits } from '../limits/options.js'
+import { mergeLimits, type RoutePolicy } from '../limits/resolve.js'
 
 /** The read of one request's body, as the application sees it: `request.readGuard`. */
 export interface RequestReadGuard {
@@ -31,7 +32,7 @@ class BodyReadGuard implements RequestReadGuard {
     this.#read = read
   }
 
-  get phase (): 'body' | undefined { return this.#read.done ? undefined : 'body' }
+  get phase (): 'body' | undefined { return this.#read.isDone ? undefined : 'body' }
   get received (): number { return this.#read.received }
   get expected (): number | undefined { return this.#read.expected }
   get elapsed (): number { return this.#read.facts().elapsed }

@@ -1,7 +1,8 @@
 import type { BodySource } from './body-source.js'
-import { readFacts, type ReadFacts } from '../record/errors.js'
-import type { Guard } from '../guard.js'
-import { NOWHERE } from '../clock/watch-list.js'
+import { readFacts, untimedFacts, type ReadFacts } from '../record/errors.js'
+import type { GuardContext } from '../guard.js'
+import { ConnectionRead } from '../clock/connection-read.js'
+import { NOT_WATCHED } from '../clock/watch-list.js'
 import type { RoutePolicy } from '../limits/resolve.js'
 import { ReadClock, type Expiry } from '../clock/read-clock.js'
 
@@ -9,9 +10,9 @@ import { ReadClock, type Expiry } from '../clock/read-clock.js'
 const UNTIMED = null
 
 /** The bytes of a body, and the time they take. */
-export abstract class TimedBody {
+export abstract class TimedBody extends ConnectionRead {
   /** Watched by itself only where it has no connection of its own. */
-  place = NOWHERE
+  index = NOT_WATCHED
   received = 0
   #waitsForContinue = false
   readonly #lostBefore: number
@@ -23,12 +24,13 @@ export abstract class TimedBody {
   /** `undefined` while it goes on. */
   #atEnd: ReadFacts | typeof UNTIMED | undefined
 
-  constructor (readonly guard: Guard, readonly source: BodySource, readonly expected: number | undefined, public policy: RoutePolicy) {
+  constructor (readonly guard: GuardContext, readonly source: BodySource, readonly expected: number | undefined, public policy: RoutePolicy) {
+    super()
     this.#lostBefore = guard.heartbeat.lost
   }
 
   /** The consumer does not keep up: until it does, the time is not the client's. */
-  held (): void {
+  onBackPressure (): void {
     const now = this.guard.heartbeat.now()
     const clock = this.clockAt(now)
     if (clock.isPaused) return
@@ -36,7 +38,7 @@ export abstract class TimedBody {
     this.source.watchResume()
   }
 
-  resumed (): void {
+  override onResume (): void {
     this.#clock?.resume(this.guard.heartbeat.now())
   }
 
@@ -47,17 +49,15 @@ export abstract class TimedBody {
     this.clockAt(now).pause(now)
   }
 
-  continued (): void {
+  onContinueSent (): void {
     this.#waitsForContinue = false
-    this.resumed()
+    this.onResume()
   }
 
   facts (): ReadFacts {
     const { expected, received, guard: { heartbeat } } = this
-    if (this.#atEnd !== undefined) return this.#atEnd ?? readFacts('body', expected, received, 0, 0, 0)
-    const now = heartbeat.now()
-    const clock = this.clockAt(now)
-    return readFacts('body', expected, received, clock.elapsed(now), clock.paused(now, heartbeat.lost), clock.idle(now))
+    if (this.#atEnd !== undefined) return this.#atEnd ?? untimedFacts('body', expected, received)
+    return readFacts('body', expected, received, this.clockAt(heartbeat.now()), heartbeat)
   }
 
   protected count (bytes: number): number {
@@ -71,12 +71,12 @@ export abstract class TimedBody {
     return received
   }
 
-  protected left (now: number): number {
+  protected remaining (now: number): number {
     const clock = this.clockAt(now)
-    // It may have been held back since right after the last look.
+    // The pause counts from the look before: its own moment is unknown, and the benefit is the client's.
     if (this.#waitsForContinue || this.source.isHeldBack()) clock.pause(this.guard.heartbeat.before)
     else clock.resume(now)
-    return clock.left(now)
+    return clock.remaining(now)
   }
 
   protected expiry (now: number): Expiry | undefined {
@@ -86,7 +86,7 @@ export abstract class TimedBody {
   protected apply (policy: RoutePolicy): void {
     this.policy = policy
     this.#clock?.setLimits(policy.clock, this.guard.heartbeat.now())
-    this.source.limitsChanged()
+    this.source.onLimitsChanged()
   }
 
   /** Nothing is waited for any more. */

@@ -1,19 +1,45 @@
 import type { ServerResponse } from 'node:http'
+import type { ClientErrorReport } from '../node/client-error.js'
 import type { ConnectionPhase, Timed } from './watch-list.js'
 
-/** The one thing that can be read from a connection at a time. */
-export interface ConnectionRead extends Timed {
-  readonly phase: ConnectionPhase
+/** The one thing that is read from a connection at a time. Events that a read does not care for pass it by. */
+export abstract class ConnectionRead implements Timed {
+  abstract readonly phase: ConnectionPhase
+
+  abstract look (now: number): number
+
+  judge (_now: number): void {}
+
   /** Whether nothing that comes after it is a request. */
-  readonly last?: boolean
-  /** The socket is gone, and nobody said why. */
-  lost? (): void
-  /** A request was completed after its answer was given, or refused: nobody is to see it. */
-  tooLate? (response: ServerResponse): void
-  /** The answer was given without the rest of it. */
-  abandon? (): void
-  /** The client has ended its side. */
-  clientEnded? (): void
+  get isLast (): boolean {
+    return false
+  }
+
+  /** Node tells of an error on the connection. */
+  abstract onClientError (report: ClientErrorReport): void
+
+  /** The answer may have been begun since the last look: if so, the read is abandoned. */
+  abandonIfAnswerBegun (): boolean {
+    return false
+  }
+
+  /** Bytes came that are thrown away. */
+  onDiscarded (): void {}
+
+  /** The socket is gone, and no error told why. */
+  onLost (): void {}
+
+  /** A request was completed after the last one to be handled. */
+  onLateRequest (_response: ServerResponse): void {}
+
+  /** Its answer has been given. */
+  onAnswered (): void {}
+
+  /** Node is about to close. Returns whether the read closes instead, when the rest has come. */
+  halfClose (): boolean {
+    return false
+  }
+
   /** The application takes bytes again. */
-  resumed? (): void
+  onResume (): void {}
 }

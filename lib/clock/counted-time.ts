@@ -1,3 +1,11 @@
+/** A beat that comes late counts for at most this many intervals: the delay is this process's fault. */
+const LONGEST_BEAT = 1.5
+
+/** What one beat counts for at most, in milliseconds. */
+export function longestBeat (interval: number): number {
+  return Math.ceil(interval * LONGEST_BEAT)
+}
+
 /**
  * A clock that leaves out the time in which this process could not read: between two beats it never advances by more
  * than `longest` milliseconds, so a blocked event loop is not held against a client. Pure: the real time is given.
@@ -8,6 +16,7 @@ export class CountedTime {
   #beatAt: number
   #lost = 0
 
+  /** @param longest see `longestBeat` */
   constructor (longest: number, real: number) {
     this.#longest = longest
     this.#beatAt = real

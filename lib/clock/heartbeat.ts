@@ -1,8 +1,6 @@
-import { CountedTime } from './counted-time.js'
-import { NOWHERE, WatchList, type Watched } from './watch-list.js'
+import { CountedTime, longestBeat } from './counted-time.js'
+import { NOT_WATCHED, WatchList, type Watched } from './watch-list.js'
 
-/** A beat that comes late counts for at most this many intervals: the delay is this process's fault. */
-const LONGEST_BEAT = 1.5
 /** What runs out between two beats is looked at again by then, this many times at the most. */
 const LOOKS_BETWEEN = 10
 const VERDICTS_AT_ONCE = 250
@@ -33,7 +31,7 @@ export class Heartbeat {
 
   constructor (resolution: number) {
     this.#resolution = resolution
-    this.#time = new CountedTime(Math.ceil(resolution * LONGEST_BEAT), Math.floor(performance.now()))
+    this.#time = new CountedTime(longestBeat(resolution), Math.floor(performance.now()))
   }
 
   /** Counted milliseconds; see `CountedTime`. */
@@ -83,8 +81,8 @@ export class Heartbeat {
     const round = this.#round(now, now + this.#resolution)
     const { all } = this.#list
     // Backwards: who is deleted meanwhile has its place taken by one that was passed already.
-    for (let place = all.length - 1; place >= 0; place--) {
-      const watched = this.#list.isDue(place, due ?? round.until) ? all[place] : undefined
+    for (let index = all.length - 1; index >= 0; index--) {
+      const watched = this.#list.isDue(index, due ?? round.until) ? all[index] : undefined
       if (watched !== undefined) this.#lookAt(watched, round)
     }
     this.#conclude(round)
@@ -99,14 +97,14 @@ export class Heartbeat {
 
   #lookAt (watched: Watched, round: Round): void {
     const { now, until, nominated, soon } = round
-    this.#before = this.#list.lookedAt(watched.place)
-    const left = watched.look(now)
-    this.#list.looked(watched, now, left)
-    if (left <= 0) {
+    this.#before = this.#list.lookedAt(watched.index)
+    const remaining = watched.look(now)
+    this.#list.looked(watched, now, remaining)
+    if (remaining <= 0) {
       nominated.push(watched)
-    } else if (left < until - now) {
+    } else if (remaining < until - now) {
       soon.push(watched)
-      if (left < round.soonest) round.soonest = left
+      if (remaining < round.soonest) round.soonest = remaining
     }
   }
 
@@ -122,7 +120,7 @@ export class Heartbeat {
       if (now >= until) return
       const round = this.#round(now, until)
       for (const watched of soon) {
-        if (watched.place !== NOWHERE) this.#lookAt(watched, round)
+        if (watched.index !== NOT_WATCHED) this.#lookAt(watched, round)
       }
       this.#conclude(round)
     }, delay)

@@ -92,13 +92,13 @@ export class ReadClock {
   }
 
   /** Milliseconds until the first limit runs out if nothing more comes: 0 or less where one has, `Infinity` where none will. */
-  left (now: number): number {
+  remaining (now: number): number {
     const { total, idle, minRate } = this.#limits
     const elapsed = this.elapsed(now)
-    let left = total > 0 ? total - elapsed : Infinity
-    if (idle > 0) left = Math.min(left, idle - elapsed + this.#lastByte)
-    if (minRate !== false) left = Math.min(left, this.#emptyAt - elapsed)
-    return left > 0 && this.isPaused ? Infinity : left
+    let remaining = total > 0 ? total - elapsed : Infinity
+    if (idle > 0) remaining = Math.min(remaining, idle - elapsed + this.#lastByte)
+    if (minRate !== false) remaining = Math.min(remaining, this.#emptyAt - elapsed)
+    return remaining > 0 && this.isPaused ? Infinity : remaining
   }
 
   /** Which limit ran out first, if one did. */

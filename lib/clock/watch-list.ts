@@ -18,20 +18,20 @@ export interface Timed {
 
 /** Something that is looked at while a read may be under way on it. */
 export interface Watched extends Timed {
-  /** The list's own: where it keeps it. */
-  place: number
+  /** Where the list keeps it; written by the list alone. */
+  index: number
 }
 
-/** `place` of what is not watched. */
-export const NOWHERE = -1
+/** The `index` of what is not watched. */
+export const NOT_WATCHED = -1
 
 /** What has long to go is looked at again by then all the same, in counted milliseconds: its connection may have closed. */
 export const LONGEST_REST = 1_000
 
-/** Those that came together are to part, in herds: up to 9 times so many milliseconds less, by place. */
-const SPREAD = 50
-/** Neighbours lie together in memory, too: looking at one here and one there takes several times as long. */
-const HERD = 256
+/** Stagger: connections accepted together would all fall due on one beat, so each block of slots rests this much less, up to 9 times. */
+const STAGGER_MS = 50
+/** Slots in a block: neighbours lie together in memory, and a look at one here and one there takes several times as long. */
+const BLOCK = 256
 
 const FIRST_ROOM = 64
 
@@ -51,45 +51,45 @@ export class WatchList {
   }
 
   add (watched: Watched): void {
-    const place = this.#watched.push(watched) - 1
-    if (place === this.#rest.length) this.#makeRoom()
-    watched.place = place
-    this.#looked[place] = 0
-    this.#rest[place] = 0
+    const index = this.#watched.push(watched) - 1
+    if (index === this.#rest.length) this.#makeRoom()
+    watched.index = index
+    this.#looked[index] = 0
+    this.#rest[index] = 0
   }
 
   delete (watched: Watched): void {
-    const { place } = watched
-    if (place === NOWHERE) return
-    watched.place = NOWHERE
+    const { index } = watched
+    if (index === NOT_WATCHED) return
+    watched.index = NOT_WATCHED
     const last = this.#watched.pop()
     if (last === undefined || last === watched) return
     const from = this.#watched.length
-    last.place = place
-    this.#watched[place] = last
-    this.#looked[place] = this.lookedAt(from)
-    this.#rest[place] = this.#rest[from] ?? 0
+    last.index = index
+    this.#watched[index] = last
+    this.#looked[index] = this.lookedAt(from)
+    this.#rest[index] = this.#rest[from] ?? 0
   }
 
   /** When it was looked at last; 0 if it never was. */
-  lookedAt (place: number): number {
-    return this.#looked[place] ?? 0
+  lookedAt (index: number): number {
+    return this.#looked[index] ?? 0
   }
 
-  isDue (place: number, until: number): boolean {
-    return this.lookedAt(place) + (this.#rest[place] ?? 0) < until
+  isDue (index: number, until: number): boolean {
+    return this.lookedAt(index) + (this.#rest[index] ?? 0) < until
   }
 
-  /** @param left what `look` said */
-  looked ({ place }: Watched, now: number, left: number): void {
-    if (place === NOWHERE) return
-    this.#looked[place] = now
-    this.#rest[place] = left === Infinity || left <= 0 ? 0 : Math.min(left, LONGEST_REST - Math.floor(place / HERD) % 10 * SPREAD)
+  /** @param remaining what `look` said */
+  looked ({ index }: Watched, now: number, remaining: number): void {
+    if (index === NOT_WATCHED) return
+    this.#looked[index] = now
+    this.#rest[index] = remaining === Infinity || remaining <= 0 ? 0 : Math.min(remaining, LONGEST_REST - Math.floor(index / BLOCK) % 10 * STAGGER_MS)
   }
 
   /** It may have less left than it said: it is due at the next beat. */
-  wake ({ place }: Watched): void {
-    if (place !== NOWHERE) this.#rest[place] = 0
+  wake ({ index }: Watched): void {
+    if (index !== NOT_WATCHED) this.#rest[index] = 0
   }
 
   #makeRoom (): void {

@@ -1,88 +1,18 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
-import { BodyRead } from '../body/body-read.js'
-import type { Connection } from './connection.js'
-import { connectionOf } from '../node/socket-hooks.js'
-import type { Violation } from '../record/errors.js'
-import { HandshakeRead } from './handshake-read.js'
-import { HeadRead } from './head-read.js'
-import { isBackstop, maxHeadersCount, maxHeaderSize, pendingResponse, rawSocketOf } from '../node/internals.js'
+import { causeOf, isApplicationError, isParserError, type ClientError, type ClientErrorReport } from '../node/client-error.js'
+import { isOwnClientErrorHandler } from '../node/fastify.js'
+import { isBackstop, pendingResponse, rawSocketOf } from '../node/internals.js'
+import { connectionOf } from './connection.js'
 
 export type ClientErrorListener = (error: ClientError, socket: Socket) => void
-
-/** What 'clientError' brings: an error of llhttp (`HPE_…`), of Node's own timers, or of the network. */
-export interface ClientError extends Error {
-  code?: string
-  /** Of an error of the network. */
-  syscall?: string
-  /** llhttp's own words. */
-  reason?: string
-  /** How far llhttp came in the bytes that it had last. */
-  bytesParsed?: number
-  rawPacket?: Buffer
-}
-
-/** Fastify installs its own handler bound, where the user gave none. */
-const FASTIFY_DEFAULT = 'bound defaultClientErrorHandler'
-
-/** Whether it is the application's, given to `destroy()`: it says nothing about the client. */
-function isOurs ({ code = '', syscall }: ClientError): boolean {
-  return syscall === undefined && code !== 'ECONNRESET' && !code.startsWith('HPE_') && !code.startsWith('ERR_')
-}
-
-type Cause = 'left' | 'timeout' | 'refused'
-
-function causeOf (error: ClientError): Cause {
-  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'timeout'
-  if (error.code === 'HPE_INVALID_EOF_STATE') return 'left'
-  return error.code?.startsWith('HPE_') === true ? 'refused' : 'left'
-}
-
-function headViolation (error: ClientError, socket: Socket, server: Server): Violation {
-  const cause = causeOf(error)
-  if (cause === 'left') return { code: 'FST_READ_ABORTED', cause: error }
-  if (cause === 'timeout') return { code: 'FST_READ_HEADERS_TIMEOUT', limit: server.headersTimeout, cause: error }
-  return error.code === 'HPE_HEADER_OVERFLOW' ? overflow(error, socket) : malformed(error)
-}
-
-/** Too many bytes and, in newer versions of Node, too many lines are told in the same words. */
-function overflow (error: ClientError, socket: Socket): Violation {
-  const { bytesParsed = 0, rawPacket } = error
-  const received = socket.bytesRead - (connectionOf(socket)?.bytes ?? 0)
-  if (received - (rawPacket?.length ?? 0) + bytesParsed >= maxHeaderSize(socket)) return tooManyBytes(error, socket)
-  const limit = maxHeadersCount(socket)
-  return { code: 'FST_READ_HEADERS_TOO_LARGE', limit, detail: `${limit} header lines`, cause: error }
-}
-
-function tooManyBytes (error: ClientError, socket: Socket): Violation {
-  const limit = maxHeaderSize(socket)
-  return { code: 'FST_READ_HEADERS_TOO_LARGE', limit, detail: `${limit} bytes`, cause: error }
-}
-
-function malformed (error: ClientError): Violation {
-  return { code: 'FST_READ_MALFORMED', detail: error.reason ?? error.message, cause: error }
-}
-
-function handshakeViolation (error: ClientError, socket: Socket): Violation {
-  // The server's own `handshakeTimeout`, where it is shorter than ours.
-  if (error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT') return { code: 'FST_READ_HANDSHAKE_TIMEOUT', limit: socket.timeout, cause: error }
-  return error.code === 'ECONNRESET' ? { code: 'FST_READ_ABORTED', cause: error } : malformed(error)
-}
-
-function bodyViolation (error: ClientError, socket: Socket, server: Server): Violation {
-  const cause = causeOf(error)
-  if (cause === 'left') return { code: 'FST_READ_ABORTED', cause: error }
-  // Of trailers.
-  if (error.code === 'HPE_HEADER_OVERFLOW') return tooManyBytes(error, socket)
-  return cause === 'timeout' ? { code: 'FST_READ_BODY_TIMEOUT', limit: server.requestTimeout, cause: error } : malformed(error)
-}
 
 /** What Node says of a connection in 'clientError', told to the read it happened in. */
 export class ClientErrors {
   readonly #server: Server
   readonly #listeners: readonly ClientErrorListener[]
-  /** Whether somebody else answers what Node's parser refuses. */
-  readonly #answered: boolean
+  /** Whether the application answers what Node's parser refuses. */
+  readonly #hasOwnHandler: boolean
   readonly #headersTimeout: number
 
   /**
@@ -93,22 +23,19 @@ export class ClientErrors {
     this.#server = server
     this.#headersTimeout = headersTimeout
     this.#listeners = listeners
-    this.#answered = listeners.some(listener => listener.name !== FASTIFY_DEFAULT)
+    this.#hasOwnHandler = listeners.some(isOwnClientErrorHandler)
   }
 
   handle (error: ClientError, socket: Socket): void {
     // What goes wrong in a TLS handshake is told of the TLS socket; the connection is still that of TCP.
     const connection = connectionOf(socket) ?? connectionOf(rawSocketOf(socket))
+    connection?.read?.abandonIfAnswerBegun()
     const read = connection?.read
-    if (read instanceof BodyRead) read.giveUp()
-    if (connection === undefined || isOurs(error)) this.#pass(error, socket)
-    else if (connection.isOver) this.#afterAnswer(error, connection)
-    else if (read instanceof BodyRead) this.#inBody(error, socket, read)
-    else if (this.#isBackstop(error)) connection.headOverdue(this.#server.headersTimeout)
-    else if (read instanceof HeadRead) this.#inHead(error, socket, read)
-    else if (read instanceof HandshakeRead) this.#inHandshake(error, socket, read)
+    if (connection === undefined || isApplicationError(error)) this.#pass(error, socket)
+    else if (this.#isBackstop(error) && (read === undefined || read.phase === 'headers')) connection.onHeadOverdue(this.#server.headersTimeout)
+    else if (read !== undefined) read.onClientError(this.#report(error, socket))
     // An error of the network between two requests is no failed read; any other is about a head that just began.
-    else if (error.code?.startsWith('HPE_') === true || causeOf(error) === 'timeout' || connection.headBegan) this.#inHead(error, socket, connection.beginHead())
+    else if (isParserError(error) || causeOf(error) === 'timeout' || connection.headBegan) connection.beginHead().onClientError(this.#report(error, socket))
     else if (pendingResponse(socket)?.headersSent === true) socket.destroy()
     else this.#pass(error, socket)
   }
@@ -118,39 +45,18 @@ export class ClientErrors {
     return causeOf(error) === 'timeout' && isBackstop(this.#server, this.#headersTimeout)
   }
 
-  /** The exchange is over, and closed to every other listener: a second answer would be taken for that of the next request. */
-  #afterAnswer (error: ClientError, connection: Connection): void {
-    if (causeOf(error) !== 'left') connection.discarded()
-    // Who has sent a FIN may still read what is on its way.
-    else if (connection.read?.clientEnded !== undefined) connection.read.clientEnded()
-    else connection.socket.destroySoon()
-  }
-
-  #inHandshake (error: ClientError, socket: Socket, read: HandshakeRead): void {
-    read.fail(handshakeViolation(error, socket))
-    this.#pass(error, socket)
-  }
-
-  #inHead (error: ClientError, socket: Socket, read: HeadRead): void {
-    if (read.recorded) this.#pass(error, socket)
-    else read.fail(headViolation(error, socket, this.#server), false, this.#answered ? () => this.#passForAnswer(error, socket) : undefined)
-  }
-
-  #inBody (error: ClientError, socket: Socket, read: BodyRead): void {
-    const left = causeOf(error) === 'left'
-    if (read.judged) {
-      const violation = bodyViolation(error, socket, this.#server)
-      if (left || !this.#answered || read.response.headersSent) read.broken(violation)
-      else read.brokenAndAnswered(violation, this.#passForAnswer(error, socket))
-    } else if (left || read.response.headersSent) {
-      socket.destroy()
-    } else if (read.error === undefined) {
-      this.#pass(error, socket)
+  #report (error: ClientError, socket: Socket): ClientErrorReport {
+    return {
+      error,
+      server: this.#server,
+      socket,
+      askApplication: this.#hasOwnHandler ? () => this.#passForAnswer(error, socket) : undefined,
+      pass: () => this.#pass(error, socket)
     }
   }
 
   #pass (error: ClientError, socket: Socket): void {
-    // As Node does where nobody listens: on the other addresses of an application nobody does.
+    // As Node does where there is no listener: on the other addresses of an application there is none.
     if (this.#listeners.length === 0) socket.destroy()
     for (const listener of this.#listeners) listener.call(this.#server, error, socket)
   }

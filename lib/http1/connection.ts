@@ -1,74 +1,99 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Peer } from '../record/abort-record.js'
-import type { BodySource } from '../body/body-source.js'
+import type { Socket } from 'node:net'
+import { BodySource } from '../body/body-source.js'
 import type { ConnectionRead } from '../clock/connection-read.js'
-import type { Guard } from '../guard.js'
-import { closeAfterBody, kConnection, tellResumed, type GuardedSocket } from '../node/socket-hooks.js'
+import { NOT_WATCHED, type ConnectionPhase, type Watched } from '../clock/watch-list.js'
+import type { GuardContext } from '../guard.js'
+import type { LingerOptions } from '../limits/options.js'
+import { isPausedForAnswers, keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse } from '../node/internals.js'
+import { holdClosing, ownerOf, setOwner, watchResume, type GuardedSocket, type SocketOwner } from '../node/socket-hooks.js'
+import type { Peer } from '../record/abort-record.js'
+import { packAddress, unpackAddress, type PackedAddress } from '../record/peer-address.js'
+import type { ConnectionHost } from './connection-host.js'
 import { HandshakeRead } from './handshake-read.js'
 import { HeadRead } from './head-read.js'
-import { AnswerOnItsWay, Linger } from './linger.js'
-import { keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse } from '../node/internals.js'
-import type { LingerOptions } from '../limits/resolve.js'
-import { packAddress, unpackAddress, type PackedAddress } from '../record/peer-address.js'
-import { NOWHERE, type ConnectionPhase, type Watched } from '../clock/watch-list.js'
+import { Closing, Linger, PendingAnswer } from './linger.js'
 
 /** Two stray bytes between requests may be the CRLF that RFC 9112 §2.2 has servers ignore: no head has begun. */
 const STRAY_CRLF = 2
 
 /**
  * One connection from accept to close. Between two requests it is no more than this object: what is being read hangs
- * on `read`, and Node's own `keepAliveTimeout` has the watch while nothing is. Here and in what is read, methods are
+ * on `read`, and Node's own `keepAliveTimeout` has the watch while there is none. Here and in the reads, methods are
  * `private` in the place of `#`, for which every object would keep a mark of its class.
  */
-export abstract class Connection implements Watched, BodySource {
-  place = NOWHERE
+export abstract class Connection extends BodySource implements Watched, SocketOwner, ConnectionHost {
+  index = NOT_WATCHED
   #read: ConnectionRead | undefined
-  /** `socket.bytesRead` at the end of what was read last. */
   bytes = 0
   readonly #address: PackedAddress
   readonly #port: number | undefined
 
   constructor (readonly socket: GuardedSocket) {
-    socket[kConnection] = this
+    super()
+    setOwner(socket, this)
     // A connection that was reset does not tell its peer any more.
     const { address, family, port } = peerNameOf(socket)
     this.#address = packAddress(address, family)
     this.#port = port
   }
 
-  /** That of the application, which is all that its connections have in common: see `connectionsOf`. */
-  abstract get guard (): Guard
+  /** That of the application, which is all that its connections have in common: see `connectionClass`. */
+  abstract get guard (): GuardContext
 
+  /** What is being read; nothing between two requests. */
   get read (): ConnectionRead | undefined {
     return this.#read
   }
 
-  set read (read: ConnectionRead | undefined) {
-    // Where nothing was read, it is looked at every beat.
+  /**
+   * The only transition from one read to the next:
+   *
+   * ```
+   *  accepted by TLS ─▶ HandshakeRead ─▶ (released: the TLS socket is a connection of its own)
+   *
+   *  accepted ─▶ HeadRead ◀─── a byte came ──── none ◀─┐
+   *               │    │                          ▲     │
+   *               │    └─ dispatched, no body ────┘     │ last byte of the body, or of what is left of it
+   *               │ dispatched                          │
+   *               ├──────────▶ BodyRead ────────────────┤
+   *               │ refused        │ answered before the last byte
+   *               ▼                ▼                    │
+   *           PendingAnswer (the answer, or one before it, is on its way)
+   *                   │ out                             │
+   *                   ▼                                 │
+   *               Linger ───────────────────────────────┘
+   *                   │ the answer was the last, or a bound is reached
+   *                   ▼
+   *                closed
+   * ```
+   */
+  become (read: ConnectionRead | undefined): void {
+    // A connection that rests is looked at every beat anyway.
     if (this.#read !== undefined) this.guard.heartbeat.wake(this)
     this.#read = read
   }
 
   /** A fresh connection: its silence counts as reading the head section. */
-  accepted (): void {
-    this.begin(new HeadRead(this, this.guard.heartbeat.now(), false))
+  accept (): void {
+    this.begin(new HeadRead(this, this.guard.heartbeat.now(), { mayBeStray: false }))
   }
 
   /** A fresh connection of a TLS server. */
-  beginHandshake (): void {
+  acceptHandshake (): void {
     this.begin(new HandshakeRead(this, this.guard.heartbeat.now()))
   }
 
   private begin (read: ConnectionRead): void {
-    this.read = read
+    this.become(read)
     this.guard.heartbeat.add(this)
   }
 
-  /** The head of a later request begins, and be it in the packet of the request before, whose bytes can't be told from its own. */
-  beginHead (now = this.guard.heartbeat.now(), mayBeStray = true): HeadRead {
+  /** The head of a later request begins, possibly in the packet of the request before, whose bytes can't be told from its own. */
+  beginHead (now = this.guard.heartbeat.now(), { mayBeStray } = { mayBeStray: true }): HeadRead {
     this.bytes = Math.min(this.bytes, this.socket.bytesRead - 1)
-    const head = new HeadRead(this, now, mayBeStray)
-    this.read = head
+    const head = new HeadRead(this, now, { mayBeStray })
+    this.become(head)
     return head
   }
 
@@ -79,21 +104,23 @@ export abstract class Connection implements Watched, BodySource {
   }
 
   /** Node's timer tells of a head that began so many milliseconds ago; where its bytes told of it, our own clock has it. */
-  headOverdue (elapsed: number): void {
-    if (this.read === undefined) this.beginHead(this.guard.heartbeat.now() - elapsed, false)
+  onHeadOverdue (elapsed: number): void {
+    if (this.#read === undefined) this.beginHead(this.guard.heartbeat.now() - elapsed, { mayBeStray: false })
   }
 
   /** What is being read, if the connection still stands. */
   get phase (): ConnectionPhase | undefined {
-    return this.socket.destroyed ? undefined : this.read?.phase
+    return this.socket.destroyed ? undefined : this.#read?.phase
   }
 
   look (now: number): number {
-    const { socket, read } = this
-    // Asked of every connection at every beat, where `pending` alone takes fewer objects. Only a `net.Socket` has it.
+    const { socket } = this
+    const read = this.#read
+    // Hot: `pending` is false on a live net.Socket, and `destroyed` alone would cost more loads. Other duplexes have no `pending`.
+    // eslint-disable-next-line @typescript-eslint/no-unnecessary-boolean-literal-compare
     if (socket.pending !== false && socket.destroyed) {
       this.release()
-      read?.lost?.()
+      read?.onLost()
       return Infinity
     }
     if (read !== undefined) return read.look(now)
@@ -104,22 +131,25 @@ export abstract class Connection implements Watched, BodySource {
   }
 
   judge (now: number): void {
-    this.read?.judge(now)
+    this.#read?.judge(now)
   }
 
   /** Its last answer was given, or is about to be: nothing that still comes is a request. */
   get isOver (): boolean {
-    return this.read?.phase === 'lingering'
+    return this.#read?.phase === 'lingering'
   }
 
   /** A body begins. */
-  reading (body: ConnectionRead): void {
-    this.read = body
-    this.socket.destroySoon = closeAfterBody
+  beginBody (body: ConnectionRead): void {
+    this.become(body)
+    holdClosing(this.socket)
   }
 
-  ended (): void {
-    if (this.read?.last !== true) this.idle()
+  onBodyEnd (lastAnswer?: ServerResponse): void {
+    if (this.#read?.isLast ?? false) return
+    // What follows a refusal is not handled, however late its answer is.
+    if (lastAnswer === undefined) this.rest()
+    else this.become(new PendingAnswer(this, lastAnswer, this.guard.options.policy.limits.linger, { isLast: true }))
   }
 
   get protocol (): 'http/1.1' { return 'http/1.1' }
@@ -129,72 +159,91 @@ export abstract class Connection implements Watched, BodySource {
   }
 
   isHeldBack (): boolean {
-    return this.socket.isPaused()
+    return this.socket.isPaused() && !isPausedForAnswers(this.socket)
   }
 
-  limitsChanged (): void {
+  onLimitsChanged (): void {
     this.guard.heartbeat.wake(this)
   }
 
-  abandoned (linger: LingerOptions | false, answer?: ServerResponse): void {
-    if (answer !== undefined) this.read = new AnswerOnItsWay(this, answer, linger, false)
+  announceClose (response: ServerResponse): void {
+    response.setHeader('Connection', 'close')
+  }
+
+  override markAborted (raw: IncomingMessage): void {
+    raw.aborted = true // eslint-disable-line @typescript-eslint/no-deprecated -- applications still ask
+  }
+
+  abandon (linger: LingerOptions | false, answer?: ServerResponse): void {
+    if (answer !== undefined) this.become(new PendingAnswer(this, answer, linger, { isLast: false }))
     else if (linger === false) this.socket.resume()
-    else this.read = new Linger(this, linger)
+    else this.become(new Linger(this, linger, { owes: false }))
   }
 
-  /** Nobody is to see the request: it has its answer, or gets none. */
+  /** Keeps the request from everybody: it has its answer, or gets none. */
   discard (request: IncomingMessage): void {
-    request.on('data', () => this.discarded())
+    request.on('data', () => this.onDiscarded())
   }
 
-  /** A request is answered without anybody having seen it, and nothing that follows is one. */
-  refused (request: IncomingMessage, answer?: ServerResponse): void {
-    this.reading(new AnswerOnItsWay(this, answer, this.guard.options.policy.limits.linger, true))
+  /** The request is answered without anybody having seen it, and nothing that follows is one. */
+  refuse (request: IncomingMessage, answer?: ServerResponse): void {
+    this.beginBody(new PendingAnswer(this, answer ?? 'all owed', this.guard.options.policy.limits.linger, { isLast: true }))
     this.discard(request)
   }
 
-  cutBy (): undefined {}
-
-  cut (): void { this.socket.destroy() }
-
-  /** Bytes came that nobody is to see. While an answer is still owed, no more of them are read: only lingering has bounds. */
-  discarded (): void {
-    if (this.read instanceof Linger) this.read.arrived()
-    else if (pendingResponse(this.socket) !== undefined) this.socket.pause()
+  cut (): void {
+    this.socket.destroy()
   }
 
-  /** The socket is paused: its next 'resume' ends that. */
-  watchResume (): void {
-    this.socket.on('resume', tellResumed)
+  override onDiscarded (): void {
+    this.#read?.onDiscarded()
   }
 
-  /** Node closes after the last response; false when nothing of the request is left to be read first. */
-  closing (): boolean {
-    this.read?.abandon?.()
-    // An answer that was still to come has its turn no more.
-    if (this.read instanceof AnswerOnItsWay) this.read.abandon()
-    if (!(this.read instanceof Linger)) return false
-    this.read.halfClose()
-    return true
+  override watchResume (): void {
+    watchResume(this.socket)
   }
 
-  /** What seemed to be a head was the one stray CRLF that a request may have before it: more of its like would be a head. */
-  stray (): void {
-    this.read = undefined
-    // While an answer is still owed, the client does not keep anybody waiting.
+  onResume (): void {
+    this.#read?.onResume()
+  }
+
+  onClosing (): boolean {
+    this.#read?.onAnswered()
+    // The body may have become an answer on its way, whose turn is over as well.
+    this.#read?.onAnswered()
+    if (this.#read?.phase === 'body') this.become(new Closing(this))
+    return this.#read?.halfClose() === true
+  }
+
+  /** More of its like would be a head. */
+  onStray (): void {
+    this.become(undefined)
+    // While an answer is still owed, it is not the client that is waited for.
     if (pendingResponse(this.socket) === undefined) keepAliveAgain(this.socket)
   }
 
   /** What was being read has been read. */
-  idle (): void {
-    this.read = undefined
+  rest (): void {
+    this.become(undefined)
     this.bytes = this.socket.bytesRead
   }
 
-  /** No longer ours: closed, or handed over by an upgrade. */
   release (): void {
-    this.read = undefined
+    this.become(undefined)
     this.guard.heartbeat.delete(this)
-    this.socket[kConnection] = undefined
+    setOwner(this.socket, undefined)
+  }
+}
+
+export function connectionOf (socket: Socket | undefined): Connection | undefined {
+  return ownerOf(socket) as Connection | undefined // connections are the only owners
+}
+
+/** The class of one application's connections: what all of them would keep is on its prototype, once. */
+export function connectionClass (guard: GuardContext): new (socket: GuardedSocket) => Connection {
+  return class extends Connection {
+    get guard (): GuardContext {
+      return guard
+    }
   }
 }

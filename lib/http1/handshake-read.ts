@@ -1,17 +1,20 @@
-import { abortRecord, unrouted } from '../record/abort-record.js'
-import type { Connection } from './connection.js'
-import type { ConnectionRead } from '../clock/connection-read.js'
-import { readError, readFacts, type Violation } from '../record/errors.js'
+import { ConnectionRead } from '../clock/connection-read.js'
 import { ReadClock } from '../clock/read-clock.js'
+import { handshakeViolation } from '../limits/client-error-violation.js'
+import type { ClientErrorReport } from '../node/client-error.js'
+import { unrouted } from '../record/abort-record.js'
+import { clientGone, readFacts, type Violation } from '../record/errors.js'
+import type { ConnectionHost } from './connection-host.js'
 
-/** A TLS handshake, from accept to 'secureConnection'. Nothing can be answered before it is over. */
-export class HandshakeRead implements ConnectionRead {
+/** A TLS handshake, from accept to 'secureConnection'. No answer can be sent before it is over. */
+export class HandshakeRead extends ConnectionRead {
   readonly phase = 'handshake'
-  readonly #connection: Connection
+  readonly #connection: ConnectionHost
   readonly #clock: ReadClock
-  #observed = false
+  #isObserved = false
 
-  constructor (connection: Connection, now: number) {
+  constructor (connection: ConnectionHost, now: number) {
+    super()
     this.#connection = connection
     this.#clock = new ReadClock({ total: connection.guard.options.handshakeTimeout, idle: 0, minRate: false }, now, connection.guard.heartbeat.lost)
   }
@@ -19,36 +22,45 @@ export class HandshakeRead implements ConnectionRead {
   look (now: number): number {
     const arrived = this.#connection.socket.bytesRead - this.#clock.received
     if (arrived > 0) this.#clock.arrive(arrived, now)
-    return this.#observed ? Infinity : this.#clock.left(now)
+    return this.#isObserved ? Infinity : this.#clock.remaining(now)
   }
 
-  judge (now: number): void {
+  override judge (now: number): void {
     if (this.look(now) > 0) return
     const { handshakeTimeout, policy } = this.#connection.guard.options
-    this.#observed = policy.limits.mode === 'observe'
-    this.fail({ code: 'FST_READ_HANDSHAKE_TIMEOUT', limit: handshakeTimeout }, this.#observed)
+    const violation: Violation = { code: 'FST_READ_HANDSHAKE_TIMEOUT', limit: handshakeTimeout }
+    if (policy.limits.mode === 'observe') this.#observe(violation)
+    else this.#fail(violation)
   }
 
-  /** The handshake can't be finished. Whoever else hears of it may leave the socket alone: it is closed here. */
-  fail (violation: Violation, observed = false): void {
-    const connection = this.#connection
-    const { guard, socket } = connection
-    const now = guard.heartbeat.now()
-    const clock = this.#clock
-    const error = readError(violation, readFacts('handshake', undefined, socket.bytesRead, clock.elapsed(now), clock.paused(now, guard.heartbeat.lost), clock.idle(now)))
-    if (violation.code === 'FST_READ_ABORTED') error.statusCode = guard.options.abortStatusCode
-    else delete error.statusCode
-    if (observed || !this.#observed) {
-      const origin = { ...unrouted, ...connection.peer, tls: true }
-      guard.journal.write(abortRecord(error, origin, { answered: false, observed, time: new Date().toISOString() }), undefined)
-    }
-    if (observed) return
-    connection.release()
+  onClientError ({ error, socket, pass }: ClientErrorReport): void {
+    this.#fail(handshakeViolation(error, socket))
+    pass()
+  }
+
+  override onLost (): void {
+    const { socket } = this.#connection
+    if (socket.readableEnded || socket.errored !== null) this.#fail(clientGone(socket.errored))
+  }
+
+  #observe (violation: Violation): void {
+    this.#isObserved = true
+    this.#connection.guard.recorder.observe(violation, this.#facts(), this.#origin)
+  }
+
+  /** The handshake can't be finished. Other listeners may leave the socket alone: it is closed here. */
+  #fail (violation: Violation): void {
+    const { guard, socket } = this.#connection
+    if (!this.#isObserved) guard.recorder.fail(violation, this.#facts(), this.#origin).write(false)
+    this.#connection.release()
     socket.destroy()
   }
 
-  lost (): void {
-    const { socket } = this.#connection
-    if (socket.readableEnded || socket.errored !== null) this.fail({ code: 'FST_READ_ABORTED', cause: socket.errored ?? undefined })
+  #facts (): ReturnType<typeof readFacts> {
+    return readFacts('handshake', undefined, this.#connection.socket.bytesRead, this.#clock, this.#connection.guard.heartbeat)
+  }
+
+  get #origin () {
+    return { ...unrouted, ...this.#connection.peer, tls: true }
   }
 }

@@ -1,75 +1,59 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Connection } from './connection.js'
-import type { ConnectionRead } from '../clock/connection-read.js'
-import type { Guard } from '../guard.js'
-import { forget, isFinished, pendingResponse } from '../node/internals.js'
-import type { LingerOptions } from '../limits/resolve.js'
-
-/** A timer comes so many milliseconds late without being late. */
-const LATE = 10
-
-/** How far lingering goes, in bytes and in time. */
-export class LingerBounds {
-  readonly #bytes: number
-  readonly #until: number
-  readonly #nextLook: number
-
-  /** @param read bytes that were read before */
-  constructor (guard: Guard, { timeout, bytes }: LingerOptions, read: number) {
-    guard.lingered++
-    this.#bytes = read + bytes
-    this.#until = performance.now() + timeout
-    this.#nextLook = guard.options.resolution + LATE
-  }
-
-  /** Asked as bytes come: a fast client gets no further than one read, also where the looks are late. */
-  reached (read: number, ahead = 0): boolean {
-    return read >= this.#bytes || performance.now() + ahead >= this.#until
-  }
-
-  /** The look that would come after the bound is too late. */
-  reachedByNextLook (read: number): boolean {
-    return this.reached(read, this.#nextLook)
-  }
-}
+import { LingerBounds, mostDiscarded } from '../answer/linger-bounds.js'
+import { ConnectionRead } from '../clock/connection-read.js'
+import type { LingerOptions } from '../limits/options.js'
+import { causeOf, type ClientErrorReport } from '../node/client-error.js'
+import { forget, isAnswerOut, pendingResponse } from '../node/internals.js'
+import type { ConnectionHost } from './connection-host.js'
 
 /**
  * What the client still sends after its answer was given is read and thrown away, so that closing does not reset the
  * connection and destroy the answer on its way (RFC 9112 §9.6).
  */
-export class Linger implements ConnectionRead {
+export class Linger extends ConnectionRead {
   readonly phase = 'lingering'
   readonly #socket: Socket
   readonly #bounds: LingerBounds
-  /** Whether the answer was the connection's last. */
-  last = false
   readonly #owes: boolean
-  #tooLate = false
+  #isLast = false
+  #cameLate = false
 
   /** @param owes whether there are requests that will get no answer */
-  constructor ({ guard, socket }: Connection, bounds: LingerOptions, owes = false) {
+  constructor ({ guard, socket }: ConnectionHost, bounds: LingerOptions, { owes }: { readonly owes: boolean }) {
+    super()
     this.#socket = socket
     this.#owes = owes
     this.#bounds = new LingerBounds(guard, bounds, socket.bytesRead)
     socket.resume()
   }
 
-  /** The answer was the last: tell the client so, and keep reading. */
-  halfClose (): void {
-    this.last = true
-    // Ending twice makes an error that nobody sees.
-    if (!this.#socket.writableEnded) this.#socket.end()
+  /** Whether the answer was the connection's last. */
+  override get isLast (): boolean {
+    return this.#isLast
   }
 
-  arrived (): void {
+  /** The answer was the last: tells the client so, and keeps reading. */
+  override halfClose (): boolean {
+    this.#isLast = true
+    // Ending twice makes an error that has no listener.
+    if (!this.#socket.writableEnded) this.#socket.end()
+    return true
+  }
+
+  override onDiscarded (): void {
     if (this.#bounds.reached(this.#socket.bytesRead)) this.#socket.destroy()
   }
 
-  /** One request may have been under way; who makes another has seen the answer, or never will. */
-  tooLate (response: ServerResponse): void {
-    if (this.#tooLate) this.#socket.destroy()
-    this.#tooLate = true
+  onClientError ({ error }: ClientErrorReport): void {
+    if (causeOf(error) === 'gone') this.#socket.destroySoon()
+    else this.onDiscarded()
+  }
+
+  /** The first late request may have crossed our answer; a second one ends the connection. */
+  override onLateRequest (response: ServerResponse): void {
+    if (this.#cameLate) this.#socket.destroy()
+    this.#cameLate = true
     // A single read brings thousands of them, also after the end.
     if (!this.#owes && pendingResponse(this.#socket) === response) forget(response)
   }
@@ -78,94 +62,141 @@ export class Linger implements ConnectionRead {
     if (this.#bounds.reachedByNextLook(this.#socket.bytesRead)) this.#socket.destroy()
     return Infinity
   }
+}
 
-  judge (): void {}
+interface PendingAnswerOptions {
+  /** Whether nothing that comes after it is a request. */
+  readonly isLast: boolean
+  /** Closes, in the place of lingering. */
+  readonly onOut?: () => void
+  /** The connection is lost before the answer is out. */
+  readonly onLost?: () => void
 }
 
 /**
  * A request is over while its answer, or one before it, is still on its way. That is not cut off: lingering begins when it
- * is out. Until then no more is read than has come.
+ * is out. Until then what comes is read and thrown away, within a bound: a socket that is paused does not show that its
+ * client has gone.
  */
-export class AnswerOnItsWay implements ConnectionRead {
+export class PendingAnswer extends ConnectionRead {
   readonly phase = 'lingering'
-  readonly #connection: Connection
-  readonly #response: ServerResponse | undefined
-  #bounds: LingerOptions | false
-  #owes = false
+  readonly #connection: ConnectionHost
+  readonly #awaited: ServerResponse | 'all owed'
+  #linger: LingerOptions | false
+  readonly #options: PendingAnswerOptions
+  readonly #mostBytes: number
+  /** That of the first late request, which will not be given: the answers before it were the last. */
+  #late: ServerResponse | undefined
 
-  /**
-   * @param response where it is known; otherwise it is the last that the connection owes
-   * @param last whether nothing that comes after it is a request
-   */
-  constructor (connection: Connection, response: ServerResponse | undefined, bounds: LingerOptions | false, readonly last: boolean) {
+  constructor (connection: ConnectionHost, awaited: ServerResponse | 'all owed', linger: LingerOptions | false, options: PendingAnswerOptions) {
+    super()
     this.#connection = connection
-    this.#response = response
-    this.#bounds = bounds
+    this.#awaited = awaited
+    this.#linger = linger
+    this.#options = options
+    this.#mostBytes = connection.socket.bytesRead + mostDiscarded(linger)
   }
 
-  tooLate (): void {
-    this.#owes = true
+  override get isLast (): boolean {
+    return this.#options.isLast
   }
 
-  /** The client has ended its side: there is nothing to linger for. */
-  clientEnded (): void {
-    this.#bounds = false
+  override onLateRequest (response: ServerResponse): void {
+    this.#late ??= response
   }
 
-  /** It is out, or will never be. */
-  abandon (): void {
+  override onDiscarded (): void {
+    const { socket } = this.#connection
+    if (socket.bytesRead >= this.#mostBytes) socket.destroy()
+  }
+
+  onClientError ({ error }: ClientErrorReport): void {
+    if (causeOf(error) === 'gone') this.#onClientEnded()
+    else this.onDiscarded()
+  }
+
+  override onAnswered (): void {
     const connection = this.#connection
-    if (this.#bounds === false) {
-      connection.read = undefined
+    if (this.#options.onOut !== undefined) return this.#options.onOut()
+    if (this.#linger === false) {
+      connection.become(new Closing(connection))
       connection.socket.destroySoon()
       return
     }
-    const owes = this.#owes || this.#response === undefined || !isFinished(this.#response)
-    const lingering = new Linger(connection, this.#bounds, owes)
-    connection.read = lingering
-    if (this.last) lingering.halfClose()
+    const lingering = new Linger(connection, this.#linger, { owes: this.#owes })
+    connection.become(lingering)
+    if (this.isLast) lingering.halfClose()
+  }
+
+  override onLost (): void {
+    this.#options.onLost?.()
   }
 
   look (): number {
-    if (this.#isOut || this.#isLeft) this.abandon()
+    if (this.#connection.socket.readableEnded) this.#onClientEnded()
+    if (this.#isOut || this.#isLeftBehind) this.onAnswered()
     return Infinity
+  }
+
+  /**
+   * A client that has sent a FIN may still read what is on its way; there is nothing to linger for. An answer that has not
+   * been given yet is not waited for, as Node does not wait for it with any client that has ended its side.
+   */
+  #onClientEnded (): void {
+    const { socket } = this.#connection
+    this.#linger = false
+    if (pendingResponse(socket)?.writableEnded === false) socket.destroySoon()
   }
 
   get #isOut (): boolean {
-    return this.#response === undefined ? pendingResponse(this.#connection.socket) === undefined : isFinished(this.#response)
+    const pending = pendingResponse(this.#connection.socket)
+    if (this.#awaited === 'all owed') return pending === undefined || pending === this.#late
+    // A response that was destroyed before its turn will never be out: those before it were the last.
+    return isAnswerOut(this.#awaited) || (this.#awaited.destroyed && (pending === undefined || pending === this.#awaited || pending === this.#late))
   }
 
-  /** Who does not take an answer does not keep the application from closing. */
-  get #isLeft (): boolean {
+  get #owes (): boolean {
+    return this.#late !== undefined || (this.#awaited !== 'all owed' && !isAnswerOut(this.#awaited))
+  }
+
+  /** A client that does not take an answer does not keep the application from closing. */
+  get #isLeftBehind (): boolean {
     const { guard, socket } = this.#connection
-    return guard.closing && this.#response?.writableEnded === true && pendingResponse(socket) === this.#response
+    return guard.closing && this.#awaited !== 'all owed' && this.#awaited.writableEnded && pendingResponse(socket) === this.#awaited
   }
-
-  judge (): void {}
 }
 
-/** A connection whose next request failed while it still owes earlier answers: those go out first. */
-export class Draining implements ConnectionRead {
+/** The last answer has been given, and nothing is lingered for: what still comes is no request, and the socket closes. */
+export class Closing extends ConnectionRead {
   readonly phase = 'lingering'
-  readonly #connection: Connection
-  readonly #close: () => void
-  /** Nobody will give this answer: those before it were the last. */
-  #never: ServerResponse | undefined
+  readonly #connection: ConnectionHost
 
-  constructor (connection: Connection, close: () => void) {
+  constructor (connection: ConnectionHost) {
+    super()
     this.#connection = connection
-    this.#close = close
   }
 
-  tooLate (response: ServerResponse): void {
-    this.#never ??= response
+  override get isLast (): boolean {
+    return true
+  }
+
+  onClientError ({ error }: ClientErrorReport): void {
+    if (causeOf(error) === 'gone') this.#connection.socket.destroySoon()
   }
 
   look (): number {
-    const pending = pendingResponse(this.#connection.socket)
-    if (pending === undefined || pending === this.#never) this.#close()
     return Infinity
   }
+}
 
-  judge (): void {}
+/** The last answer of the connection is out, or was never to be: what the client still sends is read within the bounds. */
+export function closeAfterLinger (connection: ConnectionHost, linger: LingerOptions | false): void {
+  if (linger === false) {
+    connection.become(new Closing(connection))
+    connection.socket.destroySoon()
+    return
+  }
+  const lingering = new Linger(connection, linger, { owes: false })
+  connection.become(lingering)
+  lingering.halfClose()
 }

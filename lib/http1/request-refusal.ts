@@ -1,36 +1,29 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { abortRecord, unrouted } from '../record/abort-record.js'
+import { sendError } from '../answer/error-body.js'
+import { onExchangeEnd } from '../answer/exchange-end.js'
+import { isAnswerOut } from '../node/internals.js'
+import { unrouted } from '../record/abort-record.js'
+import { untimedFacts, type Violation } from '../record/errors.js'
 import type { Connection } from './connection.js'
-import { readError, readFacts, type Violation } from '../record/errors.js'
-import { whenOver } from '../answer/exchange-end.js'
-import { errorBody } from './head-ending.js'
 
 /**
- * Refuses a request whose head is complete and must not be trusted, before anybody sees it.
- * @returns whether it goes on nevertheless (`mode: 'observe'`)
+ * Refuses a request whose head is complete and must not be trusted, before any listener sees it.
+ *
+ * @param received bytes of the head
+ * @returns whether the request goes on nevertheless (`mode: 'observe'`)
  */
 export function refuseRequest (connection: Connection, request: IncomingMessage, response: ServerResponse, violation: Violation, received: number): boolean {
-  const { guard, peer } = connection
+  const { guard, peer, socket } = connection
   const { method, url } = request
   const origin = { ...unrouted, method, url, ...peer }
-  const observed = guard.options.policy.limits.mode === 'observe'
-  const error = readError(violation, readFacts('headers', undefined, received, 0, 0, 0))
-  const time = new Date().toISOString()
-  const record = (answered: boolean): void => {
-    guard.journal.write(abortRecord(error, origin, { answered, observed, time }), undefined)
-  }
-  if (observed) {
-    record(false)
+  const facts = untimedFacts('headers', undefined, received)
+  if (guard.options.policy.limits.mode === 'observe') {
+    guard.recorder.observe(violation, facts, origin)
     return true
   }
-  whenOver(response, connection.socket, () => record(response.writableFinished))
-  connection.refused(request, response)
-  const body = errorBody(error)
-  response.writeHead(error.statusCode ?? 400, {
-    'Content-Type': 'application/json; charset=utf-8',
-    'Content-Length': Buffer.byteLength(body),
-    Connection: 'close'
-  })
-  response.end(body)
+  const failed = guard.recorder.fail(violation, facts, origin)
+  onExchangeEnd(response, socket, () => failed.write(isAnswerOut(response)))
+  connection.refuse(request, response)
+  sendError(response, failed.error, { Connection: 'close' })
   return false
 }

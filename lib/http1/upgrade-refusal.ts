@@ -3,19 +3,19 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Connection } from './connection.js'
 import type { Violation } from '../record/errors.js'
-import { pendingResponse } from '../node/internals.js'
+import { assignResponse, pendingResponse } from '../node/internals.js'
 import { refuseRequest } from './request-refusal.js'
 
 /** Answers to earlier requests go out first. Node queues only the responses that it makes itself, and it makes none here. */
 function assignInTurn (socket: Socket, response: ServerResponse): void {
   const pending = pendingResponse(socket)
-  if (pending === undefined) response.assignSocket(socket)
+  if (pending === undefined) assignResponse(response, socket)
   else pending.once('finish', () => assignInTurn(socket, response))
 }
 
-/** Nobody is to see the request, nor what follows it: it is thrown away. */
+/** Throws away the request, and what follows it, unseen. */
 export function turnAway (request: IncomingMessage, stream: Duplex): void {
-  // Node does not listen any more, and unheard it would end the process.
+  // Node has taken its listeners off, and an error without one would end the process.
   stream.on('error', () => {})
   request.resume()
   stream.resume()
@@ -23,13 +23,14 @@ export function turnAway (request: IncomingMessage, stream: Duplex): void {
 
 /**
  * Refuses an upgrade as `refuseRequest` does any other request; Node makes no response for it.
- * @returns whether it goes on nevertheless
+ *
+ * @returns whether the request goes on nevertheless
  */
 export function refuseUpgrade (connection: Connection, request: IncomingMessage, stream: Duplex, violation: Violation): boolean {
   const { socket } = connection
   const response = new ServerResponse(request)
   const received = Math.max(socket.bytesRead - connection.bytes, 1)
-  connection.idle()
+  connection.rest()
   if (refuseRequest(connection, request, response, violation, received)) return true
   turnAway(request, stream)
   // No server closes after this answer.

@@ -1,16 +1,12 @@
 import type { ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 import { bytesBeingWritten, peerNameOf } from '../node/internals.js'
+import { protocolError } from './protocol-error.js'
 
 /** How often it is asked, in counted milliseconds; where something waits, the next look tells. */
 const INTERVAL = 1_000
 
 const NOTHING_WAITS = -1
-
-/** As Node makes it from version 22 on. */
-function protocolError (): Error {
-  return Object.assign(new Error('Protocol error'), { code: 'ERR_HTTP2_ERROR' })
-}
 
 /** Whether a session with streams still stands: Node does not always notice that it does not, and keeps all of it for ever. */
 export class SessionHealth {
@@ -31,7 +27,7 @@ export class SessionHealth {
   }
 
   /** Bytes came. */
-  stands (now: number): void {
+  onBytes (now: number): void {
     this.#stood = now
   }
 
@@ -52,7 +48,7 @@ export class SessionHealth {
   }
 
   /**
-   * Where a client breaks the protocol nghttp2 says GOAWAY and writes no more, of which Node 20 tells nobody: what is to be
+   * Where a client breaks the protocol nghttp2 says GOAWAY and writes no more, which Node 20 does not tell: what is to be
    * written waits, though the connection takes it. A PING would go out where the session stands.
    */
   #isTerminated (): boolean {

@@ -1,8 +1,9 @@
-import { constants, type ServerHttp2Stream } from 'node:http2'
-import type { Guard } from '../guard.js'
-import { LingerBounds } from '../http1/linger.js'
-import type { LingerOptions } from '../limits/resolve.js'
-import { NOWHERE, type Watched } from '../clock/watch-list.js'
+import type { ServerHttp2Stream } from 'node:http2'
+import type { GuardContext } from '../guard.js'
+import { LingerBounds } from '../answer/linger-bounds.js'
+import type { LingerOptions } from '../limits/options.js'
+import { NOT_WATCHED, type Watched } from '../clock/watch-list.js'
+import { decline } from './reset.js'
 
 /** A client that has been silent for so many counted milliseconds has read its answer. */
 const SILENCE = 100
@@ -14,8 +15,8 @@ const SILENCE = 100
  * there is nothing to wait for.
  */
 export class StreamLinger implements Watched {
-  place = NOWHERE
-  readonly #guard: Guard
+  index = NOT_WATCHED
+  readonly #guard: GuardContext
   readonly #stream: ServerHttp2Stream
   readonly #bounds: LingerBounds | undefined
   #received = 0
@@ -24,7 +25,7 @@ export class StreamLinger implements Watched {
   /** No more is to be read than the stream's window lets in; what is left is declined when the answer has left. */
   #isOver = false
 
-  constructor (guard: Guard, stream: ServerHttp2Stream, linger: LingerOptions | false) {
+  constructor (guard: GuardContext, stream: ServerHttp2Stream, linger: LingerOptions | false) {
     this.#guard = guard
     this.#stream = stream
     this.#lastByte = guard.heartbeat.now()
@@ -84,7 +85,7 @@ export class StreamLinger implements Watched {
 
   #decline (): void {
     this.#guard.heartbeat.delete(this)
-    if (!this.#stream.closed) this.#stream.close(constants.NGHTTP2_NO_ERROR)
+    decline(this.#stream)
     // Unread, what is left would keep the stream, and with it the session: even one whose client has gone.
     this.#stream.resume()
   }

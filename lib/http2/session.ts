@@ -1,15 +1,22 @@
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
-import { abortRecord, unrouted, type ReadOrigin } from '../record/abort-record.js'
-import { readError, readFacts, type Violation } from '../record/errors.js'
+import { AnswerDeadline } from '../answer/answer-deadline.js'
+import { ReadClock } from '../clock/read-clock.js'
+import { NOT_WATCHED, type ConnectionPhase, type Watched } from '../clock/watch-list.js'
+import type { GuardContext } from '../guard.js'
 import { headExpiry } from '../limits/expiry.js'
-import type { Guard } from '../guard.js'
-import { isProtocolError, wasTold } from './errors.js'
+import { socketOfSession } from '../node/internals.js'
+import { peerOf, unrouted, type Peer, type ReadOrigin } from '../record/abort-record.js'
+import { clientGone, readFacts, type ReadFacts, type Violation } from '../record/errors.js'
 import { SessionHealth } from './health.js'
 import { OpenStreams } from './open-streams.js'
-import { rememberPeer } from './peer.js'
-import { ReadClock } from '../clock/read-clock.js'
-import { NOWHERE, type ConnectionPhase, type Watched } from '../clock/watch-list.js'
+import { isProtocolError } from './protocol-error.js'
+
+const kSession = Symbol('fastify-read-guard.session')
+
+interface GuardedSession extends ServerHttp2Session {
+  [kSession]?: SessionRead
+}
 
 /**
  * The head sections of one HTTP/2 session: its preface up to the client's SETTINGS, and each header block until its
@@ -17,11 +24,11 @@ import { NOWHERE, type ConnectionPhase, type Watched } from '../clock/watch-list
  * without requests is left to the framework's own `http2SessionTimeout`.
  */
 export class SessionRead implements Watched {
-  place = NOWHERE
-  readonly #guard: Guard
+  index = NOT_WATCHED
+  readonly #guard: GuardContext
   readonly #session: ServerHttp2Session
   readonly #socket: Socket
-  readonly #origin: ReadOrigin
+  readonly peer: Peer
   readonly #health: SessionHealth
   /** `undefined` while no header section is under way. */
   #clock: ReadClock | undefined
@@ -31,27 +38,35 @@ export class SessionRead implements Watched {
   /** `bytesRead` when the header section began. */
   #base = 0
   #error: Error | undefined
+  /** The error with which nghttp2 ended the session, where the record of a stream blames it on its client already. */
+  #recordedError: Error | undefined
   readonly #open = new OpenStreams()
-  /** Real time, in milliseconds. */
-  #lingersSince: number | undefined
+  /** Runs while nothing more is to come of the session. */
+  #deadline: AnswerDeadline | undefined
 
-  constructor (guard: Guard, session: ServerHttp2Session) {
+  constructor (guard: GuardContext, session: GuardedSession) {
     this.#guard = guard
     this.#session = session
-    // The socket that a session shows is a stand-in, and ends with it: what a method of it returns is the socket itself.
-    this.#socket = session.socket.once('close', () => this.#gone())
+    session[kSession] = this
+    this.#socket = socketOfSession(session)
+    this.#socket.once('close', () => this.#onClose())
     this.#socket.once('end', () => this.#sample(guard.heartbeat.now()))
-    this.#origin = { ...unrouted, ...rememberPeer(session, this.#socket) }
-    this.#health = new SessionHealth(session, this.#socket, this.#origin.remoteAddress !== undefined)
+    this.peer = peerOf(this.#socket, 'h2')
+    this.#health = new SessionHealth(session, this.#socket, this.peer.remoteAddress !== undefined)
     this.#clock = this.#newClock(guard.heartbeat.now())
-    session.once('remoteSettings', () => this.#over(0))
+    session.once('remoteSettings', () => this.#onHeadOver(0))
     session.on('stream', (stream: ServerHttp2Stream) => this.#onStream(stream))
-    session.once('error', (error) => { this.#error = error })
+    session.once('error', (error: Error) => { this.#error = error })
     guard.heartbeat.add(this)
   }
 
+  /** The record of a stream blames the error on its client: the session does not once more. */
+  markRecorded (error: Error): void {
+    this.#recordedError = error
+  }
+
   get phase (): ConnectionPhase | undefined {
-    if (this.#isLeft) return 'lingering'
+    if (this.#isDrained) return 'lingering'
     return this.#clock === undefined ? undefined : 'headers'
   }
 
@@ -61,17 +76,17 @@ export class SessionRead implements Watched {
       this.#session.close()
       this.#open.hurry(this.#session, this.#guard.options.policy.limits.linger)
     }
-    if (this.#open.count > 0 || this.#isLeft) this.#health.check(now)
-    if (this.#isLeft) {
+    if (this.#open.count > 0 || this.#isDrained) this.#health.check(now)
+    if (this.#isDrained) {
       this.#linger()
       return Infinity
     }
     this.#sample(now)
-    return Math.min(this.#clock?.left(now) ?? Infinity, this.#guard.options.headSampling)
+    return Math.min(this.#clock?.remaining(now) ?? Infinity, this.#guard.options.headSampling)
   }
 
   judge (now: number): void {
-    if (this.#isLeft) return
+    if (this.#isDrained) return
     this.#sample(now)
     const expiry = this.#clock?.expired(now)
     if (expiry !== undefined) this.#end(headExpiry(expiry, this.#guard.options))
@@ -84,15 +99,15 @@ export class SessionRead implements Watched {
 
   #onStream (stream: ServerHttp2Stream): void {
     this.#open.add(stream)
-    this.#over(stream.id ?? 0)
+    this.#onHeadOver(stream.id ?? 0)
   }
 
   /** Whether nothing more is to come of it. */
-  get #isLeft (): boolean {
+  get #isDrained (): boolean {
     return this.#session.destroyed || (this.#session.closed && this.#open.count === 0)
   }
 
-  #over (stream: number): void {
+  #onHeadOver (stream: number): void {
     this.#dispatched = Math.max(this.#dispatched, stream)
     this.#clock = undefined
     this.#guard.heartbeat.wake(this)
@@ -103,15 +118,15 @@ export class SessionRead implements Watched {
     const arrived = bytesRead - this.#bytes
     if (arrived === 0) return
     this.#bytes = bytesRead
-    this.#health.stands(now)
-    // Frames of other kinds come and go unseen: only a stream that nghttp2 has met and nobody was told of is a block under way.
+    this.#health.onBytes(now)
+    // Frames of other kinds come and go unseen: a stream that nghttp2 has met and Node was not told of is a block under way.
     const { lastProcStreamID = 0 } = this.#session.state
     if (this.#clock === undefined && lastProcStreamID > this.#dispatched && !this.#session.closed) this.#begin(lastProcStreamID, bytesRead - arrived, now)
     this.#clock?.arrive(bytesRead - this.#base - this.#clock.received, now)
   }
 
   /**
-   * A block seems to be under way, unless nghttp2 has refused the stream without telling anybody. The PING tells the
+   * A block seems to be under way, unless nghttp2 has refused the stream without a word. The PING tells the
    * two apart: nothing may come in the middle of a block (RFC 9113 §6.10), and so no answer to it.
    */
   #begin (stream: number, base: number, now: number): void {
@@ -119,29 +134,37 @@ export class SessionRead implements Watched {
     this.#clock = clock
     this.#base = base
     this.#session.ping((error) => {
-      if (error == null && this.#clock === clock) this.#over(stream)
+      if (error == null && this.#clock === clock) this.#onHeadOver(stream)
     })
   }
 
   #end (violation: Violation): void {
-    const observed = this.#guard.options.policy.limits.mode === 'observe'
     const session = this.#session
     const isFirst = this.#dispatched === 0
-    this.#record(violation, observed)
-    this.#over(session.state.lastProcStreamID ?? 0)
-    if (observed) return
+    if (this.#guard.options.policy.limits.mode === 'observe') {
+      this.#guard.recorder.observe(violation, this.#facts(), this.#origin)
+      this.#onHeadOver(session.state.lastProcStreamID ?? 0)
+      return
+    }
+    this.#record(violation)
+    this.#onHeadOver(session.state.lastProcStreamID ?? 0)
     // There is no stream to answer on. Those that are under way can still be answered: the session closes after them.
     if (isFirst) session.destroy()
     else session.close()
   }
 
-  #record (violation: Violation, observed = false): void {
-    const guard = this.#guard
-    const now = guard.heartbeat.now()
-    const clock = this.#clock ?? this.#newClock(now)
-    const error = readError(violation, readFacts('headers', undefined, clock.received, clock.elapsed(now), clock.paused(now, guard.heartbeat.lost), clock.idle(now)))
-    if (violation.code === 'FST_READ_ABORTED') error.statusCode = guard.options.abortStatusCode
-    guard.journal.write(abortRecord(error, this.#origin, { answered: false, observed, time: new Date().toISOString() }), undefined)
+  #record (violation: Violation): void {
+    this.#guard.recorder.fail(violation, this.#facts(), this.#origin).write(false)
+  }
+
+  #facts (): ReadFacts {
+    const { heartbeat } = this.#guard
+    const clock = this.#clock ?? this.#newClock(heartbeat.now())
+    return readFacts('headers', undefined, clock.received, clock, heartbeat)
+  }
+
+  get #origin (): ReadOrigin {
+    return { ...unrouted, ...this.peer }
   }
 
   /**
@@ -152,21 +175,25 @@ export class SessionRead implements Watched {
     const { linger } = this.#guard.options.policy.limits
     const { destroyed } = this.#session
     if (destroyed && !this.#socket.writableFinished) return
-    const now = performance.now()
-    this.#lingersSince ??= now
-    if (linger !== false && now - this.#lingersSince < linger.timeout) return
-    this.#lingersSince = undefined
+    this.#deadline ??= new AnswerDeadline(linger)
+    if (linger !== false && !this.#deadline.isPassed(0)) return
+    this.#deadline = undefined
     if (destroyed) this.#socket.destroy()
     else this.#session.destroy()
   }
 
-  #gone (): void {
+  #onClose (): void {
     this.#guard.heartbeat.delete(this)
-    const cause = this.#error ?? this.#socket.errored ?? undefined
+    const cause: Error | undefined = this.#error ?? this.#socket.errored ?? undefined
     if (isProtocolError(cause)) {
-      if (!wasTold(cause)) this.#record({ code: 'FST_READ_MALFORMED', detail: cause.message, cause })
+      if (cause !== this.#recordedError) this.#record({ code: 'FST_READ_MALFORMED', detail: cause.message, cause })
     } else if (this.#clock !== undefined && (cause !== undefined || this.#socket.readableEnded)) {
-      this.#record({ code: 'FST_READ_ABORTED', cause })
+      this.#record(clientGone(cause))
     }
   }
+}
+
+/** The session of a stream, which forgets it when it is destroyed. */
+export function sessionOf ({ session }: ServerHttp2Stream): SessionRead | undefined {
+  return (session as GuardedSession | undefined)?.[kSession]
 }

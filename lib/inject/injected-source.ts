@@ -1,23 +1,24 @@
-import type { ServerResponse } from 'node:http'
-import { Readable } from 'node:stream'
-import type { BodyRead } from '../body/body-read.js'
-import type { BodySource } from '../body/body-source.js'
-import type { Guard } from '../guard.js'
-import { isBeingRead, type GuardedRequest } from '../node/request-hooks.js'
-
-interface InjectedRequest extends GuardedRequest {
-  readonly _lightMyRequest?: { readonly payload?: unknown, readonly simulate: { readonly end?: boolean } }
-}
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { BodyRead } from '../body/body-read.js'
+import { BodySource } from '../body/body-source.js'
+import type { GuardContext } from '../guard.js'
+import { injectedBody } from '../node/fastify.js'
+import type { GuardedRequest } from '../node/request-hooks.js'
+import { isBeingRead } from '../node/request-kind.js'
+import { keepUntilAnswered } from '../node/response-hooks.js'
+import { peerOf, type Peer } from '../record/abort-record.js'
+import { clientGone } from '../record/errors.js'
 
 /** The body of a request made by `inject()`: there is no connection. */
-export class InjectedSource implements BodySource {
+class InjectedSource extends BodySource {
   readonly protocol = 'http/1.1'
-  readonly #guard: Guard
+  readonly #guard: GuardContext
   readonly #raw: GuardedRequest
   readonly #response: ServerResponse
   #read: BodyRead | undefined
 
-  constructor (guard: Guard, raw: GuardedRequest, response: ServerResponse) {
+  constructor (guard: GuardContext, raw: GuardedRequest, response: ServerResponse) {
+    super()
     this.#guard = guard
     this.#raw = raw
     this.#response = response
@@ -25,27 +26,33 @@ export class InjectedSource implements BodySource {
 
   watch (read: BodyRead): void {
     this.#read = read
-    const { payload, simulate } = (this.#raw as InjectedRequest)._lightMyRequest ?? {}
-    const stream = payload instanceof Readable ? payload : undefined
-    // Any other comes whole, unless it is not to end: there is nothing to wait for.
-    if (stream === undefined && simulate?.end !== false) return
+    const body = injectedBody(this.#raw)
+    // There is nothing to wait for.
+    if (body === 'whole') return
     this.#guard.heartbeat.add(read)
-    const left = (cause: Error): void => read.truncated({ code: 'FST_READ_ABORTED', cause })
-    // A stream that fails is a client that leaves; heard of first, so that the consumer has it from us.
-    stream?.prependListener('error', left)
-    // With its answer, or without one, an injected request is over: nobody waits for the rest.
-    const over = (): void => {
-      stream?.off('error', left)
-      this.ended()
+    const stream = body === 'endless' ? undefined : body
+    const onGone = (cause: Error): void => read.onTruncated(clientGone(cause))
+    // A stream that fails is a client that has gone; heard of first, so that the consumer has it from us.
+    stream?.prependListener('error', onGone)
+    // With its answer, or without one, an injected request is over: the rest is not waited for.
+    const onOver = (): void => {
+      stream?.off('error', onGone)
+      this.onBodyEnd()
     }
-    this.#response.once('finish', over)
-    this.#response.once('close', over)
+    this.#response.once('finish', onOver)
+    this.#response.once('close', onOver)
   }
 
-  /** light-my-request gives up the response of a request that fails; the answer is still to come. */
-  answering (response: ServerResponse): void {
-    const { destroy } = response
-    response.destroy = (error?: Error) => response.writableEnded ? destroy.call(response, error) : response
+  get socket (): undefined {
+    return undefined
+  }
+
+  get peer (): Peer {
+    return peerOf(this.#raw.socket)
+  }
+
+  override prepareAnswer (response: ServerResponse): void {
+    keepUntilAnswered(response)
   }
 
   isHeldBack (): boolean {
@@ -53,26 +60,41 @@ export class InjectedSource implements BodySource {
     return this.#raw.readableLength > 0 || !isBeingRead(this.#raw)
   }
 
-  watchResume (): void {}
-
-  limitsChanged (): void {
+  onLimitsChanged (): void {
     if (this.#read !== undefined) this.#guard.heartbeat.wake(this.#read)
   }
 
-  discarded (): void {}
-
-  ended (): void {
+  onBodyEnd (): void {
     if (this.#read !== undefined) this.#guard.heartbeat.delete(this.#read)
   }
 
-  abandoned (): void {
-    this.ended()
+  /** The caller of `inject()` has its answer while a socket that leads nowhere still swallows it. */
+  override isAnswerOut (response: ServerResponse): boolean {
+    return response.writableEnded
   }
 
-  cutBy (): undefined {}
+  override markAborted (raw: IncomingMessage): void {
+    raw.aborted = true // eslint-disable-line @typescript-eslint/no-deprecated -- applications still ask
+  }
+
+  announceClose (response: ServerResponse): void {
+    response.setHeader('Connection', 'close')
+  }
+
+  abandon (): void {
+    this.onBodyEnd()
+  }
 
   cut (): void {
-    this.ended()
+    this.onBodyEnd()
     this.#response.destroy(this.#read?.error)
   }
+}
+
+/** Watches the body of an injected request, which no server has dispatched. */
+export function readInjectedBody (guard: GuardContext, raw: GuardedRequest, response: ServerResponse): BodyRead {
+  const source = new InjectedSource(guard, raw, response)
+  const read = new BodyRead(guard, source, raw, response, guard.options.policy)
+  source.watch(read)
+  return read
 }

@@ -1,5 +1,5 @@
 import type { Violation } from '../record/errors.js'
-import type { ReadLimits } from './resolve.js'
+import type { ReadLimits } from './options.js'
 
 /** What the headers promise of a body: its declared size, or `undefined` for one that tells its size as it goes. */
 export function declaredLength (headers: { readonly 'content-length'?: string | undefined }): number | undefined {

@@ -1,5 +1,6 @@
 import type { Violation } from '../record/errors.js'
-import type { ReadLimits, ResolvedOptions } from './resolve.js'
+import type { ReadLimits } from './options.js'
+import type { ResolvedOptions } from './resolve.js'
 import type { Expiry } from '../clock/read-clock.js'
 
 /** What it means that the clock of a header section ran out. */

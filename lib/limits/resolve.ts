@@ -6,9 +6,6 @@ import { foreignName } from './foreign-names.js'
 import type { ClockLimits, MinRate } from '../clock/read-clock.js'
 import type { LingerOptions, ReadGuardOptions, ReadLimits } from './options.js'
 
-export { OptionsInvalidError } from './rules.js'
-export type { LingerOptions, ReadGuardOptions, ReadGuardRouteOptions, ReadLimits } from './options.js'
-
 interface LogLimit {
   readonly records: number
   readonly period: number
@@ -110,7 +107,7 @@ const registerNames = ['prefix', 'logLevel', 'logSerializers']
  * @throws {OptionsInvalidError} `FST_READ_OPTIONS_INVALID` (500) for a wrong value, an unknown name and a name of another server.
  */
 export function resolveOptions (options: unknown): ResolvedOptions {
-  const given: Given = options === undefined ? new Map() : givenIn(options, 'options', 'must be a plain object')
+  const given = options === undefined ? new Map<string, unknown>() : givenIn(options, 'options', 'must be a plain object')
   for (const name of registerNames) given.delete(name)
   const names = [...pluginNames, ...limitNames]
   refuseUnknown(given, names, '', (name) => foreignName(name, names))

@@ -1,11 +1,6 @@
 import { inspect } from 'node:util'
-import createError from '@fastify/error'
+import { OptionsInvalidError } from '../record/errors.js'
 import { misspelling } from './misspelling.js'
-
-/** What is wrong with an option: its name, with the path and the route it stands in, the rule it breaks, what was given. */
-export const OptionsInvalidError = createError<'FST_READ_OPTIONS_INVALID', 500, [option: string, rule: string, got: string]>(
-  'FST_READ_OPTIONS_INVALID', '%s %s; got %s', 500
-)
 
 /** Gives back the value of an option, or throws. `base` is what a value given in part is completed from. */
 export type Rule<T> = (value: unknown, option: string, base: T | undefined) => T
@@ -17,7 +12,7 @@ export type Given = Map<string, unknown>
 
 const LONGEST_TIMER = 2 ** 31 - 1
 
-export function invalid (option: string, rule: string, value: unknown): Error {
+function invalid (option: string, rule: string, value: unknown): Error {
   return new OptionsInvalidError(option, rule, shown(value))
 }
 
@@ -82,7 +77,7 @@ export function givenIn (value: unknown, option: string, rule: string): Given {
 /** An object literal, of any realm; not an array, and no class instance, whose inherited values would be passed over. */
 function isPlainObject (value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false
-  const prototype: object | null = Object.getPrototypeOf(value)
+  const prototype = Object.getPrototypeOf(value) as object | null
   return prototype === null || (Object.hasOwn(prototype, 'hasOwnProperty') && Object.getPrototypeOf(prototype) === null)
 }
 

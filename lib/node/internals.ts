@@ -1,10 +1,10 @@
 import { maxHeaderSize as defaultMaxHeaderSize, type Server, type ServerResponse } from 'node:http'
-import type { ServerHttp2Stream } from 'node:http2'
+import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 
 /*
- * What Node's HTTP server keeps on a socket without documenting it, read here and nowhere else. Each was looked up in,
- * and is pinned by tests on, Node 20, 22, 24 and 26.
+ * What Node's HTTP servers keep without documenting it. Each was looked up in, and is pinned by tests on, Node 20, 22, 24
+ * and 26.
  */
 
 interface HttpSocket extends Socket {
@@ -13,6 +13,8 @@ interface HttpSocket extends Socket {
   _httpMessage?: ServerResponse | null
   parser?: { maxHeaderPairs: number } | null
   _parent?: Socket | null
+  /** Node's own mark of a pause of its own. */
+  _paused?: boolean
   _handle?: { getpeername? (name: PeerName): number, readonly writeQueueSize?: number } | null
 }
 
@@ -34,6 +36,11 @@ export function bytesBeingWritten (socket: Socket): number {
   return (socket as HttpSocket)._handle?.writeQueueSize ?? 0
 }
 
+/** Whether Node has paused the socket because the client does not take its answers, and not because of the application. */
+export function isPausedForAnswers (socket: Socket): boolean {
+  return (socket as HttpSocket)._paused === true
+}
+
 /** The response that this connection still owes to an earlier request. */
 export function pendingResponse (socket: Socket): ServerResponse | undefined {
   return (socket as HttpSocket)._httpMessage ?? undefined
@@ -48,7 +55,7 @@ export function forget (response: ServerResponse): void {
 }
 
 /** The server that accepted the connection. */
-export function serverOf (socket: Socket): Server | undefined {
+function serverOf (socket: Socket): Server | undefined {
   return (socket as HttpSocket).server
 }
 
@@ -109,18 +116,29 @@ export function maxHeaderSize (socket: Socket): number {
   return (serverOf(socket) as (Server & { maxHeaderSize?: number }) | undefined)?.maxHeaderSize ?? defaultMaxHeaderSize
 }
 
-/** What tells of a response's end: on HTTP/2 the stream below it, whose 'finish' the compatibility layer holds back until it closes. */
-export function endOf (response: ServerResponse): ServerResponse | ServerHttp2Stream {
-  return 'stream' in response ? response.stream as ServerHttp2Stream : response
+/** Whether Node refuses a body that its method or status does not have (`rejectNonStandardBodyWrites`); the head has been written by then. */
+export function isBodyRefused (error: unknown): boolean {
+  return (error as { code?: string }).code === 'ERR_HTTP_BODY_NOT_ALLOWED'
 }
 
 /** Whether the whole answer was handed to the operating system. */
-export function isFinished (response: ServerResponse): boolean {
-  // inject() has its answer while a socket that leads nowhere still swallows it.
-  if ('_lightMyRequest' in response) return response.writableEnded
-  const end = endOf(response)
-  // A stream that is reset ends as well.
-  return end.writableFinished && !('aborted' in end && end.aborted)
+export function isAnswerOut (response: ServerResponse): boolean {
+  return response.writableFinished
+}
+
+/** Puts a response on a connection whose turn it is, as Node does with those that it makes itself. */
+export function assignResponse (response: ServerResponse, socket: Socket): void {
+  response.assignSocket(socket)
+}
+
+/** The socket itself, where a session shows a stand-in that ends with it: a method of the stand-in returns the socket below. */
+export function socketOfSession (session: ServerHttp2Session): Socket {
+  return session.socket.off('close', () => {})
+}
+
+/** Whether nghttp2 waits for nothing more of a stream: not after a reset of its own. */
+export function isClosedByClient ({ state }: ServerHttp2Stream): boolean {
+  return state.remoteClose !== 0
 }
 
 /** Whether Node reads HTTP/1 from the connection: not from one that is still in its TLS handshake, nor from an HTTP/2 session. */

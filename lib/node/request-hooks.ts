@@ -1,66 +1,79 @@
 import type { IncomingMessage } from 'node:http'
-import type { Http2ServerRequest } from 'node:http2'
 import { Readable } from 'node:stream'
-import type { BodyRead } from '../body/body-read.js'
+import { http2Request } from './request-kind.js'
 
 /*
- * Every method of a request that is overridden, on the instance and nowhere else. Tested on Node 20, 22, 24 and 26.
+ * Every method of a request that is overridden, on the instance. Tested on Node 20, 22, 24 and 26.
  */
 
-export const kBodyRead = Symbol('fastify-read-guard.body-read')
+/** What the overrides tell. */
+export interface RequestSink {
+  /** The body was read to its end. */
+  readonly isDone: boolean
+  /** A chunk came. Returns whether it goes on to the consumer. */
+  onChunk (bytes: number): boolean
+  /** The body seems to be at its end. Returns whether the consumer is told so. */
+  onEnd (): boolean
+  /** The consumer does not keep up. */
+  onBackPressure (): void
+  /** The answer is out, and the handler has not read the request. */
+  onDump (): void
+}
+
+const kSink = Symbol('fastify-read-guard.request-sink')
 
 export interface GuardedRequest extends IncomingMessage {
-  [kBodyRead]?: BodyRead
+  [kSink]?: RequestSink
   /** How Node throws away what a handler did not read, once the answer is out. */
   _dump?: () => void
 }
 
-export function bodyReadOf (raw: IncomingMessage): BodyRead | undefined {
-  return (raw as GuardedRequest)[kBodyRead]
+export function sinkOf (raw: IncomingMessage): RequestSink | undefined {
+  return (raw as GuardedRequest)[kSink]
 }
 
 const { push, destroy, resume } = Readable.prototype
 
 /** Every body byte passes here before any consumer sees it, and the stream is not made to flow. */
 function countedPush (this: GuardedRequest, chunk: Uint8Array | string | null, encoding?: BufferEncoding): boolean {
-  const read = this[kBodyRead]
-  if (read === undefined) return push.call(this, chunk, encoding)
-  if (chunk === null) return read.done || !read.end() ? false : push.call(this, null)
-  if (!read.arrive(typeof chunk === 'string' ? Buffer.byteLength(chunk, encoding) : chunk.length)) return true
+  const sink = this[kSink]
+  if (sink === undefined) return push.call(this, chunk, encoding)
+  if (chunk === null) return sink.isDone || !sink.onEnd() ? false : push.call(this, null)
+  if (!sink.onChunk(typeof chunk === 'string' ? Buffer.byteLength(chunk, encoding) : chunk.length)) return true
   const more = push.call(this, chunk, encoding)
-  if (!more) read.held()
+  if (!more) sink.onBackPressure()
   return more
 }
 
 /** Node would drop the rest unseen: it is thrown away here instead, where it is counted. */
 function countedDump (this: GuardedRequest): void {
-  this[kBodyRead]?.abandon()
+  this[kSink]?.onDump()
   this.resume()
 }
 
-export function guardIncoming (raw: GuardedRequest, read: BodyRead): void {
-  raw[kBodyRead] = read
+export function hookRequest (raw: GuardedRequest, sink: RequestSink): void {
+  raw[kSink] = sink
   raw.push = countedPush
   raw._dump = countedDump
 }
 
 function ignore (): void {}
 
-/** Who has heard the error of a failed request; nothing before it is told. */
+/** The listeners that have heard the error of a failed request; no request is listed before it fails. */
 const told = new WeakMap<IncomingMessage, WeakSet<object>>()
 
-/** Destroys without the socket (Node's own takes it along, and with it the answer). Unheard, an 'error' would end the process. */
+/** Destroys without the socket: Node's own takes it along, and with it the answer. An 'error' without a listener would end the process. */
 function passOn (this: IncomingMessage, error: Error | null, callback: (error?: Error | null) => void): void {
   process.nextTick(() => {
     const listeners = this.rawListeners('error')
     told.set(this, new WeakSet(listeners))
-    // Who has the error from 'close' already, may have stopped listening by the time that it is emitted.
+    // A 'close' handler may remove the last 'error' listener before the emit: keep one.
     if (listeners.length > 0) this.on('error', ignore)
     callback(listeners.length > 0 ? error : null)
   })
 }
 
-/** Whoever starts to read a failed request is told, where a destroyed stream would stay silent for ever. */
+/** Tells a consumer that starts to read a failed request, where a destroyed stream would stay silent for ever. */
 function tellLate (this: IncomingMessage): IncomingMessage {
   const { errored } = this
   if (errored !== null) {
@@ -73,47 +86,61 @@ function tellLate (this: IncomingMessage): IncomingMessage {
       }
     })
   }
-  return resume.call(this) as IncomingMessage
+  resume.call(this)
+  return this
 }
 
-/** Listeners of the deprecated 'aborted' make errors of their own: they are told after those of 'error'. */
+/**
+ * 'error' tells that the read failed, and the deprecated 'aborted' that the connection is gone: it is told when that is so.
+ * Libraries act on both, and take the first for the application's affair while the socket stands. Where 'error' has no
+ * listener, 'aborted' is told at once: there is no other way to learn of the failure.
+ */
 function deferAborted (raw: IncomingMessage): void {
   const listeners = raw.listeners('aborted')
   if (listeners.length === 0) return
   raw.removeAllListeners('aborted')
-  // After the tick in which the stream is destroyed comes that in which it says so.
-  process.nextTick(() => process.nextTick(() => process.nextTick(() => {
+  const tell = (): void => {
     for (const listener of listeners) listener.call(raw)
-  })))
+  }
+  const connection = http2Request(raw)?.stream ?? raw.socket
+  if (raw.listenerCount('error') > 0 && !connection.destroyed) connection.once('close', tell)
+  // After the tick in which the stream is destroyed comes that in which it says so.
+  else process.nextTick(() => process.nextTick(() => process.nextTick(tell)))
 }
 
-/** Fails whoever reads the request, now or later, and leaves its connection alone. */
-export function failIncoming (raw: GuardedRequest, error: Error): void {
+function closeQuietly (this: IncomingMessage, _error: Error | null, callback: (error?: Error | null) => void): void {
+  process.nextTick(callback, null)
+}
+
+/**
+ * Ends a request whose body is refused before it is read: a consumer that drains it, before an error handler answers for
+ * example, is at its end at once. Its connection is left alone: at the end of a request that is not complete, Node's own
+ * `_destroy` would take it along.
+ */
+export function endRequest (raw: GuardedRequest): void {
+  if (raw.destroyed || raw.readableEnded) return
+  raw._destroy = closeQuietly
+  push.call(raw, null)
+}
+
+/** Fails every consumer of the request, present and future, and leaves its connection alone. */
+export function failRequest (raw: GuardedRequest, error: Error): void {
   deferAborted(raw)
   raw._destroy = passOn
-  raw.resume = tellLate as typeof raw.resume
+  raw.resume = tellLate
   destroy.call(raw, error)
 }
 
-/** Whether somebody takes bytes from it, or has taken the first. Who has seen enough (`break`) destroys it. */
-export function isBeingRead (raw: IncomingMessage): boolean {
-  return !raw.destroyed && (raw.readableFlowing === true || raw.listenerCount('data') > 0 || raw.listenerCount('readable') > 0)
+/** The own `_read` of the request's class: what reading it does without us. */
+function readOf (request: IncomingMessage): (size: number) => void {
+  return (Object.getPrototypeOf(request) as IncomingMessage)._read
 }
 
-/** A request of an HTTP/2 session: Node emits both classes in one event. Its version may be in any client's request line. */
-export function http2Request (raw: IncomingMessage): Http2ServerRequest | undefined {
-  return raw.httpVersionMajor === 2 && 'stream' in raw ? raw as unknown as Http2ServerRequest : undefined
-}
-
-/** Whether a request says that a body follows (RFC 9112 §6.3). */
-export function hasBody (raw: IncomingMessage): boolean {
-  const request = http2Request(raw)
-  if (request !== undefined) return !request.stream.endAfterHeaders
-  const length = raw.headers['content-length']
-  return length === undefined ? raw.headers['transfer-encoding'] !== undefined : Number(length) > 0
-}
-
-/** `inject()` says less: a stream is given without a length. */
-export function isInjectedBody (raw: IncomingMessage): boolean {
-  return 'isLightMyRequest' in raw && (hasBody(raw) || raw.headers['content-type'] !== undefined)
+/** Calls back when the body is first wanted: every consumer of a stream comes by its `_read`. */
+export function onFirstRead (request: IncomingMessage, wanted: () => void): void {
+  request._read = function (this: IncomingMessage, size) {
+    this._read = readOf(this)
+    wanted()
+    this._read(size)
+  }
 }

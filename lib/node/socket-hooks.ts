@@ -1,26 +1,50 @@
 import { Socket } from 'node:net'
-import type { Connection } from '../http1/connection.js'
 
-export const kConnection = Symbol('fastify-read-guard.connection')
+/*
+ * The methods of a socket that are overridden, on the instance. Tested on Node 20, 22, 24 and 26.
+ */
 
-export interface GuardedSocket extends Socket {
-  [kConnection]?: Connection | undefined
+/** The connection that a socket belongs to. */
+export interface SocketOwner {
+  /** Node is about to close after the last response. Returns whether the owner closes instead, when the rest has been read. */
+  onClosing (): boolean
+  /** The socket is read again. */
+  onResume (): void
 }
 
-export function connectionOf (socket: Socket | undefined): Connection | undefined {
-  return (socket as GuardedSocket | undefined)?.[kConnection]
+const kOwner = Symbol('fastify-read-guard.socket-owner')
+
+export interface GuardedSocket extends Socket {
+  [kOwner]?: SocketOwner | undefined
+}
+
+export function setOwner (socket: GuardedSocket, owner: SocketOwner | undefined): void {
+  socket[kOwner] = owner
+}
+
+export function ownerOf (socket: Socket | undefined): SocketOwner | undefined {
+  return (socket as GuardedSocket | undefined)?.[kOwner]
 }
 
 /**
  * In the place of `socket.destroySoon`, which Node calls after a response with `Connection: close`: closing while the
- * client still sends resets the connection, and destroys the answer. Tested on Node 20, 22, 24 and 26.
+ * client still sends resets the connection, and destroys the answer.
  */
-export function closeAfterBody (this: GuardedSocket): void {
-  if (this[kConnection]?.closing() !== true) Socket.prototype.destroySoon.call(this)
+function closeAfterRest (this: GuardedSocket): void {
+  if (this[kOwner]?.onClosing() !== true) Socket.prototype.destroySoon.call(this)
 }
 
-/** Listens for the next 'resume'. */
-export function tellResumed (this: GuardedSocket): void {
+/** From now on the owner decides when Node's closing takes place. */
+export function holdClosing (socket: GuardedSocket): void {
+  socket.destroySoon = closeAfterRest
+}
+
+function tellResumed (this: GuardedSocket): void {
   this.off('resume', tellResumed)
-  this[kConnection]?.read?.resumed?.()
+  this[kOwner]?.onResume()
+}
+
+/** Tells the owner of the next 'resume'. */
+export function watchResume (socket: GuardedSocket): void {
+  socket.on('resume', tellResumed)
 }

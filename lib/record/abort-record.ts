@@ -45,6 +45,13 @@ export interface AbortRecord {
   time: string
 }
 
+/** At which level a record is logged. */
+export function levelOf (record: AbortRecord): 'debug' | 'info' | 'warn' {
+  // Browsers and load balancers open connections ahead of need: not one byte is no failure worth a line.
+  if (record.received === 0 && record.phase !== 'body') return 'debug'
+  return record.blame === 'client_gone' ? 'info' : 'warn'
+}
+
 /** Where a read happened: what a record says beside the error itself. */
 export type ReadOrigin = Pick<AbortRecord, 'method' | 'url' | 'route' | 'reqId' | 'remoteAddress' | 'remotePort' | 'protocol' | 'tls'>
 

@@ -1,5 +1,4 @@
 import createError, { type FastifyError, type FastifyErrorConstructor } from '@fastify/error'
-import { OptionsInvalidError } from '../limits/resolve.js'
 
 /** The part of a request that is being read. */
 export type ReadPhase = 'handshake' | 'headers' | 'body'
@@ -67,6 +66,11 @@ export interface ReadError extends FastifyError, ReadFacts {
   readonly cause?: unknown
 }
 
+/** What is wrong with an option: its name, with the path and the route it stands in, the rule it breaks, what was given. */
+export const OptionsInvalidError = createError<'FST_READ_OPTIONS_INVALID', 500, [option: string, rule: string, got: string]>(
+  'FST_READ_OPTIONS_INVALID', '%s %s; got %s', 500
+)
+
 /** After something else read the body: the caller's mistake, so 500 and no record. */
 export const BodyConsumedError = createError('FST_READ_BODY_CONSUMED', 'The request body was already consumed', 500)
 
@@ -96,15 +100,41 @@ export function readError (violation: Violation, facts: ReadFacts): ReadError {
   }) as unknown as ReadError // Object.assign loses that `code` is one of the table's
 }
 
+/** A client that has gone before its request was read. */
+export function clientGone (cause?: unknown): Violation {
+  return { code: 'FST_READ_ABORTED', cause: cause ?? undefined }
+}
+
+/** The clock of a read; times in counted milliseconds. */
+interface Timing {
+  elapsed (now: number): number
+  paused (now: number, lost: number): number
+  idle (now: number): number
+}
+
+/** The time by which reads are counted. */
+interface CountedClock {
+  now (): number
+  /** Milliseconds that were not counted, as of the last `now()`. */
+  readonly lost: number
+}
+
 /** Rounded, so that records are comparable: times to the millisecond, the rate to a hundredth of a byte. */
-export function readFacts (phase: ReadPhase, expected: number | undefined, received: number, elapsed: number, paused: number, idle: number): ReadFacts {
+export function readFacts (phase: ReadPhase, expected: number | undefined, received: number, timing: Timing, clock: CountedClock): ReadFacts {
+  const now = clock.now()
+  const elapsed = timing.elapsed(now)
   return {
     phase,
     received,
     expected,
     elapsed: Math.round(elapsed),
-    paused: Math.round(paused),
-    idle: Math.round(idle),
+    paused: Math.round(timing.paused(now, clock.lost)),
+    idle: Math.round(timing.idle(now)),
     rate: elapsed >= 1 ? Math.round(received / elapsed * 100_000) / 100 : 0
   }
+}
+
+/** Of a read that took no time: it came whole, or was refused before a byte was read. */
+export function untimedFacts (phase: ReadPhase, expected: number | undefined, received: number): ReadFacts {
+  return { phase, received, expected, elapsed: 0, paused: 0, idle: 0, rate: 0 }
 }

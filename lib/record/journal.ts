@@ -1,7 +1,6 @@
 import diagnosticsChannel from 'node:diagnostics_channel'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
-import type { AbortRecord } from './abort-record.js'
-import type { ResolvedOptions } from '../limits/resolve.js'
+import { levelOf, type AbortRecord } from './abort-record.js'
 
 const channel = diagnosticsChannel.channel('fastify-read-guard.abort')
 
@@ -12,18 +11,18 @@ export interface AbortCounts {
   readonly suppressed: number
 }
 
-type Level = 'debug' | 'info' | 'warn'
-
-function levelOf (record: AbortRecord): Level {
-  if (record.received === 0 && record.phase !== 'body') return 'debug'
-  return record.blame === 'client_gone' ? 'info' : 'warn'
+/** The options that the journal needs. */
+export interface JournalOptions {
+  /** Log lines per period, in milliseconds; `false` logs all. */
+  readonly logLimit: { readonly records: number, readonly period: number } | false
+  readonly onAbort: ((record: AbortRecord, request: FastifyRequest | undefined) => void) | undefined
 }
 
 /** Where records go: log, `onAbort`, diagnostics channel, counters. It keeps a flood of them out of the log. */
-export class AbortJournal {
+export class Journal {
   readonly #log: FastifyBaseLogger
-  readonly #logLimit: ResolvedOptions['logLimit']
-  readonly #onAbort: ResolvedOptions['onAbort']
+  readonly #logLimit: JournalOptions['logLimit']
+  readonly #onAbort: JournalOptions['onAbort']
   readonly #aborted: Record<string, number> = {}
   readonly #observed: Record<string, number> = {}
   #suppressed = 0
@@ -32,7 +31,7 @@ export class AbortJournal {
   #suppressedInPeriod = 0
   #summary: NodeJS.Timeout | undefined
 
-  constructor (log: FastifyBaseLogger, options: ResolvedOptions) {
+  constructor (log: FastifyBaseLogger, options: JournalOptions) {
     this.#log = log
     this.#logLimit = options.logLimit
     this.#onAbort = options.onAbort

@@ -40,7 +40,7 @@ function live (limits: ClockLimits, script: Script, resolution: number, hair: bo
       beats.push(step.at)
       now = time.beat(step.at)
       oracle.beat()
-      nominated = [clock.left(now) <= 0, oracle.out.length > 0]
+      nominated = [clock.remaining(now) <= 0, oracle.out.length > 0]
     } else if (step.kind === 'happens') {
       happen(clock, step.what, time.now(step.at))
       oracle.happens(step.what)
@@ -76,7 +76,7 @@ function mustAgree (clock: ReadClock, oracle: ClockOracle, time: CountedTime, re
 
 /** What is said to be left is left, and no more. */
 function mustForesee (clock: ReadClock, now: number): void {
-  const left = Math.ceil(clock.left(now))
+  const left = Math.ceil(clock.remaining(now))
   const foreseen = left <= 0
     ? clock.expired(now) !== undefined
     : left === Infinity || (clock.expired(now + left) !== undefined && clock.expired(now + left - 1) === undefined)

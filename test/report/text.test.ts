@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util'
 import t from 'tap'
-import { displayWidth, fitting, shortened, shortenedInside } from '../../lib/report/text/display-width.js'
+import { displayWidth, fitting, shortened, shortenedInside } from '../../lib/report/words/display-width.js'
 import { abortLine, logOf, requestLine, run, variedRecords } from '../support/app/report-log.js'
 
 const log = logOf(variedRecords(1500))

@@ -3,23 +3,30 @@ import { stat } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { getSystemErrorMap } from 'node:util'
 import type { Io } from '../io.js'
-import { unpacked } from './unpack.js'
+import { unpack } from './unpack.js'
 import { UsageError } from '../usage.js'
 
 const chunkSize = 262_144
 
 export interface Input {
   readonly name: string
-  /** Bytes as stored; `undefined` where that is not known before the end. */
+  /** Bytes as stored; `undefined` where the size is known only at the end. */
   readonly size: number | undefined
   open (): Readable
 }
 
-/** All inputs, looked at before the first is read: a name mistyped last is told at once. Throws `UsageError`. */
+/**
+ * Finds all inputs before the first is read, so that a mistyped name is told at once.
+ * @throws {UsageError}
+ */
 export async function findInputs (files: readonly string[], io: Pick<Io, 'stdin'>): Promise<Input[]> {
   if (files.length === 0 && io.stdin.isTTY === true) throw new UsageError('no file given, and standard input is a terminal (--help tells more)')
   const names = files.length === 0 ? ['-'] : files
-  return Promise.all(names.map(name => name === '-' ? { name: 'standard input', size: undefined, open: () => io.stdin } : fileInput(name)))
+  return Promise.all(names.map(async name => name === '-' ? standardInput(io) : fileInput(name)))
+}
+
+function standardInput (io: Pick<Io, 'stdin'>): Input {
+  return { name: 'standard input', size: undefined, open: () => io.stdin }
 }
 
 async function fileInput (name: string): Promise<Input> {
@@ -28,30 +35,34 @@ async function fileInput (name: string): Promise<Input> {
   return { name, size: found.isFile() ? found.size : undefined, open: () => createReadStream(name, { highWaterMark: chunkSize }) }
 }
 
-export function unreadable (name: string, error: unknown): UsageError {
+function unreadable (name: string, error: unknown): UsageError {
   return new UsageError(`cannot read ${name}: ${systemMessage(error)}`)
 }
 
 export function systemMessage (error: unknown): string {
-  const { errno, message } = error as NodeJS.ErrnoException // what Node's fs functions reject with
+  const { errno, message } = error as NodeJS.ErrnoException // Node's fs functions reject with it
   return (errno === undefined ? undefined : getSystemErrorMap().get(errno)?.[1]) ?? message
 }
 
-/** The content, unpacked where it is gzip, which its first two bytes tell. Throws `UsageError`, or zlib's error for damaged gzip. */
+/**
+ * The content of an input. Gzip is told by its first two bytes, and unpacked.
+ * @throws {UsageError} where the input cannot be read
+ * @throws zlib's error for damaged gzip
+ */
 export async function * contentOf (input: Input, onRead: (bytes: number) => void): AsyncGenerator<Buffer> {
   const stored = storedChunks(input, onRead)
   let head: Buffer = Buffer.alloc(0)
   while (head.length < 2) {
-    const { value, done } = await stored.next()
-    if (done === true) break
-    head = Buffer.concat([head, value])
+    const next = await stored.next()
+    if (next.done === true) break
+    head = Buffer.concat([head, next.value])
   }
   const whole = headFirst(head, stored)
   if (head[0] !== 0x1f || head[1] !== 0x8b) {
     yield * whole
     return
   }
-  yield * unpacked(whole)
+  yield * unpack(whole)
 }
 
 async function * headFirst (head: Buffer, rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {

@@ -47,7 +47,7 @@ export const earlyAnswers: readonly EarlyAnswer[] = [
 ]
 
 /** The limits that they break. */
-export const earlyLimits: ReadGuardOptions = { headersTimeout: 300, resolution: 50 }
+const earlyLimits: ReadGuardOptions = { headersTimeout: 300, resolution: 50 }
 
 /** The routes that give them, and one that answers in time. */
 export function earlyRoutes (app: FastifyInstance): void {

@@ -2,7 +2,7 @@ import net, { type AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import t from 'tap'
 import { Heartbeat } from '../../../lib/clock/heartbeat.js'
-import { LONGEST_REST, NOWHERE, type Watched } from '../../../lib/clock/watch-list.js'
+import { LONGEST_REST, NOT_WATCHED, type Watched } from '../../../lib/clock/watch-list.js'
 import { until } from '../../support/oracle/until.js'
 
 const RESOLUTION = 50
@@ -21,7 +21,7 @@ interface Told {
 /** Notes what it is asked, and says that it has `left` milliseconds left. */
 class Probe implements Watched {
   readonly phase = undefined
-  place = NOWHERE
+  index = NOT_WATCHED
   readonly told: Told[] = []
 
   constructor (readonly left: (now: number) => number = () => Infinity) {}

@@ -84,7 +84,7 @@ for (const { name, limits, steps = [], verdicts } of rows) {
     for (const [at, step] of steps) step(clock, BEGIN + at)
     for (const [at, expiry] of verdicts) {
       t.equal(clock.expired(BEGIN + at), expiry, `after ${at} ms`)
-      t.equal(clock.left(BEGIN + at) <= 0, expiry !== undefined, `${clock.left(BEGIN + at)} ms are left after ${at} ms`)
+      t.equal(clock.remaining(BEGIN + at) <= 0, expiry !== undefined, `${clock.remaining(BEGIN + at)} ms are left after ${at} ms`)
     }
   })
 }

@@ -1,12 +1,12 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { LONGEST_REST, NOWHERE, WatchList, type Watched } from '../../../lib/clock/watch-list.js'
+import { LONGEST_REST, NOT_WATCHED, WatchList, type Watched } from '../../../lib/clock/watch-list.js'
 
 const RESOLUTION = 100
 
 class Entry implements Watched {
   readonly phase = undefined
-  place = NOWHERE
+  index = NOT_WATCHED
 
   constructor (readonly id: number) {}
 
@@ -36,7 +36,7 @@ for (const [name, left, expected] of rests) {
     list.add(entry)
     t.ok(list.isDue(0, RESOLUTION), 'it was never looked at')
     list.looked(entry, 5_000, left)
-    t.equal(list.lookedAt(entry.place), 5_000)
+    t.equal(list.lookedAt(entry.index), 5_000)
     const due = expected.map((_, i) => list.isDue(0, 5_000 + (i + 2) * RESOLUTION))
     t.strictSame(due, expected)
   })
@@ -63,11 +63,11 @@ t.test('what is not watched can be told anything', async (t) => {
   list.add(entry)
   list.delete(entry)
   list.looked(entry, 1, 1_000)
-  t.equal(entry.place, NOWHERE)
+  t.equal(entry.index, NOT_WATCHED)
   t.strictSame(list.all, [])
   list.add(entry)
-  t.ok(list.isDue(entry.place, 2), 'of what it was told nothing is left')
-  t.equal(list.lookedAt(entry.place), 0)
+  t.ok(list.isDue(entry.index, 2), 'of what it was told nothing is left')
+  t.equal(list.lookedAt(entry.index), 0)
 })
 
 t.test('whatever is added, deleted, looked at and woken: each keeps its own times', async () => {
@@ -108,7 +108,7 @@ t.test('whatever is added, deleted, looked at and woken: each keeps its own time
     for (const [place, watched] of list.all.entries()) {
       const { id } = watched as Entry
       const known = model.get(id)
-      if (known === undefined || watched.place !== place) throw new Error(`${id} at ${place} is not where it says`)
+      if (known === undefined || watched.index !== place) throw new Error(`${id} at ${place} is not where it says`)
       if (list.lookedAt(place) !== known.at) throw new Error(`${id} was looked at ${known.at}, not ${list.lookedAt(place)}`)
       const soonest = known.left === Infinity ? known.at : known.at + Math.min(known.left, LONGEST_REST / 2)
       const latest = known.left === Infinity ? known.at : known.at + Math.min(known.left, LONGEST_REST)

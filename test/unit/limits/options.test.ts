@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { runInNewContext } from 'node:vm'
 import t, { type Test } from 'tap'
-import { defaults, mergeLimits, OptionsInvalidError, resolveOptions, resolveRoute } from '../../../lib/limits/resolve.js'
+import { defaults, mergeLimits, resolveOptions, resolveRoute } from '../../../lib/limits/resolve.js'
+import { OptionsInvalidError } from '../../../lib/record/errors.js'
 
 const LONGEST = 2 ** 31 - 1
 const TIME = 'must be an integer of milliseconds from 0 (off) to 2147483647'

@@ -2,8 +2,9 @@ import diagnosticsChannel from 'node:diagnostics_channel'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import t from 'tap'
 import type { AbortRecord } from '../../../lib/index.js'
-import { resolveOptions, type ReadGuardOptions } from '../../../lib/limits/resolve.js'
-import { AbortJournal } from '../../../lib/record/journal.js'
+import type { ReadGuardOptions } from '../../../lib/limits/options.js'
+import { resolveOptions } from '../../../lib/limits/resolve.js'
+import { Journal } from '../../../lib/record/journal.js'
 import { until } from '../../support/oracle/until.js'
 
 interface Line {
@@ -21,13 +22,13 @@ function logger (lines: Line[], enabled?: (level: string) => boolean): FastifyBa
 }
 
 interface Kept {
-  readonly journal: AbortJournal
+  readonly journal: Journal
   readonly lines: Line[]
 }
 
 function keep (options: ReadGuardOptions = {}, enabled?: (level: string) => boolean): Kept {
   const lines: Line[] = []
-  return { journal: new AbortJournal(logger(lines, enabled), resolveOptions(options)), lines }
+  return { journal: new Journal(logger(lines, enabled), resolveOptions(options)), lines }
 }
 
 const slow: AbortRecord = {
@@ -60,7 +61,7 @@ const silent: AbortRecord = { ...slow, code: 'FST_READ_HEADERS_TIMEOUT', reason:
 
 const aborts = (lines: readonly Line[]): Line[] => lines.filter(line => 'abort' in line.fields)
 const summaries = (lines: readonly Line[]): Line[] => lines.filter(line => 'abortsSuppressed' in line.fields)
-const write = (journal: AbortJournal, times: number, record = slow): void => {
+const write = (journal: Journal, times: number, record = slow): void => {
   for (let i = 0; i < times; i++) journal.write(record, undefined)
 }
 

@@ -1,0 +1,30 @@
+import type { LingerOptions } from '../limits/options.js'
+
+/** Where `linger` is off, in milliseconds: its default. */
+const DEFAULT_TIMEOUT = 2_000
+
+/**
+ * The answer has been given: what is left of the exchange has a bounded while, which begins anew with every progress. In
+ * real time, as this process owes nothing any more.
+ *
+ * `linger: false` is about what the client still sends: nothing of that is read once the answer has left. The answer itself
+ * has its time all the same.
+ */
+export class AnswerDeadline {
+  readonly #timeout: number
+  #since: number | undefined
+  #taken = 0
+
+  constructor (linger: LingerOptions | false) {
+    this.#timeout = linger === false ? DEFAULT_TIMEOUT : linger.timeout
+  }
+
+  /** @param taken differs from that of the call before where something was taken since: by the client, or of the body by the application */
+  isPassed (taken: number, now = performance.now()): boolean {
+    if (this.#since === undefined || taken !== this.#taken) {
+      this.#since = now
+      this.#taken = taken
+    }
+    return now - this.#since >= this.#timeout
+  }
+}

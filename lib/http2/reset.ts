@@ -1,0 +1,21 @@
+import { constants, type ServerHttp2Stream } from 'node:http2'
+
+/*
+ * How the guard ends a stream of a client's, whose session goes on.
+ */
+
+/** Declines the rest of a request whose complete answer has left (RFC 9113 §8.1): nothing went wrong. */
+export function decline (stream: ServerHttp2Stream): void {
+  if (!stream.closed) stream.close(constants.NGHTTP2_NO_ERROR)
+}
+
+/** Ends the exchange of a stream, answered or not. */
+export function cancel (stream: ServerHttp2Stream): void {
+  if (!stream.closed) stream.close(constants.NGHTTP2_CANCEL)
+}
+
+/** As `cancel`, where the client opens no window: the RST_STREAM may be as unable to leave as the answer was. */
+export function cancelUnsent (stream: ServerHttp2Stream): void {
+  cancel(stream)
+  setImmediate(() => stream.destroy())
+}

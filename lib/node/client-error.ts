@@ -1,0 +1,44 @@
+import type { Server } from 'node:http'
+import type { Socket } from 'node:net'
+
+/** What 'clientError' brings: an error of llhttp (`HPE_…`), of Node's own timers, or of the network. */
+export interface ClientError extends Error {
+  code?: string
+  /** Of an error of the network. */
+  syscall?: string
+  /** llhttp's own words. */
+  reason?: string
+  /** How far llhttp came in the bytes that it had last. */
+  bytesParsed?: number
+  rawPacket?: Buffer
+}
+
+/** Whether the error is the application's, given to `destroy()`: it says nothing about the client. */
+export function isApplicationError ({ code = '', syscall }: ClientError): boolean {
+  return syscall === undefined && code !== 'ECONNRESET' && !code.startsWith('HPE_') && !code.startsWith('ERR_')
+}
+
+/** Whether the parser refused bytes of the client's. */
+export function isParserError ({ code }: ClientError): boolean {
+  return code?.startsWith('HPE_') === true
+}
+
+export type ClientErrorCause = 'gone' | 'timeout' | 'refused'
+
+export function causeOf (error: ClientError): ClientErrorCause {
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'timeout'
+  // The client has ended its side in the middle of a message.
+  if (error.code === 'HPE_INVALID_EOF_STATE') return 'gone'
+  return isParserError(error) ? 'refused' : 'gone'
+}
+
+/** A 'clientError', told to what is being read on the connection. */
+export interface ClientErrorReport {
+  readonly error: ClientError
+  readonly server: Server
+  readonly socket: Socket
+  /** Has the application's own `clientErrorHandler` answer, and tells whether it wrote; `undefined` where there is none. */
+  readonly askApplication: (() => boolean) | undefined
+  /** Tells the other listeners, as if the guard were not there. */
+  readonly pass: () => void
+}

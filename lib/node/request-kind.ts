@@ -1,0 +1,30 @@
+import type { IncomingMessage } from 'node:http'
+import type { Http2ServerRequest } from 'node:http2'
+
+/** A request of an HTTP/2 session: Node emits both classes in one event. The version alone may stand in any client's request line. */
+export function http2Request (raw: IncomingMessage): Http2ServerRequest | undefined {
+  return raw.httpVersionMajor === 2 && 'stream' in raw ? raw as unknown as Http2ServerRequest : undefined
+}
+
+/** Whether a request says that a body follows (RFC 9112 §6.3; HTTP/2: no END_STREAM came with the headers). */
+export function hasBody (raw: IncomingMessage): boolean {
+  const request = http2Request(raw)
+  if (request !== undefined) return !request.stream.endAfterHeaders
+  const length = raw.headers['content-length']
+  return length === undefined ? raw.headers['transfer-encoding'] !== undefined : Number(length) > 0
+}
+
+/** Whether the client waits for `100 Continue`, asked as Node asks. */
+export function expectsContinue ({ httpVersionMinor, headers: { expect = '' } }: IncomingMessage): boolean {
+  return httpVersionMinor === 1 && /(?:^|\W)100-continue(?:$|\W)/i.test(expect)
+}
+
+/** Whether the application listens for bytes of the request. */
+export function hasConsumer (raw: IncomingMessage): boolean {
+  return !raw.destroyed && (raw.listenerCount('data') > 0 || raw.listenerCount('readable') > 0)
+}
+
+/** Whether the application takes bytes from the request, or has taken the first. A consumer that has seen enough (`break`) destroys it. */
+export function isBeingRead (raw: IncomingMessage): boolean {
+  return hasConsumer(raw) || (!raw.destroyed && raw.readableFlowing === true)
+}

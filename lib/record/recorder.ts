@@ -1,0 +1,66 @@
+import type { FastifyRequest } from 'fastify'
+import { abortRecord, type AbortRecord, type ReadOrigin } from './abort-record.js'
+import { readError, type ReadError, type ReadFacts, type Violation } from './errors.js'
+import type { Journal } from './journal.js'
+
+/**
+ * A read that failed: its one error, and its one record, which is written as soon as it is known whether the answer left.
+ * The record is made at once: a closed socket has no peer any more, and the application may change the error.
+ */
+export class FailedRead {
+  readonly #journal: Journal
+  readonly #record: AbortRecord
+  readonly #request: FastifyRequest | undefined
+  #isWritten = false
+
+  constructor (journal: Journal, readonly error: ReadError, record: AbortRecord, request: FastifyRequest | undefined) {
+    this.#journal = journal
+    this.#record = record
+    this.#request = request
+  }
+
+  /** Writes the record, once. */
+  write (answered: boolean): void {
+    if (this.#isWritten) return
+    this.#isWritten = true
+    this.#record.answered = answered
+    this.#journal.write(this.#record, this.#request)
+  }
+}
+
+/** From a broken rule to error, status, record and journal, for every phase and protocol. */
+export class Recorder {
+  readonly #journal: Journal
+  readonly #abortStatusCode: number
+
+  /** @param abortStatusCode recorded for a client that has gone, which can be sent nothing any more */
+  constructor (journal: Journal, abortStatusCode: number) {
+    this.#journal = journal
+    this.#abortStatusCode = abortStatusCode
+  }
+
+  /** The error alone, of a read whose failure is not recorded. */
+  error (violation: Violation, facts: ReadFacts): ReadError {
+    const error = readError(violation, facts)
+    if (violation.code === 'FST_READ_ABORTED') error.statusCode = this.#abortStatusCode
+    // Before the handshake is over no status can be sent.
+    else if (facts.phase === 'handshake') delete error.statusCode
+    return error
+  }
+
+  /** The read has ended: the caller writes the record when it knows whether the answer left. */
+  fail (violation: Violation, facts: ReadFacts, origin: ReadOrigin, request?: FastifyRequest): FailedRead {
+    const error = this.error(violation, facts)
+    return new FailedRead(this.#journal, error, this.#recordOf(error, origin, false), request)
+  }
+
+  /** The read goes on: only `mode: 'observe'` takes note of the broken rule. */
+  observe (violation: Violation, facts: ReadFacts, origin: ReadOrigin, request?: FastifyRequest): void {
+    const error = this.error(violation, facts)
+    this.#journal.write(this.#recordOf(error, origin, true), request)
+  }
+
+  #recordOf (error: ReadError, origin: ReadOrigin, observed: boolean): AbortRecord {
+    return abortRecord(error, origin, { answered: false, observed, time: new Date().toISOString() })
+  }
+}
