@@ -45,11 +45,11 @@ function announceClose ({ response, source }: FailedBody): void {
  * stay half way: for a consumer that reads already it has failed, and for one that begins to it is at its end.
  */
 export function refuseBody (body: FailedBody, failed: FailedRead): void {
-  const { raw } = body
+  const { raw, response } = body
   announceClose(body)
   recordAtEnd(body, failed, () => true)
   if (hasConsumer(raw)) failRequest(raw, failed.error)
-  else endRequest(raw)
+  else endRequest(raw, response)
 }
 
 /** Fails the consumer, and sees to it that the client gets an answer: the application's, or after a grace our own. */

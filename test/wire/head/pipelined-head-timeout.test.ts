@@ -1,8 +1,10 @@
 import t, { type Test } from 'tap'
 import type { FastifyInstance } from 'fastify'
-import { HEADERS_TIMEOUT, headApp, mustBeRefused, mustBeTimely, onlyRecord, type HeadApp } from '../../support/app/head-app.js'
-import { until } from '../../support/app/guarded-app.js'
+import { headApp, type HeadApp, HEADERS_TIMEOUT } from '../../support/app/header-limits.js'
 import { delay, head, parseAnswers, RawClient } from '../../support/client/raw-client.js'
+import { mustBeRefused, mustBeTimely, onlyRecord } from '../../support/oracle/expect-refusal.js'
+import { serverSockets } from '../../support/oracle/server-state.js'
+import { until } from '../../support/oracle/until.js'
 
 t.jobs = 8
 
@@ -72,13 +74,14 @@ t.test('a head that is completed too late, while an earlier answer is pending, n
 
 t.test('what comes after our 408 never reaches a handler', async (t) => {
   const guarded = await headApp(t)
+  const sockets = serverSockets(guarded.app)
   const client = new RawClient(guarded.port)
   client.socket.removeAllListeners('end') // it goes on sending after our FIN
   await client.write(PARTIAL)
   await client.until(/}$/)
   await client.write('st: localhost\r\n\r\n' + get)
   await client.write(head('POST', '/', { 'Content-Length': 2, 'Content-Type': 'application/json' }) + '{}')
-  await delay(200)
+  await sockets.haveRead(client)
   client.fin()
   mustBeRefused(t, await client.closed, 408, 'Request Timeout', 'FST_READ_HEADERS_TIMEOUT')
   t.strictSame(guarded.served, [])

@@ -2,10 +2,10 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { FastifyRequest } from 'fastify'
 import t from 'tap'
-import { earlyRoutes } from '../../support/app/early-answers.js'
-import { until } from '../../support/app/guarded-app.js'
-import { answered, lingerApp, ONE_READ } from '../../support/app/linger-app.js'
+import { earlyRoutes, lingeringApp } from '../../support/app/early-answers.js'
+import { answered, ONE_READ } from '../../support/client/answered-client.js'
 import { chunk, delay, head, onlyAnswer, parseAnswers } from '../../support/client/raw-client.js'
+import { until } from '../../support/oracle/until.js'
 
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void
@@ -21,7 +21,7 @@ for (const { name, bytes, statusCode } of unanswered) {
     const slow = 500
     let thrownAway = 0
     let read = (): number => 0
-    const guarded = await lingerApp(t, false, { bodyLimit: 100, linger: { bytes: 1_000_000, timeout: 60_000 } }, (app) => {
+    const guarded = await lingeringApp(t, false, { bodyLimit: 100, linger: { bytes: 1_000_000, timeout: 60_000 } }, (app) => {
       app.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
       const takeTime = async ({ raw: { socket } }: FastifyRequest): Promise<void> => {
         read = () => socket.bytesRead
@@ -44,7 +44,7 @@ for (const { name, bytes, statusCode } of unanswered) {
 
 for (const linger of [{ bytes: 1_000_000, timeout: 60_000 }, false] as const) {
   t.test(`with \`linger: ${JSON.stringify(linger)}\` a connection that was held back before its answer stays usable`, async (t) => {
-    const guarded = await lingerApp(t, false, { bodyLimit: 100, linger }, (app) => {
+    const guarded = await lingeringApp(t, false, { bodyLimit: 100, linger }, (app) => {
       app.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
       app.get('/', async () => ({ served: true }))
       app.post('/', async (request, reply) => {
@@ -67,7 +67,7 @@ for (const linger of [{ bytes: 1_000_000, timeout: 60_000 }, false] as const) {
 
 t.test('a request that comes after the last answer reaches nobody, and a second one is not waited for', async (t) => {
   const served: string[] = []
-  const guarded = await lingerApp(t, false, { linger: { bytes: 1e9, timeout: 60_000 } }, (app) => {
+  const guarded = await lingeringApp(t, false, { linger: { bytes: 1e9, timeout: 60_000 } }, (app) => {
     earlyRoutes(app)
     app.addHook('onRequest', async ({ method, url }) => { served.push(`${method} ${url}`) })
   })
@@ -77,7 +77,8 @@ t.test('a request that comes after the last answer reaches nobody, and a second 
   await client.write('x'.repeat(101) + head('POST', '/unread', { 'Content-Length': 100_000 }) + 'x'.repeat(99_999))
   await until(() => parsed === 2, 'it was parsed')
   await client.write('x')
-  await delay(50)
+  await guarded.sockets.haveRead(client)
+  await delay(50) // nothing happens
   t.notOk(socket.destroyed)
   t.equal(guarded.lingering(), 1)
   await Promise.all([closed, client.flood(head('GET', '/').repeat(500))])
@@ -88,7 +89,7 @@ t.test('a request that comes after the last answer reaches nobody, and a second 
 
 t.test('of requests that come after the last answer none is kept', async (t) => {
   const count = 400
-  const guarded = await lingerApp(t, false, { linger: { bytes: 1e9, timeout: 60_000 } })
+  const guarded = await lingeringApp(t, false, { linger: { bytes: 1e9, timeout: 60_000 } })
   const requests: WeakRef<object>[] = []
   let kept = NaN
   guarded.app.server.on('request', (request) => {
