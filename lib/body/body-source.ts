@@ -45,6 +45,11 @@ export abstract class BodySource {
    */
   abstract onBodyEnd (lastAnswer?: ServerResponse): void
 
+  /** Whether an answer can still be sent. */
+  get canAnswer (): boolean {
+    return true
+  }
+
   /** Whether the rest of a body can be declined while its answer is still on its way. */
   get declinesEarly (): boolean {
     return false

@@ -7,7 +7,7 @@ import type { GuardContext } from '../guard.js'
 import { headExpiry } from '../limits/expiry.js'
 import { bytesBeingWritten, bytesTaken, socketOfSession } from '../node/internals.js'
 import { peerOf, unrouted, type Peer, type ReadOrigin } from '../record/abort-record.js'
-import { clientGone, readFacts, type ReadFacts, type Violation } from '../record/errors.js'
+import { clientGone, readFacts, untimedFacts, type ReadFacts, type Violation } from '../record/errors.js'
 import { SessionHealth } from './health.js'
 import { OpenStreams } from './open-streams.js'
 import { isProtocolError, protocolError } from './protocol-error.js'
@@ -175,9 +175,9 @@ export class SessionRead implements Watched {
   }
 
   #facts (): ReadFacts {
-    const { heartbeat } = this.#guard
-    const clock = this.#clock ?? this.#newClock(heartbeat.now())
-    return readFacts('headers', undefined, clock.received, clock, heartbeat)
+    const clock = this.#clock
+    if (clock === undefined) return untimedFacts('headers', undefined, this.#socket.bytesRead)
+    return readFacts('headers', undefined, clock.received, clock, this.#guard.heartbeat)
   }
 
   get #origin (): ReadOrigin {

@@ -76,6 +76,10 @@ class StreamSource extends BodySource {
     return undefined
   }
 
+  override get canAnswer (): boolean {
+    return !this.#stream.closed
+  }
+
   override get declinesEarly (): boolean {
     return true
   }
