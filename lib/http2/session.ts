@@ -85,7 +85,7 @@ export class SessionRead implements Watched {
     // Closing the server does so from Node 24 on; before, a client that is never silent would keep it from closing.
     if (this.#guard.closing) {
       this.#session.close()
-      this.#open.hurry(this.#session, this.#guard.options.policy.limits.linger)
+      this.#open.hurry(this.taken, this.#guard.options.policy.limits.linger)
     }
     this.#sample(now)
     if (this.#health.isTerminated(now, this.#guard.closing || this.#open.count > 0)) this.#onTerminated()
