@@ -6,6 +6,7 @@ import { answerAfterGrace, takeOverReply } from '../answer/reply-takeover.js'
 import type { RoutePolicy } from '../limits/resolve.js'
 import { endRequest, failRequest, type GuardedRequest } from '../node/request-hooks.js'
 import { hasConsumer, isBeingRead } from '../node/request-kind.js'
+import { pinStatus } from '../node/response-hooks.js'
 import type { ReadError } from '../record/errors.js'
 import type { FailedRead } from '../record/recorder.js'
 import type { BodySource } from './body-source.js'
@@ -109,7 +110,7 @@ export function endAnsweredBody (body: FailedBody, failed: FailedRead, wasAnswer
 
 /** No answer can be sent any more: hooks, metrics and the log are told of the failure, and not of a 200 that no client got. */
 export function tellStatus (response: ServerResponse, { statusCode }: ReadError): void {
-  if (!response.headersSent && statusCode !== undefined) response.statusCode = statusCode
+  if (!response.headersSent && statusCode !== undefined) pinStatus(response, statusCode)
 }
 
 /** Ends a body whose read failed. Called at most once for a read. */

@@ -1,6 +1,7 @@
-import type { ServerHttp2Stream } from 'node:http2'
+import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import { AnswerDeadline } from '../answer/answer-deadline.js'
 import type { LingerOptions } from '../limits/options.js'
+import { isEndSent } from '../node/internals.js'
 import { cancelUnsent } from './reset.js'
 
 /** Nothing of an answer waits for its client. */
@@ -19,6 +20,9 @@ export class OpenStreams {
   /** How long each answer that waits for its client may still take to leave. */
   readonly #deadlines = new Map<ServerHttp2Stream, AnswerDeadline | typeof NOTHING_WAITS>()
   readonly #onClose: (this: ServerHttp2Stream) => void
+  #window = Infinity
+  /** How often DATA was seen to leave. */
+  #moves = 0
 
   constructor () {
     const deadlines = this.#deadlines
@@ -39,14 +43,20 @@ export class OpenStreams {
    * The application closes, which a client that does not take its answer must not keep it from; one that is slow has its
    * time. Fastify gives a large answer in pieces: one that is not whole yet waits for its client as well, where a piece does.
    *
-   * @param taken bytes that the client has taken on the session
+   * A client that only makes this side speak (a PING, a reset) takes nothing: what shows on the session is its DATA.
    */
-  hurry (taken: number, linger: LingerOptions | false): void {
+  hurry (session: ServerHttp2Session, linger: LingerOptions | false): void {
+    if (session.destroyed) return
+    const { remoteWindowSize = 0 } = session.state
+    // Only DATA makes the window of the session smaller.
+    if (remoteWindowSize < this.#window) this.#moves++
+    this.#window = remoteWindowSize
     for (const [stream, deadline] of this.#deadlines) {
-      const waits = stream.writableLength > 0 || (stream.writableEnded && !stream.writableFinished)
+      // Node has ended the stream of a HEAD before its answer is given.
+      const waits = stream.writableLength > 0 || (stream.writableEnded && stream.headersSent && !isEndSent(stream))
       if (!waits) this.#deadlines.set(stream, NOTHING_WAITS)
       else if (deadline === NOTHING_WAITS) this.#deadlines.set(stream, new AnswerDeadline(linger))
-      else if (deadline.isPassed(taken)) cancelUnsent(stream)
+      else if (deadline.isPassed(this.#moves)) cancelUnsent(stream)
     }
   }
 }

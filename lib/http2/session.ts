@@ -12,6 +12,9 @@ import { SessionHealth } from './health.js'
 import { OpenStreams } from './open-streams.js'
 import { isProtocolError, protocolError } from './protocol-error.js'
 
+/** A RST_STREAM's frame header and its payload (RFC 9113 §6.4). */
+const RESET_BYTES = 13
+
 const kSession = Symbol('fastify-read-guard.session')
 
 interface GuardedSession extends ServerHttp2Session {
@@ -42,6 +45,7 @@ export class SessionRead implements Watched {
   #recordedError: Error | undefined
   readonly #open = new OpenStreams()
   #failedReads = 0
+  #resets = 0
   /** `bytesRead` when the last of them failed. */
   #bytesAtFailure = 0
   /** Runs while nothing more is to come of the session. */
@@ -74,9 +78,14 @@ export class SessionRead implements Watched {
     if (++this.#failedReads === this.#guard.options.maxFailedReads) this.#session.close()
   }
 
-  /** Bytes that the client has taken, or the kernel for it. */
+  /** Grows as the client takes something, or the kernel for it: that one of its streams is reset is nothing. */
   get taken (): number {
-    return bytesTaken(this.#socket)
+    return bytesTaken(this.#socket) - this.#resets * RESET_BYTES
+  }
+
+  /** One of its streams is reset, as its client does not take the answer. */
+  onReset (): void {
+    this.#resets++
   }
 
   get phase (): ConnectionPhase | undefined {
@@ -85,22 +94,22 @@ export class SessionRead implements Watched {
   }
 
   look (now: number): number {
+    const { closing } = this.#guard
     // Closing the server does so from Node 24 on; before, a client that is never silent would keep it from closing.
-    if (this.#guard.closing) {
-      this.#session.close()
-      this.#open.hurry(this.taken, this.#guard.options.policy.limits.linger)
-    }
+    if (closing) this.#session.close()
     this.#sample(now)
-    if (this.#health.isTerminated(now, this.#guard.closing || this.#open.count > 0)) this.#onTerminated()
-    if (this.#isDrained) {
-      this.#linger()
-      return Infinity
-    }
+    if (this.#health.isTerminated(now, closing || this.#open.count > 0)) this.#onTerminated()
+    if (this.#isDrained) return this.#isLingerOver ? 0 : Infinity
+    if (closing && this.#open.count > 0) return 0
     return Math.min(this.#clock?.remaining(now) ?? Infinity, this.#guard.options.headSampling)
   }
 
   judge (now: number): void {
-    if (this.#isDrained) return
+    if (this.#isDrained) {
+      if (this.#isLingerOver) this.#endLinger()
+      return
+    }
+    if (this.#guard.closing) this.#open.hurry(this.#session, this.#guard.options.policy.limits.linger)
     this.#sample(now)
     const expiry = this.#clock?.expired(now)
     if (expiry !== undefined) this.#end(headExpiry(expiry, this.#guard.options))
@@ -194,15 +203,16 @@ export class SessionRead implements Watched {
    * Node waits for the client to take what was written, and to close its side, and may leave a session standing whose
    * client does not end a block.
    */
-  #linger (): void {
+  get #isLingerOver (): boolean {
     const { linger } = this.#guard.options.policy.limits
-    const { destroyed } = this.#session
-    const isOut = bytesBeingWritten(this.#socket) === 0 && (!destroyed || this.#socket.writableFinished)
+    const isOut = bytesBeingWritten(this.#socket) === 0 && (!this.#session.destroyed || this.#socket.writableFinished)
     this.#deadline ??= new AnswerDeadline(linger)
-    const isOver = (isOut && linger === false) || this.#deadline.isPassed(this.taken)
-    if (!isOver) return
+    return (isOut && linger === false) || this.#deadline.isPassed(this.taken)
+  }
+
+  #endLinger (): void {
     this.#deadline = undefined
-    if (destroyed) this.#socket.destroy()
+    if (this.#session.destroyed) this.#socket.destroy()
     else this.#session.destroy()
   }
 

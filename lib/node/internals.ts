@@ -19,8 +19,6 @@ interface HttpSocket extends Socket {
 }
 
 interface WriteHandle {
-  /** Bytes handed over. */
-  readonly bytesWritten?: number
   /** Bytes handed over that the kernel has not taken yet. */
   readonly writeQueueSize?: number
   /** That of the TCP connection under a TLS one, whose own queue does not grow shorter as the kernel takes from it. */
@@ -45,11 +43,10 @@ export function bytesBeingWritten (socket: Socket): number {
   return (socket as HttpSocket)._handle?.writeQueueSize ?? 0
 }
 
-/** Bytes that the kernel has taken: of a TLS connection the encrypted ones. */
+/** Grows with every byte that the kernel takes: of a TLS connection those that wait are encrypted, the others are not. */
 export function bytesTaken (socket: Socket): number {
-  const { _handle: handle } = socket as HttpSocket
-  const { bytesWritten = 0, writeQueueSize = 0 } = handle?._parent ?? handle ?? {}
-  return bytesWritten - writeQueueSize
+  const { _handle: handle, bytesWritten } = socket as HttpSocket
+  return bytesWritten - ((handle?._parent ?? handle)?.writeQueueSize ?? 0)
 }
 
 /** Whether Node has paused the socket because the client does not take its answers, and not because of the application. */
@@ -152,7 +149,7 @@ export function socketOfSession (session: ServerHttp2Session): Socket {
   return session.socket.off('close', () => {})
 }
 
-/** Whether END_STREAM was sent, or nothing more can be: what Node has of a stream may have left nghttp2, or not. */
+/** Whether END_STREAM was sent, or nothing more can be. Node has finished by then; with a closed window, that has not left. */
 export function isEndSent ({ destroyed, state }: ServerHttp2Stream): boolean {
   return destroyed || state.localClose !== 0
 }
