@@ -107,7 +107,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     if (!this.isConsumed) {
       this.source.onDiscarded()
       // While the answer is awaited, which may take the application any time, no lingering bounds what is thrown away.
-      if (this.#state === 'failed' && received - (this.error?.received ?? 0) > mostDiscarded(this.policy.limits.linger)) this.source.cut()
+      if (this.#state === 'failed' && received - (this.error?.received ?? 0) > mostDiscarded(this.policy.limits.linger)) this.holdUntilAnswered()
       return false
     }
     const { expected, policy: { limits: { bodyLimit } } } = this
@@ -130,6 +130,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
 
   look (now: number): number {
     if (!this.abandonIfAnswerSent() && this.isLeftBehind) this.abandon()
+    if (this.#state === 'failed' && this.#restDeadline?.isPassed(0) === true) this.source.cut()
     if (this.source.declinesEarly && this.abandonIfAnswerBegun()) return Infinity
     return this.#state === 'open' || this.#state === 'abandoned' ? this.remaining(now) : Infinity
   }
@@ -208,12 +209,13 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   /** The answer was given without the rest of the body, which is no read any more. */
   abandon ({ isAnswerOut } = { isAnswerOut: this.source.isAnswerOut(this.response) }): void {
     if (this.#state === 'abandoned' || this.#state === 'done') return
-    if (this.#state !== 'failed') failRequest(this.raw, this.guard.recorder.error({ code: 'FST_READ_ABORTED' }, this.facts()))
+    const isLast = this.#state === 'failed'
+    if (!isLast) failRequest(this.raw, this.guard.recorder.error({ code: 'FST_READ_ABORTED' }, this.facts()))
     this.#state = 'abandoned'
     const { limits } = this.policy
     // Observing must not cut: no limit holds for the rest, and lingering, which has bounds, is off.
     if (limits.mode === 'observe') this.apply(unguarded)
-    this.source.abandon(this.policy.limits.linger, isAnswerOut ? undefined : this.response)
+    this.source.abandon(this.policy.limits.linger, { answer: isAnswerOut ? undefined : this.response, isLast })
   }
 
   private close (violation: Violation): FailedRead {
@@ -250,6 +252,12 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     if (!this.isConsumed || !this.source.isAnswerOut(this.response) || !this.source.isHeldBack()) return false
     this.#restDeadline ??= new AnswerDeadline(this.policy.limits.linger)
     return this.#restDeadline.isPassed(this.received - this.raw.readableLength)
+  }
+
+  /** Of a client that has sent so much no more is read; as a paused socket does not show that its client has gone, not for long. */
+  private holdUntilAnswered (): void {
+    this.#restDeadline ??= new AnswerDeadline(this.policy.limits.linger)
+    this.source.hold()
   }
 
   private endShort (cut: Violation | undefined): void {
