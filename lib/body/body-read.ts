@@ -13,7 +13,7 @@ import { isBeingRead } from '../node/request-kind.js'
 import type { ReadOrigin } from '../record/abort-record.js'
 import type { ReadError, Violation } from '../record/errors.js'
 import type { FailedRead } from '../record/recorder.js'
-import { endAnsweredBody, endBody, refuseBody, type FailedBody } from './body-ending.js'
+import { endAnsweredBody, endBody, refuseBody, tellStatus, type FailedBody } from './body-ending.js'
 import type { BodySource } from './body-source.js'
 import { TimedBody } from './timed-body.js'
 
@@ -171,7 +171,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   onTruncated (violation: Violation): void {
     if (this.abandonIfAnswerBegun()) return
     if (this.#state === 'open') this.breakOff(violation)
-    else if (this.#state === 'observed') failRequest(this.raw, this.guard.recorder.error(violation, this.facts()))
+    else if (this.#state === 'observed') this.failUnrecorded(violation)
   }
 
   onClientError ({ error, server, socket, askApplication, pass }: ClientErrorReport): void {
@@ -222,6 +222,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     // A body that ended while it was refused stays at its end.
     if (this.isConsumed) this.#state = 'failed'
     this.#failure = this.guard.recorder.fail(violation, this.facts(), this.origin, this.request)
+    this.source.onReadFailed(this.#failure.error)
     return this.#failure
   }
 
@@ -264,6 +265,13 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     if (this.abandonIfAnswerBegun()) return
     if (cut !== undefined) this.onTruncated(cut)
     else this.fail({ code: 'FST_READ_LENGTH_MISMATCH' })
+  }
+
+  /** The one record is written. */
+  private failUnrecorded (violation: Violation): void {
+    const error = this.guard.recorder.error(violation, this.facts())
+    tellStatus(this.response, error)
+    failRequest(this.raw, error)
   }
 
   private abandonIf (isAnswered: boolean): boolean {

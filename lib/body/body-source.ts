@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import type { LingerOptions } from '../limits/options.js'
 import { isAnswerOut } from '../node/internals.js'
 import type { Peer } from '../record/abort-record.js'
-import type { Violation } from '../record/errors.js'
+import type { ReadError, Violation } from '../record/errors.js'
 
 export interface AbandonedRest {
   readonly answer: ServerResponse | undefined
@@ -53,6 +53,11 @@ export abstract class BodySource {
    */
   abstract onBodyEnd (lastAnswer?: ServerResponse): void
 
+  /** Whether an answer can still be sent. */
+  get canAnswer (): boolean {
+    return true
+  }
+
   /** Whether the rest of a body can be declined while its answer is still on its way. */
   get declinesEarly (): boolean {
     return false
@@ -73,6 +78,9 @@ export abstract class BodySource {
 
   /** Has the request say that its client has gone, where Node would have said so. */
   markAborted (_raw: IncomingMessage): void {}
+
+  /** The read failed. */
+  onReadFailed (_error: ReadError): void {}
 
   /** The read failed, and an answer is to be given. */
   prepareAnswer (_response: ServerResponse, _linger: LingerOptions | false): void {}
