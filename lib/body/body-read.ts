@@ -41,6 +41,8 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   reply: FastifyReply | undefined
   #state: BodyState = 'open'
   #failure: FailedRead | undefined
+  /** The `limit` of `readRawBody()`; 0 where there is none. */
+  #askedLimit = 0
   #restDeadline: AnswerDeadline | undefined
 
   constructor (guard: GuardContext, source: BodySource, readonly raw: GuardedRequest, public response: ServerResponse, policy: RoutePolicy) {
@@ -97,9 +99,12 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     else if (bodyLimit > 0 && this.received > bodyLimit) this.fail({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
   }
 
-  lowerBodyLimit (bodyLimit: number): void {
+  /** The application asks for a limit of its own beside those of the route: it is enforced also in `mode: 'observe'`. */
+  askBodyLimit (bodyLimit: number): void {
     const { limits, clock } = this.policy
-    if (limits.bodyLimit === 0 || bodyLimit < limits.bodyLimit) this.setPolicy({ limits: { ...limits, bodyLimit }, clock })
+    this.#askedLimit = bodyLimit
+    if (Math.max(this.expected ?? 0, this.received) > bodyLimit) this.enforce({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
+    else if (limits.bodyLimit === 0 || bodyLimit < limits.bodyLimit) this.setPolicy(Object.freeze({ limits: Object.freeze({ ...limits, bodyLimit }), clock }))
   }
 
   onChunk (bytes: number): boolean {
@@ -111,6 +116,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
       return false
     }
     const { expected, policy: { limits: { bodyLimit } } } = this
+    if (this.#askedLimit > 0 && received > this.#askedLimit) return this.enforce({ code: 'FST_READ_BODY_TOO_LARGE', limit: this.#askedLimit })
     if (bodyLimit > 0 && received > bodyLimit) return this.fail({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
     // HTTP/1 frames by Content-Length; inject() does not.
     if (expected !== undefined && received > expected) return this.fail({ code: 'FST_READ_LENGTH_MISMATCH' })
@@ -152,6 +158,12 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     if (this.abandonIfAnswerBegun()) return false
     if (this.observes(violation)) return true
     this.breakOff(violation)
+    return false
+  }
+
+  /** As `fail`, whatever the mode: also a read that was observed comes to its end. */
+  private enforce (violation: Violation): boolean {
+    if (this.isConsumed && !this.abandonIfAnswerBegun()) this.breakOff(violation)
     return false
   }
 
@@ -211,8 +223,8 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     if (this.#state !== 'failed') failRequest(this.raw, this.guard.recorder.error({ code: 'FST_READ_ABORTED' }, this.facts()))
     this.#state = 'abandoned'
     const { limits } = this.policy
-    // Observing must not cut: no limit holds for the rest, and lingering, which has bounds, is off.
-    if (limits.mode === 'observe') this.apply(unguarded)
+    // Observing must not cut: no limit holds for the rest, and lingering, which has bounds, is off. A body that failed all the same was refused.
+    if (limits.mode === 'observe' && this.error === undefined) this.apply(unguarded)
     this.source.abandon(this.policy.limits.linger, isAnswerOut ? undefined : this.response)
   }
 

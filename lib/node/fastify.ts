@@ -37,11 +37,6 @@ export function isSendInsideOnError (error: unknown): boolean {
   return (error as { code?: string }).code === 'FST_ERR_SEND_INSIDE_ONERR'
 }
 
-/** `@fastify/reply-from` turns a body that failed into an error of its own, with ours as the cause. */
-export function isProxyError (payload: unknown, error: Error): boolean {
-  return payload instanceof Error && payload.cause === error && String((payload as { code?: unknown }).code).startsWith('FST_REPLY_FROM_')
-}
-
 interface InjectedRequest extends IncomingMessage {
   readonly _lightMyRequest?: { readonly payload?: unknown, readonly simulate: { readonly end?: boolean } }
 }
