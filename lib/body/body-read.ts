@@ -10,7 +10,7 @@ import { unguarded, type RoutePolicy } from '../limits/resolve.js'
 import { causeOf, type ClientErrorReport } from '../node/client-error.js'
 import { failRequest, hookRequest, sinkOf, type GuardedRequest, type RequestSink } from '../node/request-hooks.js'
 import { isBeingRead } from '../node/request-kind.js'
-import type { ReadOrigin } from '../record/abort-record.js'
+import { requestOrigin, type ReadOrigin } from '../record/abort-record.js'
 import type { ReadError, Violation } from '../record/errors.js'
 import type { FailedRead } from '../record/recorder.js'
 import { endAnsweredBody, endBody, refuseBody, type FailedBody } from './body-ending.js'
@@ -44,10 +44,16 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   /** The `limit` of `readRawBody()`; 0 where there is none. */
   #askedLimit = 0
   #restDeadline: AnswerDeadline | undefined
+  /** What was written before the response: answers before it, and `100 Continue`. */
+  #writtenBefore: number
 
   constructor (guard: GuardContext, source: BodySource, readonly raw: GuardedRequest, public response: ServerResponse, policy: RoutePolicy) {
     super(guard, source, declaredLength(raw.headers), policy)
     hookRequest(raw, this)
+    const written = source.bytesWritten()
+    this.#writtenBefore = written ?? 0
+    // It waits for the answer before it, which goes on until then.
+    if (written !== undefined && response.socket === null) response.once('socket', () => this.markResponse())
   }
 
   get phase (): 'body' {
@@ -88,6 +94,11 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     if (violation === undefined || this.observes(violation)) return undefined
     this.refuse(violation)
     return this.error
+  }
+
+  /** What was written so far is not of the response. */
+  markResponse (): void {
+    this.#writtenBefore = this.source.bytesWritten() ?? 0
   }
 
   setPolicy (policy: RoutePolicy): void {
@@ -231,20 +242,25 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   private close (violation: Violation): FailedRead {
     // A body that ended while it was refused stays at its end.
     if (this.isConsumed) this.#state = 'failed'
-    this.#failure = this.guard.recorder.fail(violation, this.facts(), this.origin, this.request)
+    this.#failure = this.guard.recorder.fail(violation, this.facts(), this.origin, this.reply)
     return this.#failure
   }
 
   private observes (violation: Violation): boolean {
     if (this.policy.limits.mode !== 'observe' || this.#state !== 'open') return this.passes
     this.#state = 'observed'
-    this.guard.recorder.observe(violation, this.facts(), this.origin, this.request)
+    this.guard.recorder.observe(violation, this.facts(), this.origin, this.reply)
     return true
   }
 
   private get origin (): ReadOrigin {
-    const { raw: { method, url }, request } = this
-    return { method, url, route: request?.routeOptions.url, reqId: request?.id, ...this.source.peer }
+    return { ...requestOrigin(this.raw, this.request, this.source.peer, this.guard.journal.log), sent: this.sent }
+  }
+
+  /** Bytes of the response that were taken, where it had begun. */
+  private get sent (): number | undefined {
+    const taken = this.response.headersSent ? this.source.bytesTaken() : undefined
+    return taken === undefined ? undefined : Math.max(0, taken - this.#writtenBefore)
   }
 
   /** Whether bytes go to the consumer. */

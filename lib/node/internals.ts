@@ -15,7 +15,7 @@ interface HttpSocket extends Socket {
   _parent?: Socket | null
   /** Node's own mark of a pause of its own. */
   _paused?: boolean
-  _handle?: { getpeername? (name: PeerName): number, readonly writeQueueSize?: number } | null
+  _handle?: { getpeername? (name: PeerName): number, readonly writeQueueSize?: number, readonly bytesWritten?: number } | null
 }
 
 export interface PeerName {
@@ -39,6 +39,12 @@ export function bytesBeingWritten (socket: Socket): number {
 /** Whether Node has paused the socket because the client does not take its answers, and not because of the application. */
 export function isPausedForAnswers (socket: Socket): boolean {
   return (socket as HttpSocket)._paused === true
+}
+
+/** Bytes that the operating system has taken of what was written. Over TLS those that wait are counted encrypted. */
+export function bytesTaken (socket: Socket): number {
+  const dispatched = (socket as HttpSocket)._handle?.bytesWritten ?? socket.bytesWritten
+  return Math.max(0, dispatched - bytesBeingWritten(rawSocketOf(socket) ?? socket))
 }
 
 /** The response that this connection still owes to an earlier request. */
