@@ -4,7 +4,7 @@ import { sendError } from '../answer/error-body.js'
 import { onExchangeEnd } from '../answer/exchange-end.js'
 import { answerAfterGrace, takeOverReply } from '../answer/reply-takeover.js'
 import type { RoutePolicy } from '../limits/resolve.js'
-import { endRequest, failRequest, type GuardedRequest } from '../node/request-hooks.js'
+import { endRequest, failRequest, isTold, type GuardedRequest } from '../node/request-hooks.js'
 import { hasConsumer, isBeingRead } from '../node/request-kind.js'
 import type { ReadError } from '../record/errors.js'
 import type { FailedRead } from '../record/recorder.js'
@@ -59,8 +59,7 @@ function failAndAnswer (body: FailedBody, failed: FailedRead): void {
   const { error } = failed
   const hijacked = isHijacked(reply)
   const takeover = reply === undefined ? undefined : takeOverReply(reply, error)
-  const isTold = raw.listenerCount('error') > 0
-  const isDeaf = isBeingRead(raw) && !isTold
+  const isDeaf = isBeingRead(raw) && raw.listenerCount('error') === 0
   answerAfterGrace({
     isDeaf,
     end: source.endOf(response),
@@ -75,7 +74,8 @@ function failAndAnswer (body: FailedBody, failed: FailedRead): void {
     }
   })
   if (!hijacked) announceClose(body)
-  recordAtEnd(body, failed, () => isTold || takeover?.isOurs !== false)
+  // A consumer that heard of it may answer past the reply, and an error handler write the answer to an error of a hook's.
+  recordAtEnd(body, failed, () => isTold(raw) || takeover?.isOurs !== false || response.statusCode === error.statusCode)
   failRequest(raw, error)
 }
 

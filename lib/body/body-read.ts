@@ -10,7 +10,7 @@ import { unguarded, type RoutePolicy } from '../limits/resolve.js'
 import { causeOf, type ClientErrorReport } from '../node/client-error.js'
 import { failRequest, hookRequest, sinkOf, type GuardedRequest, type RequestSink } from '../node/request-hooks.js'
 import { isBeingRead } from '../node/request-kind.js'
-import type { ReadOrigin } from '../record/abort-record.js'
+import { requestOrigin, type ReadOrigin } from '../record/abort-record.js'
 import type { ReadError, Violation } from '../record/errors.js'
 import type { FailedRead } from '../record/recorder.js'
 import { endAnsweredBody, endBody, refuseBody, tellStatus, type FailedBody } from './body-ending.js'
@@ -41,11 +41,19 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   reply: FastifyReply | undefined
   #state: BodyState = 'open'
   #failure: FailedRead | undefined
+  /** The `limit` of `readRawBody()`; 0 where there is none. */
+  #askedLimit = 0
   #restDeadline: AnswerDeadline | undefined
+  /** What was written before the response: answers before it, and `100 Continue`. */
+  #writtenBefore: number
 
   constructor (guard: GuardContext, source: BodySource, readonly raw: GuardedRequest, public response: ServerResponse, policy: RoutePolicy) {
     super(guard, source, declaredLength(raw.headers), policy)
     hookRequest(raw, this)
+    const written = source.bytesWritten()
+    this.#writtenBefore = written ?? 0
+    // It waits for the answer before it, which goes on until then.
+    if (written !== undefined && response.socket === null) response.once('socket', () => this.markResponse())
   }
 
   get phase (): 'body' {
@@ -88,6 +96,11 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     return this.error
   }
 
+  /** What was written so far is not of the response. */
+  markResponse (): void {
+    this.#writtenBefore = this.source.bytesWritten() ?? 0
+  }
+
   setPolicy (policy: RoutePolicy): void {
     if (this.#state === 'passing') this.#state = 'open'
     this.apply(policy)
@@ -97,9 +110,12 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     else if (bodyLimit > 0 && this.received > bodyLimit) this.fail({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
   }
 
-  lowerBodyLimit (bodyLimit: number): void {
+  /** The application asks for a limit of its own beside those of the route: it is enforced also in `mode: 'observe'`. */
+  askBodyLimit (bodyLimit: number): void {
     const { limits, clock } = this.policy
-    if (limits.bodyLimit === 0 || bodyLimit < limits.bodyLimit) this.setPolicy({ limits: { ...limits, bodyLimit }, clock })
+    this.#askedLimit = bodyLimit
+    if (Math.max(this.expected ?? 0, this.received) > bodyLimit) this.enforce({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
+    else if (limits.bodyLimit === 0 || bodyLimit < limits.bodyLimit) this.setPolicy(Object.freeze({ limits: Object.freeze({ ...limits, bodyLimit }), clock }))
   }
 
   onChunk (bytes: number): boolean {
@@ -111,6 +127,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
       return false
     }
     const { expected, policy: { limits: { bodyLimit } } } = this
+    if (this.#askedLimit > 0 && received > this.#askedLimit) return this.enforce({ code: 'FST_READ_BODY_TOO_LARGE', limit: this.#askedLimit })
     if (bodyLimit > 0 && received > bodyLimit) return this.fail({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
     // HTTP/1 frames by Content-Length; inject() does not.
     if (expected !== undefined && received > expected) return this.fail({ code: 'FST_READ_LENGTH_MISMATCH' })
@@ -153,6 +170,12 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     if (this.abandonIfAnswerBegun()) return false
     if (this.observes(violation)) return true
     this.breakOff(violation)
+    return false
+  }
+
+  /** As `fail`, whatever the mode: also a read that was observed comes to its end. */
+  private enforce (violation: Violation): boolean {
+    if (this.isConsumed && !this.abandonIfAnswerBegun()) this.breakOff(violation)
     return false
   }
 
@@ -213,15 +236,15 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     if (!isLast) failRequest(this.raw, this.guard.recorder.error({ code: 'FST_READ_ABORTED' }, this.facts()))
     this.#state = 'abandoned'
     const { limits } = this.policy
-    // Observing must not cut: no limit holds for the rest, and lingering, which has bounds, is off.
-    if (limits.mode === 'observe') this.apply(unguarded)
+    // Observing must not cut: no limit holds for the rest, and lingering, which has bounds, is off. A body that failed all the same was refused.
+    if (limits.mode === 'observe' && this.error === undefined) this.apply(unguarded)
     this.source.abandon(this.policy.limits.linger, { answer: isAnswerOut ? undefined : this.response, isLast })
   }
 
   private close (violation: Violation): FailedRead {
     // A body that ended while it was refused stays at its end.
     if (this.isConsumed) this.#state = 'failed'
-    this.#failure = this.guard.recorder.fail(violation, this.facts(), this.origin, this.request)
+    this.#failure = this.guard.recorder.fail(violation, this.facts(), this.origin, this.reply)
     this.source.onReadFailed(this.#failure.error)
     return this.#failure
   }
@@ -229,13 +252,18 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   private observes (violation: Violation): boolean {
     if (this.policy.limits.mode !== 'observe' || this.#state !== 'open') return this.passes
     this.#state = 'observed'
-    this.guard.recorder.observe(violation, this.facts(), this.origin, this.request)
+    this.guard.recorder.observe(violation, this.facts(), this.origin, this.reply)
     return true
   }
 
   private get origin (): ReadOrigin {
-    const { raw: { method, url }, request } = this
-    return { method, url, route: request?.routeOptions.url, reqId: request?.id, ...this.source.peer }
+    return { ...requestOrigin(this.raw, this.request, this.source.peer, this.guard.journal.log), sent: this.sent }
+  }
+
+  /** Bytes of the response that were taken, where it had begun. */
+  private get sent (): number | undefined {
+    const taken = this.response.headersSent ? this.source.bytesTaken() : undefined
+    return taken === undefined ? undefined : Math.max(0, taken - this.#writtenBefore)
   }
 
   /** Whether bytes go to the consumer. */

@@ -73,6 +73,16 @@ export abstract class BodySource {
     return isAnswerOut(response)
   }
 
+  /** Bytes that were written to it, where they are counted. */
+  bytesWritten (): number | undefined {
+    return undefined
+  }
+
+  /** Bytes of them that the operating system has taken. */
+  bytesTaken (): number | undefined {
+    return undefined
+  }
+
   /** Says in the answer that no other request follows. */
   abstract announceClose (response: ServerResponse): void
 

@@ -5,7 +5,7 @@ import type { ConnectionRead } from '../clock/connection-read.js'
 import { NOT_WATCHED, type ConnectionPhase, type Watched } from '../clock/watch-list.js'
 import type { GuardContext } from '../guard.js'
 import type { LingerOptions } from '../limits/options.js'
-import { isPausedForAnswers, keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse } from '../node/internals.js'
+import { bytesTaken, isPausedForAnswers, keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse } from '../node/internals.js'
 import { holdClosing, ownerOf, setOwner, watchResume, type GuardedSocket, type SocketOwner } from '../node/socket-hooks.js'
 import type { Peer } from '../record/abort-record.js'
 import { packAddress, unpackAddress, type PackedAddress } from '../record/peer-address.js'
@@ -160,6 +160,14 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
 
   isHeldBack (): boolean {
     return this.socket.isPaused() && !isPausedForAnswers(this.socket)
+  }
+
+  override bytesWritten (): number {
+    return this.socket.bytesWritten
+  }
+
+  override bytesTaken (): number {
+    return bytesTaken(this.socket)
   }
 
   onLimitsChanged (): void {

@@ -60,6 +60,14 @@ class UpgradeSource extends BodySource {
     this.#connection.watchResume()
   }
 
+  override bytesWritten (): number {
+    return this.#connection.bytesWritten()
+  }
+
+  override bytesTaken (): number {
+    return this.#connection.bytesTaken()
+  }
+
   onLimitsChanged (): void {
     this.#connection.onLimitsChanged()
   }

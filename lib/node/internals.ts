@@ -21,10 +21,8 @@ interface HttpSocket extends Socket {
 interface WriteHandle {
   /** Bytes handed over. */
   readonly bytesWritten?: number
-  /** Bytes handed over that the kernel has not taken yet. */
+  /** Bytes handed over that the kernel has not taken yet. Over TLS only that of the TCP connection below grows shorter. */
   readonly writeQueueSize?: number
-  /** That of the TCP connection under a TLS one, whose own queue does not grow shorter as the kernel takes from it. */
-  readonly _parent?: WriteHandle | null
 }
 
 export interface PeerName {
@@ -45,16 +43,15 @@ export function bytesBeingWritten (socket: Socket): number {
   return (socket as HttpSocket)._handle?.writeQueueSize ?? 0
 }
 
-/** Bytes that the kernel has taken: of a TLS connection the encrypted ones. */
-export function bytesTaken (socket: Socket): number {
-  const { _handle: handle } = socket as HttpSocket
-  const { bytesWritten = 0, writeQueueSize = 0 } = handle?._parent ?? handle ?? {}
-  return bytesWritten - writeQueueSize
-}
-
 /** Whether Node has paused the socket because the client does not take its answers, and not because of the application. */
 export function isPausedForAnswers (socket: Socket): boolean {
   return (socket as HttpSocket)._paused === true
+}
+
+/** Bytes that the operating system has taken of what was written. Over TLS those that wait are counted encrypted. */
+export function bytesTaken (socket: Socket): number {
+  const dispatched = (socket as HttpSocket)._handle?.bytesWritten ?? socket.bytesWritten
+  return Math.max(0, dispatched - bytesBeingWritten(rawSocketOf(socket) ?? socket))
 }
 
 /** The response that this connection still owes to an earlier request. */

@@ -64,13 +64,18 @@ export function hookRequest (raw: GuardedRequest, sink: RequestSink): void {
 function ignore (): void {}
 
 /** The listeners that have heard the error of a failed request; no request is listed before it fails. */
-const told = new WeakMap<IncomingMessage, WeakSet<object>>()
+const told = new WeakMap<IncomingMessage, Set<object>>()
+
+/** Whether a consumer has heard that the request failed. */
+export function isTold (raw: IncomingMessage): boolean {
+  return (told.get(raw)?.size ?? 0) > 0
+}
 
 /** Destroys without the socket: Node's own takes it along, and with it the answer. An 'error' without a listener would end the process. */
 function passOn (this: IncomingMessage, error: Error | null, callback: (error?: Error | null) => void): void {
   process.nextTick(() => {
     const listeners = this.rawListeners('error')
-    told.set(this, new WeakSet(listeners))
+    told.set(this, new Set(listeners))
     // A 'close' handler may remove the last 'error' listener before the emit: keep one.
     if (listeners.length > 0) this.on('error', ignore)
     callback(listeners.length > 0 ? error : null)
