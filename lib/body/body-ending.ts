@@ -6,6 +6,7 @@ import { answerAfterGrace, takeOverReply } from '../answer/reply-takeover.js'
 import type { RoutePolicy } from '../limits/resolve.js'
 import { endRequest, failRequest, type GuardedRequest } from '../node/request-hooks.js'
 import { hasConsumer, isBeingRead } from '../node/request-kind.js'
+import type { ReadError } from '../record/errors.js'
 import type { FailedRead } from '../record/recorder.js'
 import type { BodySource } from './body-source.js'
 
@@ -106,10 +107,16 @@ export function endAnsweredBody (body: FailedBody, failed: FailedRead, wasAnswer
   failed.write(wasAnswered)
 }
 
+/** No answer can be sent any more: hooks, metrics and the log are told of the failure, and not of a 200 that no client got. */
+export function tellStatus (response: ServerResponse, { statusCode }: ReadError): void {
+  if (!response.headersSent && statusCode !== undefined) response.statusCode = statusCode
+}
+
 /** Ends a body whose read failed. Called at most once for a read. */
 export function endBody (body: FailedBody, failed: FailedRead): void {
   const { raw, reply, response, source } = body
   const hijacked = isHijacked(reply)
+  if (failed.error.code === 'FST_READ_ABORTED' || !source.canAnswer) tellStatus(response, failed.error)
   if (failed.error.code === 'FST_READ_ABORTED') {
     source.markAborted(raw)
     endUnanswered(body, failed)
