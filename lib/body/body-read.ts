@@ -152,8 +152,8 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
   }
 
   look (now: number): number {
-    if (!this.abandonIfAnswerSent() && this.isLeftBehind) this.abandon()
-    if (this.#state === 'failed' && this.#restDeadline?.isPassed(0) === true) this.source.cut()
+    if (!this.abandonIfAnswerSent() && this.isLeftBehind(now)) this.abandon()
+    if (this.#state === 'failed' && this.#restDeadline?.isPassed(0, now) === true) this.source.cut()
     if (this.source.declinesEarly && this.abandonIfAnswerBegun()) return Infinity
     return this.#state === 'open' || this.#state === 'abandoned' ? this.remaining(now) : Infinity
   }
@@ -284,10 +284,10 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
   }
 
   /** The answer has left, and a consumer that has begun to read takes nothing of the rest any more: it has what it wanted. */
-  private get isLeftBehind (): boolean {
+  private isLeftBehind (now: number): boolean {
     if (!this.isConsumed || !this.source.isAnswerOut(this.response) || !this.source.isHeldBack()) return false
     this.#restDeadline ??= new AnswerDeadline(this.policy.limits.linger)
-    return this.#restDeadline.isPassed(this.received - this.raw.readableLength)
+    return this.#restDeadline.isPassed(this.received - this.raw.readableLength, now)
   }
 
   /** Of a client that has sent so much no more is read; as a paused socket does not show that its client has gone, not for long. */
