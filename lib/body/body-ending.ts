@@ -6,6 +6,7 @@ import { answerAfterGrace, takeOverReply } from '../answer/reply-takeover.js'
 import type { RoutePolicy } from '../limits/resolve.js'
 import { endRequest, failRequest, isTold, type GuardedRequest } from '../node/request-hooks.js'
 import { hasConsumer, isBeingRead } from '../node/request-kind.js'
+import type { ReadError } from '../record/errors.js'
 import type { FailedRead } from '../record/recorder.js'
 import type { BodySource } from './body-source.js'
 
@@ -45,11 +46,11 @@ function announceClose ({ response, source }: FailedBody): void {
  * stay half way: for a consumer that reads already it has failed, and for one that begins to it is at its end.
  */
 export function refuseBody (body: FailedBody, failed: FailedRead): void {
-  const { raw } = body
+  const { raw, response } = body
   announceClose(body)
   recordAtEnd(body, failed, () => true)
   if (hasConsumer(raw)) failRequest(raw, failed.error)
-  else endRequest(raw)
+  else endRequest(raw, response)
 }
 
 /** Fails the consumer, and sees to it that the client gets an answer: the application's, or after a grace our own. */
@@ -106,10 +107,16 @@ export function endAnsweredBody (body: FailedBody, failed: FailedRead, wasAnswer
   failed.write(wasAnswered)
 }
 
+/** No answer can be sent any more: hooks, metrics and the log are told of the failure, and not of a 200 that no client got. */
+export function tellStatus (response: ServerResponse, { statusCode }: ReadError): void {
+  if (!response.headersSent && statusCode !== undefined) response.statusCode = statusCode
+}
+
 /** Ends a body whose read failed. Called at most once for a read. */
 export function endBody (body: FailedBody, failed: FailedRead): void {
   const { raw, reply, response, source } = body
   const hijacked = isHijacked(reply)
+  if (failed.error.code === 'FST_READ_ABORTED' || !source.canAnswer) tellStatus(response, failed.error)
   if (failed.error.code === 'FST_READ_ABORTED') {
     source.markAborted(raw)
     endUnanswered(body, failed)

@@ -13,7 +13,7 @@ import { isBeingRead } from '../node/request-kind.js'
 import { requestOrigin, type ReadOrigin } from '../record/abort-record.js'
 import type { ReadError, Violation } from '../record/errors.js'
 import type { FailedRead } from '../record/recorder.js'
-import { endAnsweredBody, endBody, refuseBody, type FailedBody } from './body-ending.js'
+import { endAnsweredBody, endBody, refuseBody, tellStatus, type FailedBody } from './body-ending.js'
 import type { BodySource } from './body-source.js'
 import { TimedBody } from './timed-body.js'
 
@@ -123,7 +123,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     if (!this.isConsumed) {
       this.source.onDiscarded()
       // While the answer is awaited, which may take the application any time, no lingering bounds what is thrown away.
-      if (this.#state === 'failed' && received - (this.error?.received ?? 0) > mostDiscarded(this.policy.limits.linger)) this.source.cut()
+      if (this.#state === 'failed' && received - (this.error?.received ?? 0) > mostDiscarded(this.policy.limits.linger)) this.holdUntilAnswered()
       return false
     }
     const { expected, policy: { limits: { bodyLimit } } } = this
@@ -147,6 +147,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
 
   look (now: number): number {
     if (!this.abandonIfAnswerSent() && this.isLeftBehind) this.abandon()
+    if (this.#state === 'failed' && this.#restDeadline?.isPassed(0) === true) this.source.cut()
     if (this.source.declinesEarly && this.abandonIfAnswerBegun()) return Infinity
     return this.#state === 'open' || this.#state === 'abandoned' ? this.remaining(now) : Infinity
   }
@@ -193,7 +194,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   onTruncated (violation: Violation): void {
     if (this.abandonIfAnswerBegun()) return
     if (this.#state === 'open') this.breakOff(violation)
-    else if (this.#state === 'observed') failRequest(this.raw, this.guard.recorder.error(violation, this.facts()))
+    else if (this.#state === 'observed') this.failUnrecorded(violation)
   }
 
   onClientError ({ error, server, socket, askApplication, pass }: ClientErrorReport): void {
@@ -231,18 +232,20 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   /** The answer was given without the rest of the body, which is no read any more. */
   abandon ({ isAnswerOut } = { isAnswerOut: this.source.isAnswerOut(this.response) }): void {
     if (this.#state === 'abandoned' || this.#state === 'done') return
-    if (this.#state !== 'failed') failRequest(this.raw, this.guard.recorder.error({ code: 'FST_READ_ABORTED' }, this.facts()))
+    const isLast = this.#state === 'failed'
+    if (!isLast) failRequest(this.raw, this.guard.recorder.error({ code: 'FST_READ_ABORTED' }, this.facts()))
     this.#state = 'abandoned'
     const { limits } = this.policy
     // Observing must not cut: no limit holds for the rest, and lingering, which has bounds, is off. A body that failed all the same was refused.
-    if (limits.mode === 'observe' && this.error === undefined) this.apply(unguarded)
-    this.source.abandon(this.policy.limits.linger, isAnswerOut ? undefined : this.response)
+    if (limits.mode === 'observe' && !isLast) this.apply(unguarded)
+    this.source.abandon(this.policy.limits.linger, { answer: isAnswerOut ? undefined : this.response, isLast })
   }
 
   private close (violation: Violation): FailedRead {
     // A body that ended while it was refused stays at its end.
     if (this.isConsumed) this.#state = 'failed'
     this.#failure = this.guard.recorder.fail(violation, this.facts(), this.origin, this.reply)
+    this.source.onReadFailed(this.#failure.error)
     return this.#failure
   }
 
@@ -280,10 +283,23 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     return this.#restDeadline.isPassed(this.received - this.raw.readableLength)
   }
 
+  /** Of a client that has sent so much no more is read; as a paused socket does not show that its client has gone, not for long. */
+  private holdUntilAnswered (): void {
+    this.#restDeadline ??= new AnswerDeadline(this.policy.limits.linger)
+    this.source.hold()
+  }
+
   private endShort (cut: Violation | undefined): void {
     if (this.abandonIfAnswerBegun()) return
     if (cut !== undefined) this.onTruncated(cut)
     else this.fail({ code: 'FST_READ_LENGTH_MISMATCH' })
+  }
+
+  /** The one record is written. */
+  private failUnrecorded (violation: Violation): void {
+    const error = this.guard.recorder.error(violation, this.facts())
+    tellStatus(this.response, error)
+    failRequest(this.raw, error)
   }
 
   private abandonIf (isAnswered: boolean): boolean {

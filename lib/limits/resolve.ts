@@ -17,6 +17,7 @@ interface PluginSettings {
   readonly headersTimeout: number
   readonly minHeadersRate: MinRate | false
   readonly strictFraming: boolean
+  readonly maxFailedReads: number
   readonly abortStatusCode: number
   readonly logLimit: LogLimit | false
   readonly resolution: number
@@ -47,6 +48,7 @@ const defaultSettings: PluginSettings = Object.freeze({
   headersTimeout: 20_000,
   minHeadersRate: false,
   strictFraming: true,
+  maxFailedReads: 100,
   abortStatusCode: 499,
   logLimit: defaultLogLimit,
   resolution: 100,
@@ -89,6 +91,7 @@ const pluginRules: Rules<PluginSettings> = {
   headersTimeout: milliseconds,
   minHeadersRate: falseOr(rateRules),
   strictFraming: boolean,
+  maxFailedReads: integer('an integer', 0, Number.MAX_SAFE_INTEGER),
   abortStatusCode: integer('an integer', 400, 599),
   logLimit: falseOr<LogLimit>({ records: integer('an integer', 1, Number.MAX_SAFE_INTEGER), period }, defaultLogLimit),
   resolution: integer('an integer of milliseconds', 10, 1000),

@@ -88,11 +88,11 @@ t.test('every error is there with its status', async (t) => {
 })
 
 t.test('its record has the fields that a record has', async (t) => {
-  const { app, port, log, recorded } = await guardedApp({
+  const { port, log, recorded } = await guardedApp({
+    t,
     guard: { bodyIdleTimeout: 200, resolution: 50 },
     routes: (app) => { app.post('/notes', async () => 'fine') }
   })
-  t.teardown(() => app.close())
   const client = new RawClient(port)
   await client.write(head('POST', '/notes', { 'Content-Type': 'application/json', 'Content-Length': 2_048 }) + '{"text":"half of it')
   await client.closed

@@ -1,8 +1,8 @@
 import t from 'tap'
 import type { AbortRecord, ReadGuardOptions } from '../../lib/index.js'
 import { guardedApp, type GuardedApp } from '../support/app/guarded-app.js'
-import { chunk, head, RawClient } from '../support/client/raw-client.js'
 import { transport } from '../support/app/transport.js'
+import { chunk, head, RawClient } from '../support/client/raw-client.js'
 
 t.jobs = 8
 

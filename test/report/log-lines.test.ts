@@ -2,7 +2,7 @@ import { pino, type LoggerOptions } from 'pino'
 import t from 'tap'
 import { LineScanner, longestLine } from '../../lib/report/input/line-scanner.js'
 import { parseLine } from '../../lib/report/input/parse-line.js'
-import { abortLine, abortRecord, jsonOf, noon, requestLine, run } from '../support/oracle/report-log.js'
+import { abortLine, abortRecord, jsonOf, noon, requestLine, run } from '../support/app/report-log.js'
 
 const message = 'request read aborted'
 

@@ -1,11 +1,11 @@
 import diagnosticsChannel from 'node:diagnostics_channel'
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
 import t from 'tap'
-import { Journal } from '../../../lib/record/journal.js'
 import type { AbortRecord } from '../../../lib/index.js'
 import type { ReadGuardOptions } from '../../../lib/limits/options.js'
 import { resolveOptions } from '../../../lib/limits/resolve.js'
-import { until } from '../../support/app/guarded-app.js'
+import { Journal } from '../../../lib/record/journal.js'
+import { until } from '../../support/oracle/until.js'
 
 interface Line {
   readonly level: string

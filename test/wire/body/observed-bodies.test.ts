@@ -1,9 +1,9 @@
 import t from 'tap'
 import type { ReadGuardOptions } from '../../../lib/index.js'
 import { noise } from '../../support/app/guarded-app.js'
-import { onlyRecord } from '../../support/app/head-app.js'
-import { LIMIT, observingApp } from '../../support/app/observing-app.js'
+import { LIMIT, observingApp } from '../../support/app/observed-routes.js'
 import { chunk, delay, head, onlyAnswer, parseAnswers, RawClient } from '../../support/client/raw-client.js'
+import { onlyRecord } from '../../support/oracle/expect-refusal.js'
 
 t.jobs = 16
 

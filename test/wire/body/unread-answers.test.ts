@@ -1,6 +1,7 @@
 import t from 'tap'
-import { guardedApp, until } from '../../support/app/guarded-app.js'
+import { guardedApp } from '../../support/app/guarded-app.js'
 import { RawClient, head } from '../../support/client/raw-client.js'
+import { until } from '../../support/oracle/until.js'
 
 t.test('the time in which Node reads nothing, because the client does not take its answers, is the client\'s', async (t) => {
   const { app, port, handled, recorded } = await guardedApp({

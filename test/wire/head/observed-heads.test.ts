@@ -1,8 +1,8 @@
 import t from 'tap'
-import { until } from '../../support/app/guarded-app.js'
-import { onlyRecord } from '../../support/app/head-app.js'
-import { LIMIT, observingApp } from '../../support/app/observing-app.js'
+import { LIMIT, observingApp } from '../../support/app/observed-routes.js'
 import { delay, head, onlyAnswer, parseAnswers, RawClient } from '../../support/client/raw-client.js'
+import { onlyRecord } from '../../support/oracle/expect-refusal.js'
+import { quiet } from '../../support/oracle/server-state.js'
 
 t.jobs = 8
 
@@ -76,7 +76,7 @@ t.test('a client that leaves in a head or a body that was recorded is not record
     client.fin()
     await client.closed
   }
-  await until(() => Object.values(guarded.app.readGuard.stats().reading).every(count => count === 0), 'nothing is read any more')
+  await quiet(guarded.app)
   t.match(guarded.records, [{ code: 'FST_READ_HEADERS_TIMEOUT' }, { code: 'FST_READ_BODY_IDLE_TIMEOUT' }])
   t.equal(guarded.records.length, 2)
 })

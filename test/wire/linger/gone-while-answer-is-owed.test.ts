@@ -2,8 +2,9 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
-import { guardedApp, until } from '../../support/app/guarded-app.js'
+import { guardedApp } from '../../support/app/guarded-app.js'
 import { RawClient, delay, head } from '../../support/client/raw-client.js'
+import { until } from '../../support/oracle/until.js'
 
 const events = head('GET', '/events')
 const poll = head('GET', '/poll')

@@ -1,8 +1,9 @@
 import multipart from '@fastify/multipart'
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
-import { guardedApp, until } from '../../support/app/guarded-app.js'
+import { guardedApp } from '../../support/app/guarded-app.js'
 import { RawClient, delay, head, parseAnswers } from '../../support/client/raw-client.js'
+import { until } from '../../support/oracle/until.js'
 
 const SIZE = 487_000
 const before = '--b\r\nContent-Disposition: form-data; name="f"; filename="a"\r\n\r\n'
