@@ -52,6 +52,6 @@ function namesStatus ({ code, statusCode, status }: SentError, error: ReadError)
  * @param statusCode that of the reply so far: 500 is what Fastify makes of an error that names none
  */
 export function isMadeOf (sent: unknown, error: ReadError, statusCode: number): boolean {
-  if (!isError(sent) || sent === error || (statusCode >= 400 && statusCode !== 500)) return false
-  return !namesStatus(sent, error) && goesBackTo(sent, error)
+  const isNamed = isErrorStatus(statusCode) && statusCode !== 500 && statusCode !== error.statusCode
+  return isError(sent) && sent !== error && !isNamed && !namesStatus(sent, error) && goesBackTo(sent, error)
 }
