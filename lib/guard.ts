@@ -1,5 +1,6 @@
 import type { Heartbeat } from './clock/heartbeat.js'
 import type { ResolvedOptions } from './limits/resolve.js'
+import type { OwnClientErrorHandlers } from './node/client-error.js'
 import type { Journal } from './record/journal.js'
 import type { Recorder } from './record/recorder.js'
 
@@ -9,6 +10,8 @@ export interface GuardContext {
   readonly heartbeat: Heartbeat
   readonly recorder: Recorder
   readonly journal: Journal
+  /** What answers in the guard's place where there is no request, on all servers of the application, if it has it. */
+  ownHandlers: OwnClientErrorHandlers | undefined
   /** How many connections were lingered on; see `stats()`. */
   lingered: number
   /** The application is closing. */

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { AnswerDeadline } from '../answer/answer-deadline.js'
 import { mostDiscarded } from '../answer/linger-bounds.js'
@@ -7,7 +8,7 @@ import { bodyViolation } from '../limits/client-error-violation.js'
 import { checkDeclared, declaredLength } from '../limits/content-length.js'
 import { bodyExpiry } from '../limits/expiry.js'
 import { unguarded, type RoutePolicy } from '../limits/resolve.js'
-import { causeOf, type ClientErrorReport } from '../node/client-error.js'
+import { causeOf, type ClientErrorReport, type OwnClientErrorHandlers } from '../node/client-error.js'
 import { failRequest, hookRequest, sinkOf, type GuardedRequest, type RequestSink } from '../node/request-hooks.js'
 import { isBeingRead } from '../node/request-kind.js'
 import { requestOrigin, type ReadOrigin } from '../record/abort-record.js'
@@ -197,13 +198,14 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     else if (this.#state === 'observed') this.failUnrecorded(violation)
   }
 
-  onClientError ({ error, server, socket, askApplication, pass }: ClientErrorReport): void {
+  onClientError ({ error, server, socket, pass }: ClientErrorReport): void {
     const isGone = causeOf(error) === 'gone'
     const hasAnswer = this.response.headersSent
     if (this.isJudged) {
       const violation = bodyViolation(error, server, socket)
-      if (isGone || askApplication === undefined || hasAnswer) this.breakOff(violation)
-      else endAnsweredBody(this, this.close(violation), askApplication())
+      const { ownHandlers } = this.guard
+      if (isGone || ownHandlers === undefined || hasAnswer) this.breakOff(violation)
+      else this.leaveToApplication(violation, ownHandlers, socket)
     } else if (isGone || hasAnswer) {
       socket.destroy()
     } else if (this.error === undefined) {
@@ -293,6 +295,12 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     if (this.abandonIfAnswerBegun()) return
     if (cut !== undefined) this.onTruncated(cut)
     else this.fail({ code: 'FST_READ_LENGTH_MISMATCH' })
+  }
+
+  /** Node's parser refuses what a `clientErrorHandler` of the application's then answers. */
+  private leaveToApplication (violation: Violation, handlers: OwnClientErrorHandlers, socket: Socket): void {
+    const failed = this.close(violation)
+    endAnsweredBody(this, failed, handlers.ask(failed.error, socket))
   }
 
   /** The one record is written. */
