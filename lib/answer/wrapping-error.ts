@@ -49,9 +49,10 @@ function namesStatus ({ code, statusCode, status }: SentError, error: ReadError)
  * Whether what a consumer answers with is an error that it has made of the read's, and that says nothing of its own about
  * the status: `fetch()`, axios, got and proxies wrap what befell the body that they pass on.
  *
- * @param statusCode that of the reply so far: 500 is what Fastify makes of an error that names none
+ * @param statusCode that of the reply so far: 500 is what Fastify makes of an error that names none, and the read's own is no choice of the consumer's
  */
 export function isMadeOf (sent: unknown, error: ReadError, statusCode: number): boolean {
-  const isNamed = isErrorStatus(statusCode) && statusCode !== 500 && statusCode !== error.statusCode
-  return isError(sent) && sent !== error && !isNamed && !namesStatus(sent, error) && goesBackTo(sent, error)
+  const isNamed = statusCode >= 400 && statusCode !== 500 && statusCode !== error.statusCode
+  if (!isError(sent) || sent === error || isNamed) return false
+  return !namesStatus(sent, error) && goesBackTo(sent, error)
 }

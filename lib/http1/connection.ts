@@ -5,7 +5,7 @@ import type { ConnectionRead } from '../clock/connection-read.js'
 import { NOT_WATCHED, type ConnectionPhase, type Watched } from '../clock/watch-list.js'
 import type { GuardContext } from '../guard.js'
 import type { LingerOptions } from '../limits/options.js'
-import { isPausedForAnswers, keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse, writtenBytesTaken } from '../node/internals.js'
+import { bytesTaken, isPausedForAnswers, keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse } from '../node/internals.js'
 import { holdClosing, ownerOf, setOwner, watchResume, type GuardedSocket, type SocketOwner } from '../node/socket-hooks.js'
 import type { Peer } from '../record/abort-record.js'
 import { packAddress, unpackAddress, type PackedAddress } from '../record/peer-address.js'
@@ -167,7 +167,7 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   }
 
   override bytesTaken (): number {
-    return writtenBytesTaken(this.socket)
+    return bytesTaken(this.socket)
   }
 
   onLimitsChanged (): void {

@@ -21,10 +21,8 @@ interface HttpSocket extends Socket {
 interface WriteHandle {
   /** Bytes handed over. */
   readonly bytesWritten?: number
-  /** Bytes handed over that the kernel has not taken yet. */
+  /** Bytes handed over that the kernel has not taken yet. Over TLS only that of the TCP connection below grows shorter. */
   readonly writeQueueSize?: number
-  /** That of the TCP connection under a TLS one, whose own queue does not grow shorter as the kernel takes from it. */
-  readonly _parent?: WriteHandle | null
 }
 
 export interface PeerName {
@@ -43,20 +41,6 @@ export function peerNameOf (socket: Socket): PeerName {
 /** Bytes that the kernel has not taken yet: an HTTP/2 session hands them over past what the socket itself counts. */
 export function bytesBeingWritten (socket: Socket): number {
   return (socket as HttpSocket)._handle?.writeQueueSize ?? 0
-}
-
-/** Bytes that the kernel has taken: of a TLS connection the encrypted ones. */
-export function bytesTaken (socket: Socket): number {
-  const { _handle: handle } = socket as HttpSocket
-  const { bytesWritten = 0, writeQueueSize = 0 } = handle?._parent ?? handle ?? {}
-  return bytesWritten - writeQueueSize
-}
-
-/** As `bytesTaken`, in bytes as they were written: those of a TLS connection that still wait are counted encrypted. */
-export function writtenBytesTaken (socket: Socket): number {
-  const { _handle: handle } = socket as HttpSocket
-  const { writeQueueSize = 0 } = handle?._parent ?? handle ?? {}
-  return Math.max(0, (handle?.bytesWritten ?? socket.bytesWritten) - writeQueueSize)
 }
 
 /** Whether Node has paused the socket because the client does not take its answers, and not because of the application. */

@@ -4,10 +4,10 @@ import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import type { ReadGuardOptions } from '../../lib/index.js'
 import { guardedApp, type GuardedApp } from '../support/app/guarded-app.js'
+import { until } from '../support/oracle/until.js'
 import { Http2Client } from '../support/client/http2-client.js'
 import { data, headers, requestBlock } from '../support/client/http2-frames.js'
 import { head, onlyAnswer, RawClient } from '../support/client/raw-client.js'
-import { until } from '../support/oracle/until.js'
 
 const LIMIT = 200
 

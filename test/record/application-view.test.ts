@@ -5,10 +5,10 @@ import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import type { AbortRecord, ReadGuardOptions } from '../../lib/index.js'
 import { guardedApp, type GuardedApp } from '../support/app/guarded-app.js'
+import { until } from '../support/oracle/until.js'
 import { Http2Client } from '../support/client/http2-client.js'
 import { data, headers, requestBlock } from '../support/client/http2-frames.js'
 import { chunk, head, RawClient } from '../support/client/raw-client.js'
-import { until } from '../support/oracle/until.js'
 
 t.jobs = 8
 
