@@ -48,6 +48,12 @@ export function isPausedForAnswers (socket: Socket): boolean {
   return (socket as HttpSocket)._paused === true
 }
 
+/** Bytes that the operating system has taken of what was written. Over TLS those that wait are counted encrypted. */
+export function bytesTaken (socket: Socket): number {
+  const dispatched = (socket as HttpSocket)._handle?.bytesWritten ?? socket.bytesWritten
+  return Math.max(0, dispatched - bytesBeingWritten(rawSocketOf(socket) ?? socket))
+}
+
 /** The response that this connection still owes to an earlier request. */
 export function pendingResponse (socket: Socket): ServerResponse | undefined {
   return (socket as HttpSocket)._httpMessage ?? undefined
