@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -37,6 +38,13 @@ import { TimedBody } from './timed-body.js'
  */
 type BodyState = 'open' | 'observed' | 'passing' | 'failed' | 'abandoned' | 'done'
 
+const contextOptions = { requireManualDestroy: true } as const
+
+/** Keeps the context in which it is called. */
+function ownContext (): AsyncResource {
+  return new AsyncResource('FastifyReadGuard', contextOptions)
+}
+
 /** One request body, from dispatch to its last byte. */
 export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   reply: FastifyReply | undefined
@@ -45,6 +53,8 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   /** The `limit` of `readRawBody()`; 0 where there is none. */
   #askedLimit = 0
   #restDeadline: AnswerDeadline | undefined
+  /** The request's own context (`AsyncLocalStorage`, tracing), as far as it is known: failures are noticed in that of a timer or a socket. */
+  #context: AsyncResource | undefined
   /** What was written before the response: answers before it, and `100 Continue`. */
   #writtenBefore: number
 
@@ -84,6 +94,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     this.reply = reply
     // That of an upgrade request is made by whoever routes it.
     this.response = reply.raw
+    this.#context ??= ownContext()
     if (this.error !== undefined) return this.error
     if (policy === false) {
       this.#state = 'passing'
@@ -135,6 +146,16 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     return true
   }
 
+  /** Hooks of the application that come later may enter a context: that of a consumer is the last. */
+  onRead (): void {
+    this.#context = ownContext()
+  }
+
+  inContext (act: () => void): void {
+    if (this.#context === undefined) act()
+    else this.#context.runInAsyncScope(act)
+  }
+
   onEnd (): boolean {
     const { received, expected } = this
     const cut = this.source.cutBy()
@@ -182,12 +203,13 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
 
   /** The read can't go on, whatever the mode: the parser, the network or Node's own timers ended it. */
   breakOff (violation: Violation): void {
-    endBody(this, this.close(violation))
+    this.inContext(() => endBody(this, this.close(violation)))
   }
 
   /** The body is refused, and the framework gives the answer. */
   refuse (violation: Violation): void {
     if (this.passes || this.error !== undefined) return
+    this.#context = ownContext()
     refuseBody(this, this.close(violation))
   }
 
@@ -235,7 +257,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   abandon ({ isAnswerOut } = { isAnswerOut: this.source.isAnswerOut(this.response) }): void {
     if (this.#state === 'abandoned' || this.#state === 'done') return
     const isLast = this.#state === 'failed'
-    if (!isLast) failRequest(this.raw, this.guard.recorder.error({ code: 'FST_READ_ABORTED' }, this.facts()))
+    if (!isLast) this.inContext(() => failRequest(this.raw, this.guard.recorder.error({ code: 'FST_READ_ABORTED' }, this.facts())))
     this.#state = 'abandoned'
     const { limits } = this.policy
     // Observing must not cut: no limit holds for the rest, and lingering, which has bounds, is off. A body that failed all the same was refused.
@@ -254,7 +276,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   private observes (violation: Violation): boolean {
     if (this.policy.limits.mode !== 'observe' || this.#state !== 'open') return this.passes
     this.#state = 'observed'
-    this.guard.recorder.observe(violation, this.facts(), this.origin, this.reply)
+    this.inContext(() => this.guard.recorder.observe(violation, this.facts(), this.origin, this.reply))
     return true
   }
 
@@ -299,15 +321,17 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
 
   /** Node's parser refuses what a `clientErrorHandler` of the application's then answers. */
   private leaveToApplication (violation: Violation, handlers: OwnClientErrorHandlers, socket: Socket): void {
-    const failed = this.close(violation)
-    endAnsweredBody(this, failed, handlers.ask(failed.error, socket))
+    this.inContext(() => {
+      const failed = this.close(violation)
+      endAnsweredBody(this, failed, handlers.ask(failed.error, socket))
+    })
   }
 
   /** The one record is written. */
   private failUnrecorded (violation: Violation): void {
     const error = this.guard.recorder.error(violation, this.facts())
     tellStatus(this.response, error)
-    failRequest(this.raw, error)
+    this.inContext(() => failRequest(this.raw, error))
   }
 
   private abandonIf (isAnswered: boolean): boolean {
