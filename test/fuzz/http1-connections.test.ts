@@ -46,13 +46,14 @@ async function together (t: Test, tls: boolean, seeds: readonly number[], crashe
   const number = Math.floor(some / TOGETHER)
   const world = drawWorld(new Random(number + 0x51ed), tls)
   const told = `seeds ${seeds[0]} to ${seeds.at(-1)} over ${tls ? 'https' : 'http'}`
-  const { app, port, records } = await hostileApp(world, { isGuarded })
+  const hostile = await hostileApp(world, { isGuarded })
+  const { app, records } = hostile
   const leave = crashes.enter(told)
   if (world.closesAfter !== undefined) setTimeout(() => { app.close() }, world.closesAfter)
   const plays = await Promise.all(seeds.map(async (seed) => {
     const script = drawScript(new Random(Math.imul(seed + 1, 0x9e3779b1)), world, `${seed}`)
     if (FUZZ_VERBOSE !== undefined) t.comment(seed, script, world)
-    const played = await playHttp1(port, script, tls)
+    const played = await playHttp1(hostile, script, tls)
     if (FUZZ_VERBOSE !== undefined) t.comment(seed, played, records)
     return { seed, script, played }
   }))

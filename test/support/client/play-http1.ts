@@ -1,3 +1,4 @@
+import type { HostileApp } from '../app/hostile-app.js'
 import { readAnswers, type Answers } from '../oracle/http1-answers.js'
 import type { Http1Script, Step } from './http1-script.js'
 import { delay, RawClient } from './raw-client.js'
@@ -23,6 +24,8 @@ class Player {
   #answers: Answers = { finals: [], interim: 0, rest: '', isUpgraded: false }
   #parsed = -1
   #hasEnded = false
+  #pending = 0
+  #written = Promise.resolve()
 
   constructor (client: RawClient, script: Http1Script) {
     this.#client = client
@@ -52,6 +55,20 @@ class Player {
     return this.#client.socket.destroyed || this.#hasEnded
   }
 
+  /** Resolves when all is with the kernel. */
+  get written (): Promise<void> {
+    return this.#written
+  }
+
+  get isWritten (): boolean {
+    return this.#pending === 0
+  }
+
+  #write (bytes: string): void {
+    this.#pending++
+    this.#written = this.#client.write(bytes).then(() => { this.#pending-- })
+  }
+
   async until (condition: () => boolean, patience: number): Promise<void> {
     const until = performance.now() + patience
     while (!condition() && performance.now() < until) await delay(POLL)
@@ -61,7 +78,7 @@ class Player {
   async take (steps: readonly Step[], patience: number): Promise<void> {
     for (const step of steps) {
       if (this.#client.socket.destroyed) return
-      if (step.kind === 'write') this.#client.write(step.bytes)
+      if (step.kind === 'write') this.#write(step.bytes)
       else if (step.kind === 'pause') await (step.ms === 0 ? new Promise((resolve) => setImmediate(resolve)) : delay(step.ms))
       else if (step.kind === 'answers') {
         await this.until(() => this.isOver || this.whole >= step.count, patience)
@@ -75,7 +92,7 @@ class Player {
 }
 
 /** Has a client play its script, and leave. */
-export async function playHttp1 (port: number, script: Http1Script, tls: boolean): Promise<Played> {
+export async function playHttp1 ({ port, isOpen }: HostileApp, script: Http1Script, tls: boolean): Promise<Played> {
   const client = new RawClient(port, { stays: true, tls: tls && !script.isRaw })
   const player = new Player(client, script)
   await client.ready().catch(() => {})
@@ -88,14 +105,16 @@ export async function playHttp1 (port: number, script: Http1Script, tls: boolean
   await player.take(script.steps, patience)
   if (ending.how === 'stays') {
     await player.until(() => player.isOver || player.whole >= answered.length, PATIENCE)
-    await player.until(() => client.socket.destroyed, mustEnd ? PATIENCE : then === 'nothing' ? 0 : ending.patience)
+    await player.until(() => !isOpen(localPort), mustEnd ? PATIENCE : then === 'nothing' ? 0 : ending.patience)
   }
-  const isClosedByServer = client.socket.destroyed
+  const isClosedByServer = !isOpen(localPort)
   if (ending.how === 'fin' || ending.how === 'stays') {
     client.fin()
     await player.until(() => client.socket.destroyed, then === 'nothing' ? PATIENCE : ending.patience)
   } else if (ending.how === 'rst') {
-    client.rst()
+    // Node itself breaks down where the connection under TLS is reset while TLS still writes to it.
+    if (tls) await Promise.race([player.written, delay(200)])
+    if (!tls || player.isWritten) client.rst()
   }
   client.socket.destroy()
   const { text, end } = await client.closed
