@@ -32,6 +32,7 @@ function admit (guard: GuardContext, connection: Connection, request: IncomingMe
     connection.read?.onLateRequest(response)
     return false
   }
+  connection.onDispatched(response)
   const { options } = guard
   const violation = options.strictFraming ? checkFraming(request, maxHeadersCount(request.socket)) : undefined
   if (violation !== undefined) {

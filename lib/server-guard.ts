@@ -8,7 +8,7 @@ import type { GuardContext } from './guard.js'
 import { ClientErrors, type ClientErrorListener } from './http1/client-errors.js'
 import { connectionClass, connectionOf } from './http1/connection.js'
 import { SessionRead } from './http2/session.js'
-import { keepOneMoreHeader, rawSocketOf, setBackstop, speaksHttp1 } from './node/internals.js'
+import { allowHalfOpen, keepOneMoreHeader, rawSocketOf, setBackstop, speaksHttp1 } from './node/internals.js'
 import { hasBody } from './node/request-kind.js'
 import { listenWhileAlone, takeOver } from './node/server-hooks.js'
 
@@ -78,6 +78,7 @@ export function guardServer (guard: GuardContext, server: Server): readonly Requ
   const enforced = policy.limits.mode === 'observe' ? 0 : headersTimeout
   const backstop = (): void => setBackstop(server, enforced)
   backstop()
+  allowHalfOpen(server)
   // What the application set meanwhile counts.
   server.prependListener('listening', backstop)
   server.on('close', () => guard.heartbeat.sweep())

@@ -19,10 +19,11 @@ export interface ReadGuardStats extends AbortCounts {
 }
 
 export function statsOf (guard: GuardContext, since: string): ReadGuardStats {
-  const reading: Record<ConnectionPhase, number> = { handshake: 0, headers: 0, body: 0, lingering: 0 }
+  const reading: Record<ConnectionPhase, number> = { handshake: 0, headers: 0, body: 0, response: 0, lingering: 0 }
   for (const watched of guard.heartbeat.watched()) {
-    const { phase } = watched
+    const { phase, isResponding } = watched
     if (phase !== undefined) reading[phase]++
+    if (isResponding === true) reading.response++
   }
   return { since, ...guard.journal.counts(), lingered: guard.lingered, reading }
 }

@@ -6,8 +6,8 @@ import { answerAfterGrace, takeOverReply } from '../answer/reply-takeover.js'
 import type { RoutePolicy } from '../limits/resolve.js'
 import { endRequest, failRequest, isTold, type GuardedRequest } from '../node/request-hooks.js'
 import { hasConsumer, isBeingRead } from '../node/request-kind.js'
-import type { ReadError } from '../record/errors.js'
 import type { FailedRead } from '../record/recorder.js'
+import { tellStatus } from '../response/response-abort.js'
 import type { BodySource } from './body-source.js'
 
 /** A body whose read failed, as seen by what ends it. */
@@ -105,11 +105,6 @@ export function endAnsweredBody (body: FailedBody, failed: FailedRead, wasAnswer
   failRequest(body.raw, failed.error)
   body.abandon({ isAnswerOut: true })
   failed.write(wasAnswered)
-}
-
-/** No answer can be sent any more: hooks, metrics and the log are told of the failure, and not of a 200 that no client got. */
-export function tellStatus (response: ServerResponse, { statusCode }: ReadError): void {
-  if (!response.headersSent && statusCode !== undefined) response.statusCode = statusCode
 }
 
 /** Ends a body whose read failed. Called at most once for a read. */

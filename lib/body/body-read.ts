@@ -13,7 +13,9 @@ import { isBeingRead } from '../node/request-kind.js'
 import { requestOrigin, type ReadOrigin } from '../record/abort-record.js'
 import type { ReadError, Violation } from '../record/errors.js'
 import type { FailedRead } from '../record/recorder.js'
-import { endAnsweredBody, endBody, refuseBody, tellStatus, type FailedBody } from './body-ending.js'
+import { failExchange } from '../response/exchange.js'
+import { tellStatus, type RequestBody } from '../response/response-abort.js'
+import { endAnsweredBody, endBody, refuseBody, type FailedBody } from './body-ending.js'
 import type { BodySource } from './body-source.js'
 import { TimedBody } from './timed-body.js'
 
@@ -37,7 +39,7 @@ import { TimedBody } from './timed-body.js'
 type BodyState = 'open' | 'observed' | 'passing' | 'failed' | 'abandoned' | 'done'
 
 /** One request body, from dispatch to its last byte. */
-export class BodyRead extends TimedBody implements RequestSink, FailedBody {
+export class BodyRead extends TimedBody implements RequestSink, FailedBody, RequestBody {
   reply: FastifyReply | undefined
   #state: BodyState = 'open'
   #failure: FailedRead | undefined
@@ -78,6 +80,10 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     return this.#state === 'done'
   }
 
+  get isUnderWay (): boolean {
+    return this.#state !== 'done' && this.#state !== 'abandoned'
+  }
+
   /** The route is known, and its limits hold from here on. Returns why the body is refused before a byte is read, if it is. */
   onRouted (reply: FastifyReply, policy: RoutePolicy | false): ReadError | undefined {
     this.reply = reply
@@ -112,10 +118,10 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
 
   /** The application asks for a limit of its own beside those of the route: it is enforced also in `mode: 'observe'`. */
   askBodyLimit (bodyLimit: number): void {
-    const { limits, clock } = this.policy
+    const { limits } = this.policy
     this.#askedLimit = bodyLimit
     if (Math.max(this.expected ?? 0, this.received) > bodyLimit) this.enforce({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
-    else if (limits.bodyLimit === 0 || bodyLimit < limits.bodyLimit) this.setPolicy(Object.freeze({ limits: Object.freeze({ ...limits, bodyLimit }), clock }))
+    else if (limits.bodyLimit === 0 || bodyLimit < limits.bodyLimit) this.setPolicy(Object.freeze({ ...this.policy, limits: Object.freeze({ ...limits, bodyLimit }) }))
   }
 
   onChunk (bytes: number): boolean {
@@ -245,6 +251,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     // A body that ended while it was refused stays at its end.
     if (this.isConsumed) this.#state = 'failed'
     this.#failure = this.guard.recorder.fail(violation, this.facts(), this.origin, this.reply)
+    failExchange(this.raw, this.#failure.error)
     this.source.onReadFailed(this.#failure.error)
     return this.#failure
   }

@@ -5,14 +5,16 @@ import type { ConnectionRead } from '../clock/connection-read.js'
 import { NOT_WATCHED, type ConnectionPhase, type Watched } from '../clock/watch-list.js'
 import type { GuardContext } from '../guard.js'
 import type { LingerOptions } from '../limits/options.js'
-import { bytesTaken, isPausedForAnswers, keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse } from '../node/internals.js'
-import { holdClosing, ownerOf, setOwner, watchResume, type GuardedSocket, type SocketOwner } from '../node/socket-hooks.js'
+import { bytesHandedOver, bytesTaken, isPausedForAnswers, keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse } from '../node/internals.js'
+import { disown, holdClosing, own, ownerOf, watchResume, type GuardedSocket, type SocketOwner } from '../node/socket-hooks.js'
 import type { Peer } from '../record/abort-record.js'
 import { packAddress, unpackAddress, type PackedAddress } from '../record/peer-address.js'
 import type { ConnectionHost } from './connection-host.js'
 import { HandshakeRead } from './handshake-read.js'
+import { HalfClosed } from './half-closed.js'
 import { HeadRead } from './head-read.js'
 import { closeAfterLinger, Closing, Linger, PendingAnswer } from './linger.js'
+import { Outgoing } from './outgoing.js'
 
 /** Two stray bytes between requests may be the CRLF that RFC 9112 §2.2 has servers ignore: no head has begun. */
 const STRAY_CRLF = 2
@@ -26,12 +28,15 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   index = NOT_WATCHED
   #read: ConnectionRead | undefined
   bytes = 0
+  written = 0
+  /** What is known of the responses that are owed; most connections never have it. */
+  #outgoing: Outgoing | undefined
   readonly #address: PackedAddress
   readonly #port: number | undefined
 
   constructor (readonly socket: GuardedSocket) {
     super()
-    setOwner(socket, this)
+    own(socket, this)
     // A connection that was reset does not tell its peer any more.
     const { address, family, port } = peerNameOf(socket)
     this.#address = packAddress(address, family)
@@ -123,15 +128,47 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
       read?.onLost()
       return Infinity
     }
-    if (read !== undefined) return read.look(now)
+    // Ordinarily nothing waits: a response that the operating system takes at once was never slow.
+    const responding = socket.writableLength > 0 || this.#outgoing?.isWatched === true ? this.outgoing.look(now) : Infinity
+    return Math.min(responding, this.lookAtRead(now))
+  }
+
+  private lookAtRead (now: number): number {
+    if (this.#read !== undefined) return this.#read.look(now)
     if (!this.headBegan) return Infinity
     // Node would close on a head that stalls for its keepAliveTimeout, without a word.
-    keepAliveOver(socket)
+    keepAliveOver(this.socket)
     return this.beginHead(now).look(now)
   }
 
   judge (now: number): void {
     this.#read?.judge(now)
+    this.#outgoing?.judge(now)
+  }
+
+  private get outgoing (): Outgoing {
+    this.#outgoing ??= new Outgoing(this)
+    return this.#outgoing
+  }
+
+  /** Whether the client is waited for to take a response. */
+  get isResponding (): boolean {
+    return this.#outgoing?.isWatched === true
+  }
+
+  /** A request is on its way to the application. */
+  onDispatched (response: ServerResponse): void {
+    // Behind another one; the response whose turn it is, the socket knows.
+    if (response.socket === null) this.outgoing.queue(response)
+    else this.written = bytesHandedOver(this.socket)
+  }
+
+  onEnd (): void {
+    if (this.#read === undefined && pendingResponse(this.socket) !== undefined) HalfClosed.begin(this)
+  }
+
+  onClose (): void {
+    this.outgoing.onClose()
   }
 
   /** Its last answer was given, or is about to be: nothing that still comes is a request. */
@@ -249,7 +286,7 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   release (): void {
     this.become(undefined)
     this.guard.heartbeat.delete(this)
-    setOwner(this.socket, undefined)
+    disown(this.socket)
   }
 }
 

@@ -42,6 +42,8 @@ export class SessionRead implements Watched {
   #recordedError: Error | undefined
   readonly #open = new OpenStreams()
   #failedReads = 0
+  /** `bytesRead` when the last of them failed. */
+  #bytesAtFailure = 0
   /** Runs while nothing more is to come of the session. */
   #deadline: AnswerDeadline | undefined
 
@@ -68,6 +70,7 @@ export class SessionRead implements Watched {
 
   /** A read of one of its streams failed, and its client has not left: a session has only so many of these. */
   onReadFailed (): void {
+    this.#bytesAtFailure = this.#socket.bytesRead
     if (++this.#failedReads === this.#guard.options.maxFailedReads) this.#session.close()
   }
 
@@ -85,7 +88,7 @@ export class SessionRead implements Watched {
     // Closing the server does so from Node 24 on; before, a client that is never silent would keep it from closing.
     if (this.#guard.closing) {
       this.#session.close()
-      this.#open.hurry(this.#session, this.#guard.options.policy.limits.linger)
+      this.#open.hurry(this.taken, this.#guard.options.policy.limits.linger)
     }
     this.#sample(now)
     if (this.#health.isTerminated(now, this.#guard.closing || this.#open.count > 0)) this.#onTerminated()
@@ -120,8 +123,11 @@ export class SessionRead implements Watched {
 
   /** nghttp2 has ended the session, and Node was not told why. */
   #onTerminated (): void {
-    this.#error = protocolError()
-    this.#session.destroy(this.#error)
+    const error = protocolError()
+    this.#error = error
+    // A read that failed since, for want of bytes, has the record.
+    if (this.#bytesAtFailure === this.#socket.bytesRead) this.markRecorded(error)
+    this.#session.destroy(error)
   }
 
   #onHeadOver (stream: number): void {

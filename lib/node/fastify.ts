@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { hasBody } from './request-kind.js'
@@ -86,4 +86,28 @@ export function injectedBody (raw: IncomingMessage): Readable | 'whole' | 'endle
   const { payload, simulate } = (raw as InjectedRequest)._lightMyRequest ?? {}
   if (payload instanceof Readable) return payload
   return simulate?.end === false ? 'endless' : 'whole'
+}
+
+const kReply = Symbol('fastify-read-guard.reply')
+
+interface RepliedRequest extends IncomingMessage {
+  [kReply]?: FastifyReply
+}
+
+/** Keeps the way from a request to its reply, which Fastify has the other way round only. */
+export function rememberReply (raw: RepliedRequest, reply: FastifyReply): void {
+  raw[kReply] = reply
+}
+
+/** The reply that answers a request; `undefined` where the request has not come to the application. */
+export function replyOf (raw: RepliedRequest): FastifyReply | undefined {
+  return raw[kReply]
+}
+
+/**
+ * Fastify runs `onResponse` and writes its last line on 'finish' or 'error' of the response. Of one whose client has gone
+ * neither comes: it is told by 'error', as are the streams that are sent.
+ */
+export function tellFramework (response: ServerResponse, error: Error): void {
+  if (response.listenerCount('error') > 0) response.emit('error', error)
 }

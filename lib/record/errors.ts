@@ -1,7 +1,10 @@
 import createError, { type FastifyError, type FastifyErrorConstructor } from '@fastify/error'
 
-/** The part of a request that is being read. */
-export type ReadPhase = 'handshake' | 'headers' | 'body'
+/**
+ * The part of an exchange in which it failed. In `handshake`, `headers` and `body` the server reads from the client, in
+ * `response` the client from the server; in `handler` it waits for the application.
+ */
+export type ReadPhase = 'handshake' | 'headers' | 'body' | 'handler' | 'response'
 
 export type Blame = 'client_slow' | 'client_gone' | 'client_invalid'
 
@@ -25,7 +28,10 @@ const table = {
   FST_READ_LENGTH_REQUIRED: { statusCode: 411, reason: 'length_required', blame: 'client_invalid', message: 'The request body needs a Content-Length' },
   FST_READ_LENGTH_MISMATCH: { statusCode: 400, reason: 'length_mismatch', blame: 'client_invalid', message: 'The size of the request body does not match its Content-Length' },
   FST_READ_MALFORMED: { statusCode: 400, reason: 'malformed', blame: 'client_invalid', message: 'The request is malformed: %s' },
-  FST_READ_ABORTED: { statusCode: 499, reason: 'client_aborted', blame: 'client_gone', message: 'The client left before the request was read' }
+  FST_READ_ABORTED: { statusCode: 499, reason: 'client_aborted', blame: 'client_gone', message: 'The client left before the request was read' },
+  FST_READ_RESPONSE_IDLE_TIMEOUT: { statusCode: 499, reason: 'response_idle_timeout', blame: 'client_slow', message: 'The client took nothing of the response for %s ms' },
+  FST_READ_RESPONSE_TOO_SLOW: { statusCode: 499, reason: 'response_too_slow', blame: 'client_slow', message: 'The client took the response slower than %s bytes per second' },
+  FST_READ_RESPONSE_ABORTED: { statusCode: 499, reason: 'response_aborted', blame: 'client_gone', message: 'The client left before it had the response%s' }
 } as const satisfies Record<string, ErrorRow>
 
 export type ReadErrorCode = keyof typeof table

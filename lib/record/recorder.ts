@@ -31,6 +31,9 @@ export class FailedRead {
   }
 }
 
+/** The status of the table that stands for `abortStatusCode`. */
+const ABORTED = 499
+
 /** From a broken rule to error, status, record and journal, for every phase and protocol. */
 export class Recorder {
   readonly #journal: Journal
@@ -45,7 +48,8 @@ export class Recorder {
   /** The error alone, of a read whose failure is not recorded. */
   error (violation: Violation, facts: ReadFacts): ReadError {
     const error = readError(violation, facts)
-    if (violation.code === 'FST_READ_ABORTED') error.statusCode = this.#abortStatusCode
+    // Nothing can be sent to a client that has gone, or takes nothing.
+    if (error.statusCode === ABORTED) error.statusCode = this.#abortStatusCode
     // Before the handshake is over no status can be sent.
     else if (facts.phase === 'handshake') delete error.statusCode
     return error
