@@ -54,8 +54,9 @@ function recordLine (time) {
   const rate = Math.round(received / elapsed * 100_000) / 100
   const route = routes[Math.floor(next() * routes.length)]
   const remoteAddress = next() < 0.3 ? '203.0.113.7' : `10.${Math.floor(next() * 256)}.${Math.floor(next() * 256)}.${Math.floor(next() * 256)}`
-  const abort = { code, reason, phase: 'body', blame, statusCode: 408, answered: true, received, expected, limit, elapsed, paused: 0, idle: Math.floor(elapsed * next()), rate, method: 'POST', url: '/upload?name=a', route, reqId: 'req-1', remoteAddress, remotePort: 50_000, protocol: 'http/1.1', tls: false, observed: next() < 0.1, time: new Date(time).toISOString() }
-  return JSON.stringify({ level: 40, time, pid: 1, hostname: 'web-1', reqId: 'req-1', abort, msg: 'request read aborted' })
+  const abort = { code, reason, phase: 'body', blame, statusCode: 408, answered: true, received, expected, limit, elapsed, paused: 0, idle: Math.floor(elapsed * next()), rate, method: 'POST', url: '/upload?name=a', route, reqId: 'req-1', ip: remoteAddress, remoteAddress, remotePort: 50_000, protocol: 'http/1.1', tls: false, observed: next() < 0.1, time: new Date(time).toISOString() }
+  const [level, msg] = abort.observed ? [30, 'request read would have been aborted'] : [40, 'request read aborted']
+  return JSON.stringify({ level, time, pid: 1, hostname: 'web-1', reqId: 'req-1', abort, msg })
 }
 
 /** @param {number} time */

@@ -10,7 +10,7 @@ import { watchUpgrades } from './http1/upgrade.js'
 import { readInjectedBody } from './inject/injected-source.js'
 import type { ReadGuardOptions } from './limits/options.js'
 import { resolveOptions, resolveRoute, unguarded, type RoutePolicy } from './limits/resolve.js'
-import { hasRoutes, isInjectedBody } from './node/fastify.js'
+import { hasRoutes, isInjectedBody, rememberReply } from './node/fastify.js'
 import { OptionsInvalidError, type Violation } from './record/errors.js'
 import { Journal } from './record/journal.js'
 import { Recorder } from './record/recorder.js'
@@ -71,18 +71,20 @@ export async function readGuard (app: FastifyInstance, options: ReadGuardOptions
   if (guardedServers.has(app.server)) throw new OptionsInvalidError('fastify-read-guard', 'can be registered once, it guards the whole server', 'a second registration')
   const resolved = resolveOptions(options)
   const { policy } = resolved
+  const since = new Date().toISOString()
+  let routesDiffer = hasRoutes(app)
+
   const journal = new Journal(app.log, resolved)
   const guard: GuardContext = {
     options: resolved,
     heartbeat: new Heartbeat(resolved.resolution),
     recorder: new Recorder(journal, resolved.abortStatusCode),
     journal,
+    ownHandlers: undefined,
+    policyOf,
     lingered: 0,
     closing: false
   }
-  const since = new Date().toISOString()
-  let routesDiffer = hasRoutes(app)
-
   function policyOf (request: FastifyRequest): RoutePolicy | false {
     if (!routesDiffer) return policy
     const { method, config, url } = request.routeOptions as { method: unknown, config?: RouteConfig, url?: string } // of a 404 handler there may be none
@@ -94,6 +96,7 @@ export async function readGuard (app: FastifyInstance, options: ReadGuardOptions
 
   function onRequest (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
     const { raw } = request
+    rememberReply(raw, reply)
     const read = bodyReadOf(raw) ?? (isInjectedBody(raw) ? readInjectedBody(guard, raw, reply.raw) : undefined)
     if (read === undefined) return done()
     done(read.onRouted(reply, policyOf(request)))
@@ -103,7 +106,7 @@ export async function readGuard (app: FastifyInstance, options: ReadGuardOptions
   app.decorate('readGuard', { stats: () => statsOf(guard, since) })
   app.decorateRequest('readGuard', {
     getter (this: FastifyRequest) {
-      return requestReadGuard(bodyReadOf(this.raw), policyOf(this) || unguarded)
+      return requestReadGuard(this.raw, bodyReadOf(this.raw), policyOf(this) || unguarded)
     }
   })
   function ownRawBody (this: FastifyRequest, rawBodyOptions?: RawBodyOptions): Promise<Buffer | string> {

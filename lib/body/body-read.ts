@@ -1,4 +1,6 @@
+import { AsyncResource } from 'node:async_hooks'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { AnswerDeadline } from '../answer/answer-deadline.js'
 import { mostDiscarded } from '../answer/linger-bounds.js'
@@ -7,13 +9,15 @@ import { bodyViolation } from '../limits/client-error-violation.js'
 import { checkDeclared, declaredLength } from '../limits/content-length.js'
 import { bodyExpiry } from '../limits/expiry.js'
 import { unguarded, type RoutePolicy } from '../limits/resolve.js'
-import { causeOf, type ClientErrorReport } from '../node/client-error.js'
+import { causeOf, type ClientErrorReport, type OwnClientErrorHandlers } from '../node/client-error.js'
 import { failRequest, hookRequest, sinkOf, type GuardedRequest, type RequestSink } from '../node/request-hooks.js'
 import { isBeingRead } from '../node/request-kind.js'
-import type { ReadOrigin } from '../record/abort-record.js'
+import { requestOrigin, type ReadOrigin } from '../record/abort-record.js'
 import type { ReadError, Violation } from '../record/errors.js'
 import type { FailedRead } from '../record/recorder.js'
-import { endAnsweredBody, endBody, refuseBody, tellStatus, type FailedBody } from './body-ending.js'
+import { failExchange } from '../response/exchange.js'
+import { tellStatus, type RequestBody } from '../response/response-abort.js'
+import { endAnsweredBody, endBody, refuseBody, type FailedBody } from './body-ending.js'
 import type { BodySource } from './body-source.js'
 import { TimedBody } from './timed-body.js'
 
@@ -36,16 +40,33 @@ import { TimedBody } from './timed-body.js'
  */
 type BodyState = 'open' | 'observed' | 'passing' | 'failed' | 'abandoned' | 'done'
 
+const contextOptions = { requireManualDestroy: true } as const
+
+/** Keeps the context in which it is called. */
+function ownContext (): AsyncResource {
+  return new AsyncResource('FastifyReadGuard', contextOptions)
+}
+
 /** One request body, from dispatch to its last byte. */
-export class BodyRead extends TimedBody implements RequestSink, FailedBody {
+export class BodyRead extends TimedBody implements RequestSink, FailedBody, RequestBody {
   reply: FastifyReply | undefined
   #state: BodyState = 'open'
   #failure: FailedRead | undefined
+  /** The `limit` of `readRawBody()`; 0 where there is none. */
+  #askedLimit = 0
   #restDeadline: AnswerDeadline | undefined
+  /** The request's own context (`AsyncLocalStorage`, tracing), as far as it is known: failures are noticed in that of a timer or a socket. */
+  #context: AsyncResource | undefined
+  /** What was written before the response: answers before it, and `100 Continue`. */
+  #writtenBefore: number
 
   constructor (guard: GuardContext, source: BodySource, readonly raw: GuardedRequest, public response: ServerResponse, policy: RoutePolicy) {
     super(guard, source, declaredLength(raw.headers), policy)
     hookRequest(raw, this)
+    const written = source.bytesWritten()
+    this.#writtenBefore = written ?? 0
+    // It waits for the answer before it, which goes on until then.
+    if (written !== undefined && response.socket === null) response.once('socket', () => this.markResponse())
   }
 
   get phase (): 'body' {
@@ -70,11 +91,16 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     return this.#state === 'done'
   }
 
+  get isUnderWay (): boolean {
+    return this.#state !== 'done' && this.#state !== 'abandoned'
+  }
+
   /** The route is known, and its limits hold from here on. Returns why the body is refused before a byte is read, if it is. */
   onRouted (reply: FastifyReply, policy: RoutePolicy | false): ReadError | undefined {
     this.reply = reply
     // That of an upgrade request is made by whoever routes it.
     this.response = reply.raw
+    this.#context ??= ownContext()
     if (this.error !== undefined) return this.error
     if (policy === false) {
       this.#state = 'passing'
@@ -88,6 +114,11 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     return this.error
   }
 
+  /** What was written so far is not of the response. */
+  markResponse (): void {
+    this.#writtenBefore = this.source.bytesWritten() ?? 0
+  }
+
   setPolicy (policy: RoutePolicy): void {
     if (this.#state === 'passing') this.#state = 'open'
     this.apply(policy)
@@ -97,9 +128,12 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     else if (bodyLimit > 0 && this.received > bodyLimit) this.fail({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
   }
 
-  lowerBodyLimit (bodyLimit: number): void {
-    const { limits, clock } = this.policy
-    if (limits.bodyLimit === 0 || bodyLimit < limits.bodyLimit) this.setPolicy({ limits: { ...limits, bodyLimit }, clock })
+  /** The application asks for a limit of its own beside those of the route: it is enforced also in `mode: 'observe'`. */
+  askBodyLimit (bodyLimit: number): void {
+    const { limits } = this.policy
+    this.#askedLimit = bodyLimit
+    if (Math.max(this.expected ?? 0, this.received) > bodyLimit) this.enforce({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
+    else if (limits.bodyLimit === 0 || bodyLimit < limits.bodyLimit) this.setPolicy(Object.freeze({ ...this.policy, limits: Object.freeze({ ...limits, bodyLimit }) }))
   }
 
   onChunk (bytes: number): boolean {
@@ -107,14 +141,25 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     if (!this.isConsumed) {
       this.source.onDiscarded()
       // While the answer is awaited, which may take the application any time, no lingering bounds what is thrown away.
-      if (this.#state === 'failed' && received - (this.error?.received ?? 0) > mostDiscarded(this.policy.limits.linger)) this.source.cut()
+      if (this.#state === 'failed' && received - (this.error?.received ?? 0) > mostDiscarded(this.policy.limits.linger)) this.holdUntilAnswered()
       return false
     }
     const { expected, policy: { limits: { bodyLimit } } } = this
+    if (this.#askedLimit > 0 && received > this.#askedLimit) return this.enforce({ code: 'FST_READ_BODY_TOO_LARGE', limit: this.#askedLimit })
     if (bodyLimit > 0 && received > bodyLimit) return this.fail({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
     // HTTP/1 frames by Content-Length; inject() does not.
     if (expected !== undefined && received > expected) return this.fail({ code: 'FST_READ_LENGTH_MISMATCH' })
     return true
+  }
+
+  /** Hooks of the application that come later may enter a context: that of a consumer is the last. */
+  onRead (): void {
+    this.#context = ownContext()
+  }
+
+  inContext (act: () => void): void {
+    if (this.#context === undefined) act()
+    else this.#context.runInAsyncScope(act)
   }
 
   onEnd (): boolean {
@@ -129,7 +174,8 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   }
 
   look (now: number): number {
-    if (!this.abandonIfAnswerSent() && this.isLeftBehind) this.abandon()
+    if (!this.abandonIfAnswerSent() && this.isLeftBehind(now)) this.abandon()
+    if (this.#state === 'failed' && this.#restDeadline?.isPassed(0, now) === true) this.source.cut()
     if (this.source.declinesEarly && this.abandonIfAnswerBegun()) return Infinity
     return this.#state === 'open' || this.#state === 'abandoned' ? this.remaining(now) : Infinity
   }
@@ -155,14 +201,21 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     return false
   }
 
+  /** As `fail`, whatever the mode: also a read that was observed comes to its end. */
+  private enforce (violation: Violation): boolean {
+    if (this.isConsumed && !this.abandonIfAnswerBegun()) this.breakOff(violation)
+    return false
+  }
+
   /** The read can't go on, whatever the mode: the parser, the network or Node's own timers ended it. */
   breakOff (violation: Violation): void {
-    endBody(this, this.close(violation))
+    this.inContext(() => endBody(this, this.close(violation)))
   }
 
   /** The body is refused, and the framework gives the answer. */
   refuse (violation: Violation): void {
     if (this.passes || this.error !== undefined) return
+    this.#context = ownContext()
     refuseBody(this, this.close(violation))
   }
 
@@ -173,13 +226,14 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     else if (this.#state === 'observed') this.failUnrecorded(violation)
   }
 
-  onClientError ({ error, server, socket, askApplication, pass }: ClientErrorReport): void {
+  onClientError ({ error, server, socket, pass }: ClientErrorReport): void {
     const isGone = causeOf(error) === 'gone'
     const hasAnswer = this.response.headersSent
     if (this.isJudged) {
       const violation = bodyViolation(error, server, socket)
-      if (isGone || askApplication === undefined || hasAnswer) this.breakOff(violation)
-      else endAnsweredBody(this, this.close(violation), askApplication())
+      const { ownHandlers } = this.guard
+      if (isGone || ownHandlers === undefined || hasAnswer) this.breakOff(violation)
+      else this.leaveToApplication(violation, ownHandlers, socket)
     } else if (isGone || hasAnswer) {
       socket.destroy()
     } else if (this.error === undefined) {
@@ -208,18 +262,20 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   /** The answer was given without the rest of the body, which is no read any more. */
   abandon ({ isAnswerOut } = { isAnswerOut: this.source.isAnswerOut(this.response) }): void {
     if (this.#state === 'abandoned' || this.#state === 'done') return
-    if (this.#state !== 'failed') failRequest(this.raw, this.guard.recorder.error({ code: 'FST_READ_ABORTED' }, this.facts()))
+    const isLast = this.#state === 'failed'
+    if (!isLast) this.inContext(() => failRequest(this.raw, this.guard.recorder.error({ code: 'FST_READ_ABORTED' }, this.facts())))
     this.#state = 'abandoned'
     const { limits } = this.policy
-    // Observing must not cut: no limit holds for the rest, and lingering, which has bounds, is off.
-    if (limits.mode === 'observe') this.apply(unguarded)
-    this.source.abandon(this.policy.limits.linger, isAnswerOut ? undefined : this.response)
+    // Observing must not cut: no limit holds for the rest, and lingering, which has bounds, is off. A body that failed all the same was refused.
+    if (limits.mode === 'observe' && !isLast) this.apply(unguarded)
+    this.source.abandon(this.policy.limits.linger, { answer: isAnswerOut ? undefined : this.response, isLast })
   }
 
   private close (violation: Violation): FailedRead {
     // A body that ended while it was refused stays at its end.
     if (this.isConsumed) this.#state = 'failed'
-    this.#failure = this.guard.recorder.fail(violation, this.facts(), this.origin, this.request)
+    this.#failure = this.guard.recorder.fail(violation, this.facts(), this.origin, this.reply)
+    failExchange(this.raw, this.#failure.error)
     this.source.onReadFailed(this.#failure.error)
     return this.#failure
   }
@@ -227,13 +283,18 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   private observes (violation: Violation): boolean {
     if (this.policy.limits.mode !== 'observe' || this.#state !== 'open') return this.passes
     this.#state = 'observed'
-    this.guard.recorder.observe(violation, this.facts(), this.origin, this.request)
+    this.inContext(() => this.guard.recorder.observe(violation, this.facts(), this.origin, this.reply))
     return true
   }
 
   private get origin (): ReadOrigin {
-    const { raw: { method, url }, request } = this
-    return { method, url, route: request?.routeOptions.url, reqId: request?.id, ...this.source.peer }
+    return { ...requestOrigin(this.raw, this.request, this.source.peer, this.guard.journal.log), sent: this.sent }
+  }
+
+  /** Bytes of the response that were taken, where it had begun. */
+  private get sent (): number | undefined {
+    const taken = this.response.headersSent ? this.source.bytesTaken() : undefined
+    return taken === undefined ? undefined : Math.max(0, taken - this.#writtenBefore)
   }
 
   /** Whether bytes go to the consumer. */
@@ -247,10 +308,16 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   }
 
   /** The answer has left, and a consumer that has begun to read takes nothing of the rest any more: it has what it wanted. */
-  private get isLeftBehind (): boolean {
+  private isLeftBehind (now: number): boolean {
     if (!this.isConsumed || !this.source.isAnswerOut(this.response) || !this.source.isHeldBack()) return false
     this.#restDeadline ??= new AnswerDeadline(this.policy.limits.linger)
-    return this.#restDeadline.isPassed(this.received - this.raw.readableLength)
+    return this.#restDeadline.isPassed(this.received - this.raw.readableLength, now)
+  }
+
+  /** Of a client that has sent so much no more is read; as a paused socket does not show that its client has gone, not for long. */
+  private holdUntilAnswered (): void {
+    this.#restDeadline ??= new AnswerDeadline(this.policy.limits.linger)
+    this.source.hold()
   }
 
   private endShort (cut: Violation | undefined): void {
@@ -259,11 +326,19 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     else this.fail({ code: 'FST_READ_LENGTH_MISMATCH' })
   }
 
+  /** Node's parser refuses what a `clientErrorHandler` of the application's then answers. */
+  private leaveToApplication (violation: Violation, handlers: OwnClientErrorHandlers, socket: Socket): void {
+    this.inContext(() => {
+      const failed = this.close(violation)
+      endAnsweredBody(this, failed, handlers.ask(failed.error, socket))
+    })
+  }
+
   /** The one record is written. */
   private failUnrecorded (violation: Violation): void {
     const error = this.guard.recorder.error(violation, this.facts())
     tellStatus(this.response, error)
-    failRequest(this.raw, error)
+    this.inContext(() => failRequest(this.raw, error))
   }
 
   private abandonIf (isAnswered: boolean): boolean {

@@ -6,6 +6,11 @@ import { isAnswerOut } from '../node/internals.js'
 import type { Peer } from '../record/abort-record.js'
 import type { ReadError, Violation } from '../record/errors.js'
 
+export interface AbandonedRest {
+  readonly answer: ServerResponse | undefined
+  readonly isLast: boolean
+}
+
 /** Where the bytes of a body come from: an HTTP/1 connection, an HTTP/2 stream, or `inject()`. What differs is a method here. */
 export abstract class BodySource {
   abstract readonly protocol: 'http/1.1' | 'h2'
@@ -31,6 +36,9 @@ export abstract class BodySource {
 
   /** Bytes are no longer read: tells the read when that ends. */
   watchResume (): void {}
+
+  /** Reads no more bytes, until the answer is out. */
+  hold (): void {}
 
   /** The read has other limits than when it was looked at. */
   abstract onLimitsChanged (): void
@@ -65,6 +73,16 @@ export abstract class BodySource {
     return isAnswerOut(response)
   }
 
+  /** Bytes that were written to it, where they are counted. */
+  bytesWritten (): number | undefined {
+    return undefined
+  }
+
+  /** Bytes of them that the operating system has taken. */
+  bytesTaken (): number | undefined {
+    return undefined
+  }
+
   /** Says in the answer that no other request follows. */
   abstract announceClose (response: ServerResponse): void
 
@@ -89,9 +107,10 @@ export abstract class BodySource {
   /**
    * The answer was given without the rest of the body.
    *
-   * @param answer where it has not left yet
+   * @param rest.answer where it has not left yet
+   * @param rest.isLast whether it failed, so that no other request follows
    */
-  abstract abandon (linger: LingerOptions | false, answer?: ServerResponse): void
+  abstract abandon (linger: LingerOptions | false, rest: AbandonedRest): void
 
   /** Whether it must not be cut before the event loop has turned. */
   get isDelivering (): boolean {

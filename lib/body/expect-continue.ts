@@ -10,8 +10,9 @@ export function continueWhenWanted (request: IncomingMessage, response: ServerRe
   body.awaitContinue()
   onFirstRead(request, () => {
     // A client that has the head of its answer already does not wait any more.
-    if (response.headersSent || response.writableEnded) body.onContinueSent()
-    else body.source.sendContinue(response, () => body.onContinueSent())
+    if (response.headersSent || response.writableEnded) return body.onContinueSent()
+    body.source.sendContinue(response, () => body.onContinueSent())
+    body.markResponse()
   })
 }
 

@@ -4,7 +4,7 @@ import type { ConnectionPhase, Timed } from './watch-list.js'
 
 /** The one thing that is read from a connection at a time. Events that a read does not care for pass it by. */
 export abstract class ConnectionRead implements Timed {
-  abstract readonly phase: ConnectionPhase
+  abstract readonly phase: ConnectionPhase | undefined
 
   abstract look (now: number): number
 

@@ -1,18 +1,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { BodySource } from '../body/body-source.js'
+import { BodySource, type AbandonedRest } from '../body/body-source.js'
 import type { ConnectionRead } from '../clock/connection-read.js'
 import { NOT_WATCHED, type ConnectionPhase, type Watched } from '../clock/watch-list.js'
 import type { GuardContext } from '../guard.js'
 import type { LingerOptions } from '../limits/options.js'
-import { isPausedForAnswers, keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse } from '../node/internals.js'
-import { holdClosing, ownerOf, setOwner, watchResume, type GuardedSocket, type SocketOwner } from '../node/socket-hooks.js'
+import { bytesHandedOver, bytesTaken, isPausedForAnswers, keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse } from '../node/internals.js'
+import { disown, holdClosing, own, ownerOf, watchResume, type GuardedSocket, type SocketOwner } from '../node/socket-hooks.js'
 import type { Peer } from '../record/abort-record.js'
 import { packAddress, unpackAddress, type PackedAddress } from '../record/peer-address.js'
 import type { ConnectionHost } from './connection-host.js'
 import { HandshakeRead } from './handshake-read.js'
+import { HalfClosed } from './half-closed.js'
 import { HeadRead } from './head-read.js'
-import { Closing, Linger, PendingAnswer } from './linger.js'
+import { closeAfterLinger, Closing, Linger, PendingAnswer } from './linger.js'
+import { Outgoing } from './outgoing.js'
 
 /** Two stray bytes between requests may be the CRLF that RFC 9112 §2.2 has servers ignore: no head has begun. */
 const STRAY_CRLF = 2
@@ -26,12 +28,15 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   index = NOT_WATCHED
   #read: ConnectionRead | undefined
   bytes = 0
+  written = 0
+  /** What is known of the responses that are owed; most connections never have it. */
+  #outgoing: Outgoing | undefined
   readonly #address: PackedAddress
   readonly #port: number | undefined
 
   constructor (readonly socket: GuardedSocket) {
     super()
-    setOwner(socket, this)
+    own(socket, this)
     // A connection that was reset does not tell its peer any more.
     const { address, family, port } = peerNameOf(socket)
     this.#address = packAddress(address, family)
@@ -123,15 +128,46 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
       read?.onLost()
       return Infinity
     }
-    if (read !== undefined) return read.look(now)
+    // Ordinarily nothing waits: a response that the operating system takes at once was never slow.
+    const responding = socket.writableLength > 0 || this.#outgoing?.isWatched === true ? this.outgoing.look(now) : Infinity
+    return Math.min(responding, this.lookAtRead(now))
+  }
+
+  private lookAtRead (now: number): number {
+    if (this.#read !== undefined) return this.#read.look(now)
     if (!this.headBegan) return Infinity
     // Node would close on a head that stalls for its keepAliveTimeout, without a word.
-    keepAliveOver(socket)
+    keepAliveOver(this.socket)
     return this.beginHead(now).look(now)
   }
 
   judge (now: number): void {
     this.#read?.judge(now)
+    this.#outgoing?.judge(now)
+  }
+
+  private get outgoing (): Outgoing {
+    this.#outgoing ??= new Outgoing(this)
+    return this.#outgoing
+  }
+
+  get responding (): number {
+    return this.#outgoing?.isWatched === true ? 1 : 0
+  }
+
+  /** A request is on its way to the application. */
+  onDispatched (response: ServerResponse): void {
+    // Behind another one; the response whose turn it is, the socket knows.
+    if (response.socket === null) this.outgoing.queue(response)
+    else this.written = bytesHandedOver(this.socket)
+  }
+
+  onEnd (): void {
+    if (this.#read === undefined && pendingResponse(this.socket) !== undefined) HalfClosed.begin(this)
+  }
+
+  onClose (): void {
+    this.outgoing.onClose()
   }
 
   /** Its last answer was given, or is about to be: nothing that still comes is a request. */
@@ -162,6 +198,14 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     return this.socket.isPaused() && !isPausedForAnswers(this.socket)
   }
 
+  override bytesWritten (): number {
+    return this.socket.bytesWritten
+  }
+
+  override bytesTaken (): number {
+    return bytesTaken(this.socket)
+  }
+
   onLimitsChanged (): void {
     this.guard.heartbeat.wake(this)
   }
@@ -174,8 +218,9 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     raw.aborted = true // eslint-disable-line @typescript-eslint/no-deprecated -- applications still ask
   }
 
-  abandon (linger: LingerOptions | false, answer?: ServerResponse): void {
-    if (answer !== undefined) this.become(new PendingAnswer(this, answer, linger, { isLast: false }))
+  abandon (linger: LingerOptions | false, { answer, isLast }: AbandonedRest): void {
+    if (answer !== undefined) this.become(new PendingAnswer(this, answer, linger, { isLast }))
+    else if (isLast) closeAfterLinger(this, linger)
     else if (linger === false) this.socket.resume()
     else this.become(new Linger(this, linger, { owes: false }))
   }
@@ -189,6 +234,10 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   refuse (request: IncomingMessage, answer?: ServerResponse): void {
     this.beginBody(new PendingAnswer(this, answer ?? 'all owed', this.guard.options.policy.limits.linger, { isLast: true }))
     this.discard(request)
+  }
+
+  override hold (): void {
+    this.socket.pause()
   }
 
   cut (): void {
@@ -222,6 +271,11 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     if (pendingResponse(this.socket) === undefined) keepAliveAgain(this.socket)
   }
 
+  /** They are no request (RFC 9112 §9.6), and an answer of their own would stand behind the last, or in its place. */
+  onBehindLast (): void {
+    this.beginBody(new PendingAnswer(this, 'all owed', this.guard.options.policy.limits.linger, { isLast: true }))
+  }
+
   /** What was being read has been read. */
   rest (): void {
     this.become(undefined)
@@ -231,7 +285,7 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   release (): void {
     this.become(undefined)
     this.guard.heartbeat.delete(this)
-    setOwner(this.socket, undefined)
+    disown(this.socket)
   }
 }
 

@@ -31,22 +31,22 @@ export class StreamAnswer implements Watched {
     this.#deadline = new AnswerDeadline(linger)
   }
 
-  look (): number {
+  look (now: number): number {
     if (isEndSent(this.#stream) || (this.#stream.closed && !this.#isCut)) this.#guard.heartbeat.delete(this)
     // The RST_STREAM can't leave either: Node 20 does not notice that nghttp2 has ended the session.
     else if (this.#isCut) this.#stream.destroy()
-    else if (this.#isLate) return 0
+    else if (this.#isLate(now)) return 0
     return Infinity
   }
 
-  judge (): void {
-    if (this.index === NOT_WATCHED || this.#isCut || !this.#isLate) return
+  judge (now: number): void {
+    if (this.index === NOT_WATCHED || this.#isCut || !this.#isLate(now)) return
     this.#isCut = true
     this.#session?.onReset()
     cancel(this.#stream)
   }
 
-  get #isLate (): boolean {
-    return this.#response.writableEnded && this.#deadline.isPassed(this.#session?.taken ?? 0)
+  #isLate (now: number): boolean {
+    return this.#response.writableEnded && this.#deadline.isPassed(this.#session?.dataTaken ?? 0, now)
   }
 }

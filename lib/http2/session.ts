@@ -1,4 +1,5 @@
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
+import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { AnswerDeadline } from '../answer/answer-deadline.js'
 import { ReadClock } from '../clock/read-clock.js'
@@ -11,11 +12,15 @@ import { clientGone, readFacts, untimedFacts, type ReadFacts, type Violation } f
 import { SessionHealth } from './health.js'
 import { OpenStreams } from './open-streams.js'
 import { isProtocolError, protocolError } from './protocol-error.js'
-
-/** A RST_STREAM's frame header and its payload (RFC 9113 §6.4). */
-const RESET_BYTES = 13
+import { StreamResponse, type ResponseSession } from './stream-response.js'
 
 const kSession = Symbol('fastify-read-guard.session')
+
+/** Bytes of the frame that answers a PING, and of that which answers SETTINGS. */
+const PING_ACK = 17
+const SETTINGS_ACK = 9
+/** A RST_STREAM. */
+const RESET = 13
 
 interface GuardedSession extends ServerHttp2Session {
   [kSession]?: SessionRead
@@ -26,7 +31,7 @@ interface GuardedSession extends ServerHttp2Session {
  * stream is dispatched. Nothing tells that a block has begun but nghttp2's count of the streams it has seen. A session
  * without requests is left to the framework's own `http2SessionTimeout`.
  */
-export class SessionRead implements Watched {
+export class SessionRead implements Watched, ResponseSession {
   index = NOT_WATCHED
   readonly #guard: GuardContext
   readonly #session: ServerHttp2Session
@@ -45,7 +50,9 @@ export class SessionRead implements Watched {
   #recordedError: Error | undefined
   readonly #open = new OpenStreams()
   #failedReads = 0
-  #resets = 0
+  /** Bytes of frames that are no part of a response, some of which have not left yet. */
+  #controlBytes = 0
+  #dataTaken = 0
   /** `bytesRead` when the last of them failed. */
   #bytesAtFailure = 0
   /** Runs while nothing more is to come of the session. */
@@ -64,6 +71,9 @@ export class SessionRead implements Watched {
     session.once('remoteSettings', () => this.#onHeadOver(0))
     session.on('stream', (stream: ServerHttp2Stream) => this.#onStream(stream))
     session.once('error', (error: Error) => { this.#error = error })
+    // Frames that a client can ask for without taking anything of its responses.
+    session.on('ping', () => { this.#controlBytes += PING_ACK })
+    session.on('remoteSettings', () => { this.#controlBytes += SETTINGS_ACK })
     guard.heartbeat.add(this)
   }
 
@@ -78,14 +88,35 @@ export class SessionRead implements Watched {
     if (++this.#failedReads === this.#guard.options.maxFailedReads) this.#session.close()
   }
 
-  /** Grows as the client takes something, or the kernel for it: that one of its streams is reset is nothing. */
-  get taken (): number {
-    return bytesTaken(this.#socket) - this.#resets * RESET_BYTES
+  get guard (): GuardContext {
+    return this.#guard
   }
 
-  /** One of its streams is reset, as its client does not take the answer. */
+  get responding (): number {
+    return this.#open.responding
+  }
+
+  /** A request is on its way to the application. */
+  onDispatched (stream: ServerHttp2Stream, response: ServerResponse): void {
+    this.#open.onDispatched(stream, new StreamResponse(this, stream, response))
+  }
+
+  get dataTaken (): number {
+    this.#dataTaken = Math.max(this.#dataTaken, bytesTaken(this.#socket) - this.#controlBytes)
+    return this.#dataTaken
+  }
+
+  /** One of its streams is reset for its client's sake: that is nothing which the client takes. */
   onReset (): void {
-    this.#resets++
+    this.#controlBytes += RESET
+  }
+
+  get cause (): Error | undefined {
+    return this.#error ?? this.#socket.errored ?? undefined
+  }
+
+  get isEndedHere (): boolean {
+    return this.#session.destroyed && this.cause === undefined && !this.#socket.readableEnded
   }
 
   get phase (): ConnectionPhase | undefined {
@@ -99,20 +130,22 @@ export class SessionRead implements Watched {
     if (closing) this.#session.close()
     this.#sample(now)
     if (this.#health.isTerminated(now, closing || this.#open.count > 0)) this.#onTerminated()
-    if (this.#isDrained) return this.#isLingerOver ? 0 : Infinity
-    if (closing && this.#open.count > 0) return 0
-    return Math.min(this.#clock?.remaining(now) ?? Infinity, this.#guard.options.headSampling)
+    if (this.#isDrained) return this.#isLingerOver(now) ? 0 : Infinity
+    const remaining = Math.min(this.#open.look(now), this.#clock?.remaining(now) ?? Infinity, this.#guard.options.headSampling)
+    return closing && this.#open.count > 0 ? 0 : remaining
   }
 
   judge (now: number): void {
     if (this.#isDrained) {
-      if (this.#isLingerOver) this.#endLinger()
+      if (this.#isLingerOver(now)) this.#endLinger()
       return
     }
-    if (this.#guard.closing) this.#open.hurry(this.#session, this.#guard.options.policy.limits.linger)
+    this.#open.judge(now)
+    const { closing, options } = this.#guard
+    if (closing) this.#controlBytes += RESET * this.#open.hurry(this.dataTaken, options.policy.limits.linger, now)
     this.#sample(now)
     const expiry = this.#clock?.expired(now)
-    if (expiry !== undefined) this.#end(headExpiry(expiry, this.#guard.options))
+    if (expiry !== undefined) this.#end(headExpiry(expiry, options))
   }
 
   #newClock (now: number): ReadClock {
@@ -203,11 +236,11 @@ export class SessionRead implements Watched {
    * Node waits for the client to take what was written, and to close its side, and may leave a session standing whose
    * client does not end a block.
    */
-  get #isLingerOver (): boolean {
+  #isLingerOver (now: number): boolean {
     const { linger } = this.#guard.options.policy.limits
     const isOut = bytesBeingWritten(this.#socket) === 0 && (!this.#session.destroyed || this.#socket.writableFinished)
     this.#deadline ??= new AnswerDeadline(linger)
-    return (isOut && linger === false) || this.#deadline.isPassed(this.taken)
+    return (isOut && linger === false) || this.#deadline.isPassed(this.dataTaken, now)
   }
 
   #endLinger (): void {

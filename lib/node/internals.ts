@@ -13,16 +13,17 @@ interface HttpSocket extends Socket {
   _httpMessage?: ServerResponse | null
   parser?: { maxHeaderPairs: number } | null
   _parent?: Socket | null
+  _bytesDispatched?: number
   /** Node's own mark of a pause of its own. */
   _paused?: boolean
   _handle?: WriteHandle & { getpeername? (name: PeerName): number } | null
 }
 
 interface WriteHandle {
-  /** Bytes handed over that the kernel has not taken yet. */
+  /** Bytes handed over. */
+  readonly bytesWritten?: number
+  /** Bytes handed over that the kernel has not taken yet. Over TLS only that of the TCP connection below grows shorter. */
   readonly writeQueueSize?: number
-  /** That of the TCP connection under a TLS one, whose own queue does not grow shorter as the kernel takes from it. */
-  readonly _parent?: WriteHandle | null
 }
 
 export interface PeerName {
@@ -43,15 +44,36 @@ export function bytesBeingWritten (socket: Socket): number {
   return (socket as HttpSocket)._handle?.writeQueueSize ?? 0
 }
 
-/** Grows with every byte that the kernel takes: of a TLS connection those that wait are encrypted, the others are not. */
-export function bytesTaken (socket: Socket): number {
-  const { _handle: handle, bytesWritten } = socket as HttpSocket
-  return bytesWritten - ((handle?._parent ?? handle)?.writeQueueSize ?? 0)
-}
-
 /** Whether Node has paused the socket because the client does not take its answers, and not because of the application. */
 export function isPausedForAnswers (socket: Socket): boolean {
   return (socket as HttpSocket)._paused === true
+}
+
+/** Bytes that the operating system has taken of what was written. Over TLS those that wait are counted encrypted. */
+export function bytesTaken (socket: Socket): number {
+  const dispatched = (socket as HttpSocket)._handle?.bytesWritten ?? socket.bytesWritten
+  return Math.max(0, dispatched - bytesBeingWritten(rawSocketOf(socket) ?? socket))
+}
+
+const EVENT_STREAM = /^content-type: *text\/event-stream/im
+
+/** Whether a response that has begun is an event stream. Headers that are given to `writeHead()` are in its text alone. */
+export function isEventStream (response: ServerResponse & { readonly _header?: string | null }): boolean {
+  if (!response.headersSent) return false
+  return EVENT_STREAM.test(response._header ?? `content-type: ${String(response.getHeader('content-type'))}`)
+}
+
+/** Bytes that were handed to the socket's handle so far: a field, where `socket.bytesWritten` adds up what waits. */
+export function bytesHandedOver (socket: Socket): number {
+  return (socket as HttpSocket)._bytesDispatched ?? 0
+}
+
+/** Ends a connection without regard to what waits to be sent. */
+export function resetConnection (socket: Socket): void {
+  const below = rawSocketOf(socket)
+  if (below === undefined) socket.resetAndDestroy()
+  else below.resetAndDestroy()
+  socket.destroy()
 }
 
 /** The response that this connection still owes to an earlier request. */
@@ -97,6 +119,14 @@ export function maxHeadersCount (socket: Socket): number {
 export function keepOneMoreHeader (socket: Socket): void {
   const { parser } = socket as HttpSocket
   if (parser != null && parser.maxHeaderPairs > 0) parser.maxHeaderPairs += 2 // name and value
+}
+
+/**
+ * Node ends a connection when its client has ended its side, also one whose answer is still awaited, unless it is told to
+ * leave that open. Whoever listens to 'end' decides then.
+ */
+export function allowHalfOpen (server: Server & { httpAllowHalfOpen?: boolean }): void {
+  server.httpAllowHalfOpen = true
 }
 
 /** How far behind the guard's own limit Node's timer stands, in milliseconds. */
@@ -152,6 +182,14 @@ export function socketOfSession (session: ServerHttp2Session): Socket {
 /** Whether END_STREAM was sent, or nothing more can be. Node has finished by then; with a closed window, that has not left. */
 export function isEndSent ({ destroyed, state }: ServerHttp2Stream): boolean {
   return destroyed || state.localClose !== 0
+}
+
+/**
+ * Whether something of the answer on a stream waits for its client. Fastify gives a large one in pieces, and Node has ended
+ * the stream of a HEAD before its answer is given.
+ */
+export function waitsForClient (stream: ServerHttp2Stream): boolean {
+  return stream.writableLength > 0 || (stream.writableEnded && stream.headersSent && !isEndSent(stream))
 }
 
 /** Whether nghttp2 waits for nothing more of a stream: not after a reset of its own. */

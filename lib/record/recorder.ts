@@ -1,4 +1,4 @@
-import type { FastifyRequest } from 'fastify'
+import type { FastifyReply } from 'fastify'
 import { abortRecord, type AbortRecord, type ReadOrigin } from './abort-record.js'
 import { readError, type ReadError, type ReadFacts, type Violation } from './errors.js'
 import type { Journal } from './journal.js'
@@ -10,13 +10,13 @@ import type { Journal } from './journal.js'
 export class FailedRead {
   readonly #journal: Journal
   readonly #record: AbortRecord
-  readonly #request: FastifyRequest | undefined
+  readonly #reply: FastifyReply | undefined
   #isWritten = false
 
-  constructor (journal: Journal, readonly error: ReadError, record: AbortRecord, request: FastifyRequest | undefined) {
+  constructor (journal: Journal, readonly error: ReadError, record: AbortRecord, reply: FastifyReply | undefined) {
     this.#journal = journal
     this.#record = record
-    this.#request = request
+    this.#reply = reply
   }
 
   /** Writes the record, once. */
@@ -24,9 +24,12 @@ export class FailedRead {
     if (this.#isWritten) return
     this.#isWritten = true
     this.#record.answered = answered
-    this.#journal.write(this.#record, this.#request)
+    this.#journal.write(this.#record, this.#reply)
   }
 }
+
+/** The status of the table that stands for `abortStatusCode`. */
+const ABORTED = 499
 
 /** From a broken rule to error, status, record and journal, for every phase and protocol. */
 export class Recorder {
@@ -42,22 +45,23 @@ export class Recorder {
   /** The error alone, of a read whose failure is not recorded. */
   error (violation: Violation, facts: ReadFacts): ReadError {
     const error = readError(violation, facts)
-    if (violation.code === 'FST_READ_ABORTED') error.statusCode = this.#abortStatusCode
+    // Nothing can be sent to a client that has gone, or takes nothing.
+    if (error.statusCode === ABORTED) error.statusCode = this.#abortStatusCode
     // Before the handshake is over no status can be sent.
     else if (facts.phase === 'handshake') delete error.statusCode
     return error
   }
 
   /** The read has ended: the caller writes the record when it knows whether the answer left. */
-  fail (violation: Violation, facts: ReadFacts, origin: ReadOrigin, request?: FastifyRequest): FailedRead {
+  fail (violation: Violation, facts: ReadFacts, origin: ReadOrigin, reply?: FastifyReply): FailedRead {
     const error = this.error(violation, facts)
-    return new FailedRead(this.#journal, error, this.#recordOf(error, origin, false), request)
+    return new FailedRead(this.#journal, error, this.#recordOf(error, origin, false), reply)
   }
 
   /** The read goes on: only `mode: 'observe'` takes note of the broken rule. */
-  observe (violation: Violation, facts: ReadFacts, origin: ReadOrigin, request?: FastifyRequest): void {
+  observe (violation: Violation, facts: ReadFacts, origin: ReadOrigin, reply?: FastifyReply): void {
     const error = this.error(violation, facts)
-    this.#journal.write(this.#recordOf(error, origin, true), request)
+    this.#journal.write(this.#recordOf(error, origin, true), reply)
   }
 
   #recordOf (error: ReadError, origin: ReadOrigin, observed: boolean): AbortRecord {

@@ -33,7 +33,7 @@ export function loggedAbort (record: JsonObject, lineTime: number | undefined): 
     reason,
     blame: blames.find(blame => blame === record['blame']) ?? reasonTable[reason].blame,
     route: typeof record['route'] === 'string' ? plainText(record['route'], 256) : notRouted,
-    client: typeof record['remoteAddress'] === 'string' ? plainText(record['remoteAddress'], 64) : '(unknown)',
+    client: clientOf(record),
     received: amount(record['received']) ?? 0,
     expected: amount(record['expected']),
     limit: amount(record['limit']),
@@ -43,6 +43,12 @@ export function loggedAbort (record: JsonObject, lineTime: number | undefined): 
     observed: record['observed'] === true,
     time: timeOf(record['time']) ?? lineTime
   }
+}
+
+/** `ip` goes back behind a proxy. Records of earlier versions, and of reads without a request, have no more than the connection's address. */
+function clientOf ({ ip, remoteAddress }: JsonObject): string {
+  const address = typeof ip === 'string' ? ip : remoteAddress
+  return typeof address === 'string' ? plainText(address, 64) : '(unknown)'
 }
 
 /** Takes ISO 8601, and numbers as pino writes them: milliseconds, or seconds with `unixTime`. */

@@ -9,7 +9,8 @@ interface SuppressedLine {
 /** A `doubtful` line contains a record, but does not end as the lines of the guard's journal do. */
 export type ParsedLine = LoggedAbort | SuppressedLine | 'doubtful' | 'other' | 'not json'
 
-const message = 'request read aborted'
+/** The second is that of observed records; earlier versions wrote those with the first one as well. */
+const messages = ['request read aborted', 'request read would have been aborted']
 
 /** Finds in a line of the log what the report is about. */
 export function parseLine (line: string): ParsedLine {
@@ -24,7 +25,7 @@ export function parseLine (line: string): ParsedLine {
   // Pino's `nestedKey` puts the record one level down, behind all bindings.
   for (const logged of [parsed, ...Object.values(parsed).filter(isJsonObject).reverse()]) {
     const abort = logged['abort']
-    if (looksLikeAbort(abort)) return hasMessage(line, parsed, message) ? loggedAbort(abort, time) : 'doubtful'
+    if (looksLikeAbort(abort)) return messages.some(message => hasMessage(line, parsed, message)) ? loggedAbort(abort, time) : 'doubtful'
     const suppressed = suppressedIn(logged)
     if (suppressed !== undefined) return hasMessage(line, parsed, `${suppressed} records of aborted request reads were left out of the log`) ? { suppressed, time } : 'doubtful'
   }

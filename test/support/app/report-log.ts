@@ -40,7 +40,8 @@ export function abortRecord (fields: Fields = {}): Fields {
 
 /** As pino writes it; `fields` that are undefined are left out by JSON, as there. */
 export function abortLine (fields: Fields = {}): string {
-  return JSON.stringify({ level: 40, time: noon, pid: 1, hostname: 'web-1', reqId: 'req-1', abort: abortRecord(fields), msg: 'request read aborted' })
+  const [level, msg] = fields.observed === true ? [30, 'request read would have been aborted'] : [40, 'request read aborted']
+  return JSON.stringify({ level, time: noon, pid: 1, hostname: 'web-1', reqId: 'req-1', abort: abortRecord(fields), msg })
 }
 
 export const requestLine = JSON.stringify({ level: 30, time: noon, pid: 1, hostname: 'web-1', reqId: 'req-1', req: { method: 'GET', url: '/' }, msg: 'incoming request' })

@@ -25,7 +25,7 @@ export async function onlyRecord (t: Test, guarded: GuardedApp, level: 'debug' |
   const lines = guarded.log.filter(line => line.abort !== undefined)
   t.equal(lines.length, 1, 'one line')
   t.equal(lines[0]?.level, { debug: 20, info: 30, warn: 40 }[level])
-  t.equal(lines[0]?.msg, 'request read aborted')
+  t.equal(lines[0]?.msg, record.observed ? 'request read would have been aborted' : 'request read aborted')
   t.same(lines[0]?.abort, JSON.parse(JSON.stringify(record)))
   return record
 }
