@@ -17,7 +17,8 @@ interface Round {
 }
 
 /**
- * The only timers: one that runs while anything is watched, and one for what runs out before its next beat. All times
+ * The only timers: one that runs while anything is watched, and one for what runs out before its next beat. Neither keeps
+ * the process alive: where there is something to wait for, its socket does. All times
  * are whole milliseconds, which V8 keeps without an object of their own: events count from the end of the millisecond
  * in which they happen and verdicts from its beginning, so that none comes too early.
  */
@@ -53,7 +54,7 @@ export class Heartbeat {
     this.#list.add(watched)
     if (this.#timer !== undefined) return
     this.#time.beat(Math.floor(performance.now()))
-    this.#timer = setInterval(() => this.#beat(), this.#resolution)
+    this.#timer = setInterval(() => this.#beat(), this.#resolution).unref()
   }
 
   delete (watched: Watched): void {
@@ -123,7 +124,7 @@ export class Heartbeat {
         if (watched.index !== NOT_WATCHED) this.#lookAt(watched, round)
       }
       this.#conclude(round)
-    }, delay)
+    }, delay).unref()
   }
 
   /**
