@@ -24,8 +24,7 @@ const REPORT = [
   ['report/cli'],
   ['report/main'],
   ['report/collect'],
-  ['report/html/'],
-  ['report/text/'],
+  ['report/html/', 'report/text/'],
   ['report/words/'],
   ['report/tally/'],
   ['report/input/'],
@@ -48,14 +47,14 @@ function pathsOf (floors) {
 /**
  * @param {string} house
  * @param {string[][]} floors
+ * @returns {import('dependency-cruiser').IRegularForbiddenRuleType[]}
  */
 function onlyDownwards (house, floors) {
-  return floors.flatMap((rooms, floor) => rooms.map((room) => ({
-    name: `${house}: ${room} imports only from below`,
-    severity: 'error',
-    from: { path: pathOf(room) },
-    to: { path: pathsOf([...floors.slice(0, floor), rooms.filter((other) => other !== room)]) }
-  }))).filter(({ to }) => to.path.length > 0)
+  return floors.flatMap((rooms, floor) => rooms.flatMap((room) => {
+    const forbidden = pathsOf([...floors.slice(0, floor), rooms.filter((other) => other !== room)])
+    if (forbidden.length === 0) return []
+    return { name: `${house}: ${room} imports only from below`, severity: 'error', from: { path: pathOf(room) }, to: { path: forbidden } }
+  }))
 }
 
 /** @type {import('dependency-cruiser').IConfiguration} */

@@ -1,5 +1,6 @@
 // What TAP files say, as `node .ci/summary.js RUN.tap …`: every test file with its counts, every failure, and the sum of all.
-// Of files that were run once more, in `RUN.tap.again`, the second run counts.
+// Of files that were run once more, in `RUN.tap.again`, the second run counts. Those that passed then are flaky: they are
+// named, and too many of them are a failure as well.
 import { existsSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { Parser } from 'tap-parser'
@@ -7,6 +8,8 @@ import { Parser } from 'tap-parser'
 /** @typedef {{ passed: number, failed: number, skipped: number }} Counts */
 
 const SEPARATOR = ' > '
+/** Over all runs; each is a test that says nothing on a busy machine. */
+const MOST_FLAKY = 3
 
 /**
  * @param {Counts} counts
@@ -44,29 +47,46 @@ function byFile (assertions) {
   return files
 }
 
+/** @param {import('tap-parser').Result} assertion */
+function isFailure ({ ok, todo }) {
+  return !ok && !todo
+}
+
 /** @param {string} path */
 function resultsIn (path) {
   const again = `${path}.again`
-  return new Map([...byFile(assertionsIn(path)), ...existsSync(again) ? byFile(assertionsIn(again)) : []])
+  const first = byFile(assertionsIn(path))
+  /** @type {ReturnType<typeof byFile>} */
+  const second = existsSync(again) ? byFile(assertionsIn(again)) : new Map()
+  const flaky = [...second].filter(([file, assertions]) => first.get(file)?.some(isFailure) && !assertions.some(isFailure)).map(([file]) => file)
+  return { results: new Map([...first, ...second]), flaky }
 }
 
 /** @type {Counts} */
 const all = { passed: 0, failed: 0, skipped: 0 }
+/** @type {string[]} */
+const allFlaky = []
 
 for (const path of process.argv.slice(2)) {
-  console.log(`\n== ${basename(path, '.tap')}`)
-  for (const [file, assertions] of resultsIn(path)) {
+  const run = basename(path, '.tap')
+  const { results, flaky } = resultsIn(path)
+  allFlaky.push(...flaky.map((file) => `${file} (${run})`))
+  console.log(`\n== ${run}`)
+  for (const [file, assertions] of results) {
     /** @type {Counts} */
     const counts = { passed: 0, failed: 0, skipped: 0 }
     for (const assertion of assertions) {
       count(counts, assertion)
       count(all, assertion)
-      if (!assertion.ok && !assertion.todo) console.log(`not ok ${assertion.fullname}\n${JSON.stringify(assertion.diag, null, 2)}`)
+      if (isFailure(assertion)) console.log(`not ok ${assertion.fullname}\n${JSON.stringify(assertion.diag, null, 2)}`)
     }
     console.log(`${counts.failed === 0 ? 'ok    ' : 'not ok'} ${file.padEnd(40)} ${shown(counts)}`)
   }
 }
 
+const tooFlaky = allFlaky.length > MOST_FLAKY
 if (all.skipped > 0) console.log(`\n${all.skipped} skipped`)
+if (allFlaky.length > 0) console.log(`\nflaky: ${allFlaky.length}: ${allFlaky.join(', ')}`)
+if (tooFlaky) console.log(`FAILED: more than ${MOST_FLAKY} are flaky`)
 console.log(`\n${all.passed} passed, ${all.failed} failed`)
-if (all.failed > 0 || all.passed === 0) process.exitCode = 1
+if (all.failed > 0 || all.passed === 0 || tooFlaky) process.exitCode = 1

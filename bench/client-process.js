@@ -5,6 +5,7 @@ import { HeldConnections } from './held-connections.js'
 import { rawLoad } from './raw-load.js'
 
 const held = new HeldConnections()
+/** @type {GoodClient | undefined} */
 let good
 
 /** What slow clients send once in a while. */
@@ -13,15 +14,31 @@ const trickles = {
   body: () => 'x'
 }
 
-answer({
+/** @typedef {typeof commands} Commands */
+
+const commands = {
   load: rawLoad,
+  /** @type {HeldConnections['open']} */
   open: (port, count, bytes) => held.open(port, count, bytes),
+  /** @type {HeldConnections['exchange']} */
   exchange: (bytes) => held.exchange(bytes),
+  /** @type {HeldConnections['write']} */
   write: (bytes) => held.write(bytes),
+  /**
+   * @param {number} every milliseconds
+   * @param {keyof typeof trickles} kind
+   */
   trickle: (every, kind) => held.trickle(every, trickles[kind]),
   close: () => held.close(),
+  /**
+   * @param {number} port
+   * @param {number} perSecond
+   * @param {number} connections
+   */
   behave: (port, perSecond, connections) => { good = new GoodClient(port, perSecond, connections) },
-  durations: () => good.take(),
-  failed: () => good.failed,
-  leave: () => good.stop()
-})
+  durations: () => good?.take() ?? [],
+  failed: () => good?.failed ?? 0,
+  leave: () => good?.stop()
+}
+
+answer(commands)

@@ -8,10 +8,15 @@ import { percent, table } from './table.js'
 
 const head = ['load', 'rounds', 'CPU without', 'CPU with', 'difference', '±', 'half within', 'A/A', '±', 'half within', 'least disturbed', 'A/A', 'requests/s', 'p99']
 
+/** @param {import('./stats.js').Summary} summary */
 function within ({ low, high }) {
   return `${percent(low)} … ${percent(high)}`
 }
 
+/**
+ * @param {import('./loads.js').Load} load
+ * @param {import('./harness.js').Report} report
+ */
 function row (load, { ratios, least, bare, guarded }) {
   const guard = summary(ratios.map((ratio) => ratio.guard))
   const same = summary(ratios.map((ratio) => ratio.same))
@@ -20,14 +25,16 @@ function row (load, { ratios, least, bare, guarded }) {
     percent(guard.median, 2), (guard.error * 100).toFixed(2), within(guard), percent(same.median, 2), (same.error * 100).toFixed(2), within(same),
     percent(least.guard), percent(least.same),
     percent(guarded.perSecond / bare.perSecond),
-    load.inject ? '–' : `${(bare.p99 / 1_000).toFixed(2)} → ${(guarded.p99 / 1_000).toFixed(2)} ms`
+    load.inject === true ? '–' : `${(bare.p99 / 1_000).toFixed(2)} → ${(guarded.p99 / 1_000).toFixed(2)} ms`
   ]
 }
 
+/** @param {number} value */
 function nanoseconds (value) {
   return `${value < 0 ? '' : '+'}${value.toFixed(0)} ns`
 }
 
+/** @param {import('./no-network.js').Calls} calls */
 function callsRow ({ name, without, added, same, least }) {
   return [
     name, `${(without / 1_000).toFixed(2)} µs`, nanoseconds(added.median), added.error.toFixed(0), `${nanoseconds(added.low)} … ${nanoseconds(added.high)}`,
@@ -35,7 +42,23 @@ function callsRow ({ name, without, added, same, least }) {
   ]
 }
 
-/** What a request costs the server in CPU time, user and system, as its own process accounts for it. */
+/**
+ * What a request costs the server in CPU time, user and system, as its own process accounts for it.
+ *
+ * @typedef {object} CostSize
+ * @property {number} seconds of each load, in one process
+ * @property {number} pairs of fresh processes
+ * @property {number} requests in a block
+ * @property {number} rounds without a network
+ * @property {number} calls in a block without a network
+ * @property {number} [warming] blocks before what they take counts
+ * @property {number} [idle] connections
+ * @property {number} [times] as many rounds
+ * @property {number | undefined} [replicates] fresh processes, whatever `times`
+ * @property {readonly string[] | undefined} [only] these loads
+ *
+ * @param {CostSize} size
+ */
 export async function cost ({ seconds, pairs, requests, rounds, calls, warming, idle, times = 1, replicates = Math.ceil(pairs * times), only }) {
   const client = await startChild('client-process.js')
   const holder = await startChild('client-process.js')
@@ -51,7 +74,7 @@ export async function cost ({ seconds, pairs, requests, rounds, calls, warming, 
     console.log('In one process, with and without the guard in turns:\n')
     console.log(table(head, rows))
     console.log(`\nIn fresh processes, ${replicates} of each, in turns:\n`)
-    const wanted = ['get', 'post', 'upload'].filter((key) => only === undefined || only.includes(key)).map((key) => loads[key])
+    const wanted = Object.entries(loads).flatMap(([key, load]) => ['get', 'post', 'upload'].includes(key) && (only === undefined || only.includes(key)) ? [load] : [])
     console.log(table(head, (await inFreshProcesses(wanted, loader, { pairs: replicates, requests, warming })).map(({ load, ...measured }) => row(load, measured))))
     console.log('\nIn one process, without a network: what a request takes in JavaScript and Node\'s parser.\n')
     console.log(table(['load', 'without', 'added', '±', 'half within', 'A/A', '±', 'least disturbed'], (await withoutNetwork(rounds * times, calls)).map(callsRow)))

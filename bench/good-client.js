@@ -3,27 +3,41 @@ import { connect } from 'node:net'
 const REQUEST = 'GET / HTTP/1.1\r\nHost: bench\r\n\r\n'
 const ANSWER = /HTTP\/1\.1 200/g
 
+/** @typedef {{ socket: import('node:net').Socket, waiting: number[] }} Connection `waiting`: when the requests without an answer were sent */
+
 /**
  * A well-behaved client: so many requests in a second, spread over its connections, and sent on time, answered or not,
  * so that a server that is slow for a while is measured for all of that while.
  */
 export class GoodClient {
+  /** @type {Connection[]} */
   #connections = []
+  /** @type {number[]} */
   #durations = []
   #timer
   failed = 0
 
+  /**
+   * @param {number} port
+   * @param {number} perSecond
+   * @param {number} connections
+   */
   constructor (port, perSecond, connections) {
     for (let i = 0; i < connections; i++) this.#connections.push(this.#connect(port))
     const started = performance.now()
     let sent = 0
     this.#timer = setInterval(() => {
-      for (const due = (performance.now() - started) * perSecond / 1_000; sent < due; sent++) this.#send(this.#connections[sent % connections])
+      for (const due = (performance.now() - started) * perSecond / 1_000; sent < due; sent++) this.#send(sent % connections)
     }, 1)
   }
 
+  /**
+   * @param {number} port
+   * @returns {Connection}
+   */
   #connect (port) {
     const socket = connect(port, '127.0.0.1').setNoDelay(true)
+    /** @type {number[]} */
     const waiting = []
     socket.on('data', (chunk) => {
       const now = performance.now()
@@ -35,11 +49,13 @@ export class GoodClient {
     return { socket, waiting }
   }
 
-  #send ({ socket, waiting }) {
-    if (socket.destroyed) this.failed++
+  /** @param {number} index of the connection */
+  #send (index) {
+    const connection = this.#connections[index]
+    if (connection === undefined || connection.socket.destroyed) this.failed++
     else {
-      waiting.push(performance.now())
-      socket.write(REQUEST)
+      connection.waiting.push(performance.now())
+      connection.socket.write(REQUEST)
     }
   }
 

@@ -9,7 +9,13 @@ export function countsInstructions () {
   return status === 0 && Number(stderr.split(',')[0]) > 0
 }
 
-/** Events that `perf` counts in a process while something is done. */
+/**
+ * Events that `perf` counts in a process while something is done.
+ *
+ * @param {string} event
+ * @param {number} pid
+ * @param {() => Promise<unknown>} action
+ */
 async function eventsDuring (event, pid, action) {
   const perf = spawn('perf', ['stat', '-x,', '-e', event, '-p', String(pid)], { stdio: ['ignore', 'ignore', 'pipe'] })
   let said = ''
@@ -21,11 +27,17 @@ async function eventsDuring (event, pid, action) {
   return Number(said.split(',')[0])
 }
 
+/**
+ * @param {import('./loads.js').Loader} loader
+ * @param {readonly import('./loads.js').Load[]} wanted
+ * @param {number} requests
+ */
 export async function instructionsPerRequest (loader, wanted, requests) {
   const server = await startServer([bare, guarded])
   try {
     const found = []
     for (const load of wanted) {
+      /** @type {number[]} */
       const counts = []
       for (const port of server.ports) {
         await loader.send(load, port, requests)

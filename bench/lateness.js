@@ -9,17 +9,32 @@ import { milliseconds, table } from './table.js'
 const HEAD = 'GET / HTTP/1.1\r\nHost: bench\r\n'
 const POST = 'POST / HTTP/1.1\r\nHost: bench\r\nContent-Type: application/octet-stream\r\nContent-Length: 1000\r\n\r\nx'
 
+/**
+ * @typedef {import('./child.js').Client} Client
+ * @typedef {import('./servers.js').Server} Server
+ * @typedef {'heads' | 'bodies'} Phase
+ */
+
+/**
+ * Has so many reads run out at once, `limit` milliseconds from now.
+ * @type {Record<Phase, (client: Client, server: Server, count: number, limit: number) => Promise<unknown>>}
+ */
 const phases = {
   /** Each has the same time from when it was accepted: they are as simultaneous as they could be accepted. */
-  heads: (client, server, count) => client.ask('open', server.ports[0], count, HEAD),
+  heads: (client, server, count) => client.ask('open', server.portOf(), count, HEAD),
   bodies: async (client, server, count, limit) => {
-    await client.ask('open', server.ports[0], count, POST)
+    await client.ask('open', server.portOf(), count, POST)
     while ((await server.ask('reading')).body < count) await delay(20)
     await server.ask('expire', limit)
   }
 }
 
-/** Requests from somebody else, for as long as they are wanted, as many as the server can answer. */
+/**
+ * Requests from another client, for as long as they are wanted, as many as the server can answer.
+ *
+ * @param {number} port
+ * @returns {Promise<() => Promise<void>>} stops them
+ */
 async function startLoad (port) {
   if (hasH2load) {
     const h2load = spawn('h2load', ['--h1', '--clients=8', '--duration=60', `http://127.0.0.1:${port}/`], { stdio: 'ignore' })
@@ -30,15 +45,22 @@ async function startLoad (port) {
   return () => client.stop()
 }
 
+/**
+ * @param {Phase} phase
+ * @param {number} count
+ * @param {number} limit milliseconds
+ * @param {boolean} loaded
+ */
 async function measure (phase, count, limit, loaded) {
   // Times for bodies are set once all of them are there.
   const server = await startServer([{ late: true, guard: { headersTimeout: phase === 'heads' ? limit : 60_000 } }])
   const client = await startChild('client-process.js')
   try {
-    const stopLoad = loaded ? await startLoad(server.ports[0]) : undefined
+    const stopLoad = loaded ? await startLoad(server.portOf()) : undefined
     if (loaded) await delay(500)
     await phases[phase](client, server, count, limit)
-    let late
+    /** @type {number[]} */
+    let late = []
     const deadline = performance.now() + 30_000
     do {
       if (performance.now() > deadline) throw new Error(`${late.length} of ${count} reads were ended`)
@@ -53,12 +75,17 @@ async function measure (phase, count, limit, loaded) {
   }
 }
 
-/** How late after its limit a read has ended: from there until its answer has left the process. */
+/**
+ * How late after its limit a read has ended: from there until its answer has left the process.
+ *
+ * @param {{ counts: readonly number[], limit: number, repeats: number, times?: number }} size
+ */
 export async function lateness ({ counts, limit, repeats, times = 1 }) {
   const rows = []
   for (const loaded of [false, true]) {
-    for (const phase of Object.keys(phases)) {
+    for (const phase of /** @type {const} */ (['heads', 'bodies'])) {
       for (const count of counts) {
+        /** @type {number[]} */
         const late = []
         const wanted = count === 1 ? repeats * times : 1
         for (let repeat = 0; repeat < wanted; repeat++) late.push(...await measure(phase, count, limit, loaded))

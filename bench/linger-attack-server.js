@@ -4,7 +4,15 @@ import readGuard from 'fastify-read-guard'
 import { attack, attackedRoutes } from '../test/support/client/linger-attack.js'
 import { answer } from './child.js'
 
-answer({
+/** @typedef {typeof commands} Commands */
+
+const commands = {
+  /**
+   * @param {import('fastify-read-guard').ReadGuardOptions} guard
+   * @param {Parameters<typeof attack>[1]} way
+   * @param {number} clients
+   * @param {Parameters<typeof attack>[3]} options
+   */
   async attack (guard, way, clients, options) {
     const app = fastify()
     await app.register(readGuard, { logLimit: false, ...guard })
@@ -16,4 +24,6 @@ answer({
       await app.close()
     }
   }
-})
+}
+
+answer(commands)

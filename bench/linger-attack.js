@@ -4,6 +4,11 @@ import { availableParallelism } from 'node:os'
 import { startChild } from './child.js'
 import { table } from './table.js'
 
+/**
+ * @typedef {import('../test/support/client/linger-attack.js').Sample} Sample
+ * @typedef {typeof import('../test/support/client/linger-attack.js').ways} Ways
+ */
+
 const count = Number(process.argv[2] ?? 2_000)
 /** Those that reach the byte bound before the time bound: the machine reads no more than so many times 64 MiB in 2 s. */
 const FEW = 2
@@ -14,6 +19,7 @@ const EVERY = 5
 const COLUMNS = 12
 
 /** A tenth of the clients, where a few bytes take Node's parser a microsecond. */
+/** @type {readonly { statusCode: 401 | 413, way: Ways[number], clients: number }[]} */
 const attacks = [
   { statusCode: 413, way: 'flood', clients: count },
   { statusCode: 413, way: 'flood', clients: FEW },
@@ -25,9 +31,12 @@ const attacks = [
   { statusCode: 401, way: 'flood', clients: FEW },
   { statusCode: 401, way: 'trickle', clients: count }
 ]
+/** @type {readonly { mode: keyof typeof PATIENCE, guard: import('fastify-read-guard').ReadGuardOptions }[]} */
 const modes = [{ mode: 'default', guard: {} }, { mode: 'false', guard: { linger: false } }]
 
+/** @param {number} bytes */
 const megabytes = (bytes) => (bytes / 1e6).toFixed(1)
+/** @param {number} milliseconds */
 const seconds = (milliseconds) => `${(milliseconds / 1_000).toFixed(2)} s`
 
 const rows = []
@@ -46,10 +55,15 @@ for (const { statusCode, way, clients } of attacks) {
   }
 }
 
+/**
+ * @param {string} name
+ * @param {readonly Sample[]} samples
+ */
 function seriesLine (name, samples) {
   const answered = samples.filter(({ at }) => at !== null) // NaN before the first answer
   const every = Math.max(EVERY, Math.ceil(answered.length / COLUMNS))
   const shown = answered.filter((_, i) => i % every === 0)
+  /** @param {(sample: Sample) => number | string} figure */
   const of = (figure) => shown.map(figure).join(' ')
   return `${name}\n  seconds     ${of(({ at }) => (at / 1_000).toFixed(1))}\n  connections ${of(({ connections }) => connections)}\n  RSS, MB     ${of(({ rss }) => (rss / 1e6).toFixed(0))}\n  heap, MB    ${of(({ heap }) => (heap / 1e6).toFixed(0))}`
 }

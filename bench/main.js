@@ -8,8 +8,6 @@ import { cost } from './cost.js'
 import { heap } from './heap.js'
 import { lateness } from './lateness.js'
 
-const parts = { cost, heap, beat, lateness, attack }
-
 /** About five minutes, about one, and no more than it takes to see that everything still runs. */
 const sizes = {
   full: {
@@ -49,6 +47,27 @@ const { values, positionals } = parseArgs({
   }
 })
 
+const times = Number(values.times)
+const replicates = values.pairs === undefined ? undefined : Number(values.pairs)
+
+/**
+ * @typedef {object} Size
+ * @property {import('./cost.js').CostSize} cost
+ * @property {Parameters<typeof heap>[0]} heap
+ * @property {Parameters<typeof beat>[0]} beat
+ * @property {Parameters<typeof lateness>[0]} lateness
+ * @property {Parameters<typeof attack>[0]} attack
+ */
+
+/** @type {Readonly<Record<string, (size: Size) => Promise<void>>>} */
+const parts = {
+  cost: (size) => cost({ ...size.cost, times, replicates, only: values.only?.split(',') }),
+  heap: (size) => heap({ ...size.heap, times }),
+  beat: (size) => beat({ ...size.beat, times }),
+  lateness: (size) => lateness({ ...size.lateness, times }),
+  attack: (size) => attack(size.attack)
+}
+
 const unknown = positionals.filter((name) => !(name in parts))
 if (unknown.length > 0) {
   console.error(`There is no part ${unknown.join(', ')}: ${Object.keys(parts).join(', ')}`)
@@ -61,10 +80,10 @@ const size = values.tiny ? sizes.tiny : values.quick ? sizes.quick : sizes.full
 const wanted = positionals.length > 0 ? positionals : Object.keys(parts)
 if (size === sizes.full && files < 12_000) console.log(`\`ulimit -n\` is ${files}: 10 000 connections need 12 000.\n`)
 
-console.log(`Node ${process.versions.node}, ${process.platform} ${process.arch}, ${availableParallelism()} × ${cpus()[0]?.model}, load ${loadavg()[0].toFixed(1)}, ${new Date().toISOString()}`)
+console.log(`Node ${process.versions.node}, ${process.platform} ${process.arch}, ${availableParallelism()} × ${cpus()[0]?.model}, load ${loadavg()[0]?.toFixed(1)}, ${new Date().toISOString()}`)
 for (const name of wanted) {
   const started = performance.now()
   console.log(`\n## ${name}\n`)
-  await parts[name]({ ...size[name], times: Number(values.times), replicates: values.pairs === undefined ? undefined : Number(values.pairs), only: values.only?.split(',') })
+  await parts[name]?.(size)
   console.log(`\n(${((performance.now() - started) / 1_000).toFixed(0)} s)`)
 }

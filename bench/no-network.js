@@ -15,24 +15,40 @@ const WARMING = 10
 
 /** A connection without an operating system below it: requests are pushed into it, and answers end here. */
 class Wire extends Socket {
+  /** @type {(value?: undefined) => void} */
   #answered = () => {}
   #bytes = 0
 
+  /** @override */ // @ts-expect-error -- `net.Socket` has an accessor too, which its type calls a property
   get pending () { return this.destroyed }
+  /** @override */ // @ts-expect-error -- as above
   get bytesRead () { return this.#bytes }
 
+  /**
+   * @override
+   * @param {unknown} _chunk
+   * @param {BufferEncoding} _encoding
+   * @param {() => void} done
+   */
   _write (_chunk, _encoding, done) {
     done()
     this.#answered()
   }
 
+  /**
+   * @override
+   * @param {unknown[]} _chunks
+   * @param {() => void} done
+   */
   _writev (_chunks, done) {
     done()
     this.#answered()
   }
 
+  /** @override */
   _read () {}
 
+  /** @param {Buffer} request */
   ask (request) {
     return new Promise((resolve) => {
       this.#answered = resolve
@@ -42,13 +58,25 @@ class Wire extends Socket {
   }
 }
 
-async function wireTo (app) {
+/** @typedef {{ wire: Wire, took: number[] }} Lane a connection to one application, and what each block of its requests took */
+
+/**
+ * @param {import('fastify').FastifyInstance} app
+ * @returns {Lane}
+ */
+function laneTo (app) {
   const wire = new Wire({ allowHalfOpen: true })
   app.server.emit('connection', wire)
-  return wire
+  return { wire, took: [] }
 }
 
-/** Nanoseconds for each of so many requests. */
+/**
+ * Nanoseconds for each of so many requests.
+ *
+ * @param {Wire} wire
+ * @param {Buffer} request
+ * @param {number} count
+ */
 async function block (wire, request, count) {
   const started = process.hrtime.bigint()
   for (let i = 0; i < count; i++) await wire.ask(request)
@@ -56,30 +84,52 @@ async function block (wire, request, count) {
 }
 
 /**
+ * @param {readonly number[]} without
+ * @param {readonly number[]} guarded
+ * @param {readonly number[]} again without the guard
+ */
+function comparison (without, guarded, again) {
+  const bothWithout = [...without, ...again]
+  return {
+    without: median(bothWithout),
+    added: summary(guarded.map((took, i) => took - ((without[i] ?? NaN) + (again[i] ?? NaN)) / 2)),
+    same: summary(again.map((took, i) => took - (without[i] ?? NaN))),
+    least: Math.min(...guarded) - Math.min(...bothWithout)
+  }
+}
+
+/**
  * What the guard adds where nothing is noisier than JavaScript: nanoseconds per request, of blocks in turns. With a
  * network below it the whole request takes several times as long, and the caches are colder.
+ *
+ * @typedef {object} Calls
+ * @property {string} name
+ * @property {number} without the guard, the whole request
+ * @property {import('./stats.js').Summary} added by the guard
+ * @property {import('./stats.js').Summary} same added by nothing
+ * @property {number} least that the guard added
+ *
+ * @param {number} rounds
+ * @param {number} count of requests in a block
+ * @returns {Promise<Calls[]>}
  */
 export async function withoutNetwork (rounds, count) {
-  const apps = [await startApp(bare), await startApp(guarded), await startApp(bare)]
+  const apps = { without: await startApp(bare), guarded: await startApp(guarded), again: await startApp(bare) }
   const rows = []
   for (const [name, text] of Object.entries(requests)) {
     const request = Buffer.from(text)
-    const wires = await Promise.all(apps.map(wireTo))
-    const found = [[], [], []]
-    const order = [0, 1, 2]
+    const lanes = { without: laneTo(apps.without), guarded: laneTo(apps.guarded), again: laneTo(apps.again) }
+    let order = Object.values(lanes)
     for (let round = -WARMING; round < rounds; round++) {
-      for (const index of [...order, ...order.toReversed()]) {
-        const took = await block(wires[index], request, count)
-        if (round >= 0) found[index].push(took)
+      for (const { wire, took } of [...order, ...order.toReversed()]) {
+        const nanoseconds = await block(wire, request, count)
+        if (round >= 0) took.push(nanoseconds)
       }
-      order.push(order.shift())
+      order = [...order.slice(1), ...order.slice(0, 1)]
     }
-    for (const wire of wires) wire.destroy()
-    const [without, with_, again] = found
-    const added = summary(with_.map((took, i) => took - (without[i] + again[i]) / 2))
-    const same = summary(again.map((took, i) => took - without[i]))
-    rows.push({ name, without: median([...without, ...again]), added, same, least: Math.min(...with_) - Math.min(...without, ...again) })
+    for (const { wire } of order) wire.destroy()
+    rows.push({ name, ...comparison(lanes.without.took, lanes.guarded.took, lanes.again.took) })
   }
-  await Promise.all(apps.map((app) => app.close()))
+  await Promise.all(Object.values(apps).map((app) => app.close()))
   return rows
 }

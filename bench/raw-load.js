@@ -3,7 +3,22 @@ import { connect } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import { connect as connectTLS } from 'node:tls'
 
-/** The bytes of one request, in the pieces in which they are written. */
+/**
+ * @typedef {object} RequestShape
+ * @property {string} [method]
+ * @property {string} [type] of the body
+ * @property {number} [size] of the body
+ * @property {number} [chunks] that the body is sent in; without them it has a `Content-Length`
+ */
+
+/** @typedef {{ durations: number[], wall: number }} Taken how long each request took, and all of them, in microseconds */
+
+/**
+ * The bytes of one request, in the pieces in which they are written.
+ *
+ * @param {RequestShape} shape
+ * @returns {[Buffer, ...Buffer[]]}
+ */
 export function requestPieces ({ method = 'POST', type = 'application/octet-stream', size = 0, chunks = 0 }) {
   const head = `${method} / HTTP/1.1\r\nHost: bench\r\n`
   if (size === 0) return [Buffer.from(`${head}\r\n`)]
@@ -21,8 +36,14 @@ class Client {
   #pieces
   #received = 0
   #length = 0
+  /** @type {{ resolve: (value: void) => void, reject: (error: Error) => void } | undefined} */
   #answered
 
+  /**
+   * @param {number} port
+   * @param {boolean} tls
+   * @param {readonly Buffer[]} pieces
+   */
   constructor (port, tls, pieces) {
     this.#pieces = pieces
     this.#socket = tls ? connectTLS({ port, host: '127.0.0.1', rejectUnauthorized: false }) : connect(port, '127.0.0.1')
@@ -32,20 +53,22 @@ class Client {
     this.ready = once(this.#socket, tls ? 'secureConnect' : 'connect')
   }
 
+  /** @param {Buffer} chunk */
   #read (chunk) {
     if (this.#length === 0) {
       // An answer so small comes in one piece.
-      const [, status, length] = /^HTTP\/1\.1 (\d+) [^]*\r\nContent-Length: (\d+)\r\n/i.exec(chunk.toString('latin1'))
-      if (status !== '200') this.#answered.reject(new Error(`answered ${status}`))
+      const [, status, length] = /^HTTP\/1\.1 (\d+) [^]*\r\nContent-Length: (\d+)\r\n/i.exec(chunk.toString('latin1')) ?? []
+      if (status !== '200') this.#answered?.reject(new Error(`answered ${status}`))
       this.#length = chunk.indexOf('\r\n\r\n') + 4 + Number(length)
     }
     this.#received += chunk.length
     if (this.#received < this.#length) return
     this.#received -= this.#length
-    this.#answered.resolve()
+    this.#answered?.resolve()
   }
 
   async request () {
+    /** @type {Promise<void>} */
     const answered = new Promise((resolve, reject) => { this.#answered = { resolve, reject } })
     const last = this.#pieces.length - 1
     for (const [i, piece] of this.#pieces.entries()) {
@@ -63,11 +86,17 @@ class Client {
   }
 }
 
-/** So many requests over so many connections. Returns how long each took, and all of them, in microseconds. */
+/**
+ * So many requests over so many connections.
+ *
+ * @param {RequestShape & { port: number, tls?: boolean, clients: number, requests: number }} load
+ * @returns {Promise<Taken>}
+ */
 export async function rawLoad ({ port, tls = false, clients, requests, ...request }) {
   const pieces = requestPieces(request)
   const connections = Array.from({ length: clients }, () => new Client(port, tls, pieces))
   await Promise.all(connections.map(({ ready }) => ready))
+  /** @type {number[]} */
   const durations = []
   let left = requests
   const started = performance.now()

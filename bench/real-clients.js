@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process'
 import { availableParallelism } from 'node:os'
 import fastify from 'fastify'
 import readGuard from 'fastify-read-guard'
-import { realRoutes } from '../test/support/app/real-app.js'
+import { realRoutes } from '../test/support/app/real-routes.js'
 import { isInstalled, realClients, sawAnswer, tryUploads, uploads, uploadsOf } from '../test/support/client/real-clients.js'
 import { certificate } from './certificate.js'
 import { table } from './table.js'
@@ -12,24 +12,44 @@ import { table } from './table.js'
 const tries = Number(process.argv[2] ?? 20)
 const named = process.argv[3] ?? ''
 
+/**
+ * @typedef {import('../test/support/client/real-clients.js').RealClient} RealClient
+ * @typedef {import('../test/support/client/real-clients.js').Saw} Saw
+ * @typedef {import('../test/support/client/real/upload.js').Upload} Upload
+ * @typedef {import('fastify-read-guard').ReadGuardOptions} ReadGuardOptions
+ */
+
+/** @type {Record<RealClient['server'], object>} */
 const kinds = { http: {}, h2c: { http2: true }, h2: { http2: true, https: certificate } }
 
-async function startServers (options) {
-  const apps = []
-  const origins = {}
-  for (const [kind, settings] of Object.entries(kinds)) {
-    const app = fastify(settings)
-    await app.register(readGuard, options)
-    realRoutes(app)
-    const address = await app.listen({ port: 0, host: '127.0.0.1' })
-    apps.push(app)
-    origins[kind] = address
-  }
-  return { origins, close: () => Promise.all(apps.map((app) => app.close())) }
+/**
+ * @param {RealClient['server']} kind
+ * @param {ReadGuardOptions} options
+ */
+async function startKind (kind, options) {
+  // The server is asked for nothing that those of the other kinds do not have.
+  const app = fastify(/** @type {import('fastify').FastifyServerOptions} */ (kinds[kind]))
+  await app.register(readGuard, options)
+  realRoutes(app)
+  return { origin: await app.listen({ port: 0, host: '127.0.0.1' }), close: () => app.close() }
 }
 
-/** What went wrong, and how often. */
+/** @param {ReadGuardOptions} options */
+async function startServers (options) {
+  const servers = { http: await startKind('http', options), h2c: await startKind('h2c', options), h2: await startKind('h2', options) }
+  /** @param {RealClient} client */
+  const originFor = (client) => servers[client.server].origin
+  return { originFor, close: () => Promise.all(Object.values(servers).map((server) => server.close())) }
+}
+
+/**
+ * What went wrong, and how often.
+ *
+ * @param {readonly Saw[]} saws
+ * @param {Upload} upload
+ */
 function faultsOf (saws, upload) {
+  /** @type {Record<string, number>} */
   const faults = {}
   for (const { error, statusCode } of saws.filter((saw) => !sawAnswer(saw, upload))) {
     const fault = error ?? `status ${statusCode}`
@@ -38,15 +58,20 @@ function faultsOf (saws, upload) {
   return Object.entries(faults).map(([fault, times]) => `${times} × ${fault}`).join(', ')
 }
 
+/** @type {readonly (readonly [mode: 'linger' | 'none', options: ReadGuardOptions])[]} */
+const modes = [['linger', {}], ['none', { linger: false }]]
+
 const installed = realClients.filter((client) => client.name.includes(named) && isInstalled(client))
-const found = {}
+/** @type {Map<string, number>} how many answers were seen, by mode, client and upload */
+const found = new Map()
+/** @type {string[]} */
 const faults = []
-for (const [mode, options] of Object.entries({ linger: {}, none: { linger: false } })) {
+for (const [mode, options] of modes) {
   const servers = await startServers(options)
   for (const client of installed) {
-    for (const [upload, saws] of await tryUploads(client, uploadsOf(client), servers.origins[client.server], tries)) {
+    for (const [upload, saws] of await tryUploads(client, uploadsOf(client), servers.originFor(client), tries)) {
       const seen = saws.filter((saw) => sawAnswer(saw, upload)).length
-      ;((found[client.name] ??= {})[upload.name] ??= {})[mode] = seen
+      found.set(`${mode} ${client.name} ${upload.name}`, seen)
       if (seen < tries) faults.push(`${mode === 'none' ? '`linger: false`, ' : ''}${client.name}, ${upload.name}: ${faultsOf(saws, upload)}`)
     }
   }
@@ -54,13 +79,13 @@ for (const [mode, options] of Object.entries({ linger: {}, none: { linger: false
 }
 
 const rows = installed.map(({ name }) => [name, ...uploads.map((upload) => {
-  const { linger, none } = found[name][upload.name] ?? {}
+  const [linger, none] = modes.map(([mode]) => found.get(`${mode} ${name} ${upload.name}`))
   return linger === undefined ? '' : `${linger} (${none})`
 })])
 const missing = realClients.filter((client) => !installed.includes(client) && client.name.includes(named)).map(({ name }) => name)
 const versions = ['curl --version', 'python3 --version', 'h2load --version', 'chromium --version'].flatMap((command) => {
   try {
-    return execFileSync('sh', ['-c', `${command} 2> /dev/null`], { encoding: 'utf8' }).split('\n')[0].split(' (')[0]
+    return execFileSync('sh', ['-c', `${command} 2> /dev/null`], { encoding: 'utf8' }).split(/\n| \(/, 1)
   } catch {
     return []
   }

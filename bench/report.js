@@ -11,6 +11,8 @@ import { fileURLToPath } from 'node:url'
 import { deepEqual } from 'node:assert/strict'
 import { createGzip } from 'node:zlib'
 
+/** @typedef {import('../dist/report/report.js').Report} Report */
+
 const most = { seconds: 10, megabytes: 150 }
 const lines = Number(process.argv[2] ?? 1_000_000)
 const brief = process.argv[3] === '--brief'
@@ -18,7 +20,11 @@ const cli = process.env.REPORT_CLI ?? fileURLToPath(new URL('../dist/report/cli.
 const sayPeak = fileURLToPath(new URL('say-peak.js', import.meta.url))
 const directory = mkdtempSync(join(tmpdir(), 'read-guard-report-'))
 
-/** Repeatable numbers from 0 to 1 (Mulberry32). */
+/**
+ * Repeatable numbers from 0 to 1 (Mulberry32).
+ *
+ * @param {number} seed
+ */
 function random (seed) {
   return () => {
     seed = (seed + 0x6d2b79f5) | 0
@@ -30,6 +36,7 @@ function random (seed) {
 
 const next = random(1)
 const routes = ['/upload', '/api/items', '/api/items/:id', '/webhook', '/files/*', undefined]
+/** @type {readonly (readonly [code: string, reason: string, blame: string, limit: number | undefined])[]} */
 const reasons = [
   ['FST_READ_BODY_TOO_SLOW', 'body_too_slow', 'client_slow', 240],
   ['FST_READ_BODY_TIMEOUT', 'body_timeout', 'client_slow', 300_000],
@@ -38,22 +45,26 @@ const reasons = [
   ['FST_READ_BODY_TOO_LARGE', 'body_too_large', 'client_invalid', 1_048_576]
 ]
 
+/** @param {number} time */
 function recordLine (time) {
-  const [code, reason, blame, limit] = reasons[Math.floor(next() * reasons.length)]
+  const [code, reason, blame, limit] = reasons[Math.floor(next() * reasons.length)] ?? []
   const expected = Math.ceil(next() * 10_000_000)
   const received = Math.floor(next() * expected)
   const elapsed = Math.ceil(next() * 300_000)
   const rate = Math.round(received / elapsed * 100_000) / 100
   const route = routes[Math.floor(next() * routes.length)]
   const remoteAddress = next() < 0.3 ? '203.0.113.7' : `10.${Math.floor(next() * 256)}.${Math.floor(next() * 256)}.${Math.floor(next() * 256)}`
-  const abort = { code, reason, phase: 'body', blame, statusCode: 408, answered: true, received, expected, limit, elapsed, paused: 0, idle: Math.floor(elapsed * next()), rate, method: 'POST', url: '/upload?name=a', route, reqId: 'req-1', remoteAddress, remotePort: 50_000, protocol: 'http/1.1', tls: false, observed: next() < 0.1, time: new Date(time).toISOString() }
-  return JSON.stringify({ level: 40, time, pid: 1, hostname: 'web-1', reqId: 'req-1', abort, msg: 'request read aborted' })
+  const abort = { code, reason, phase: 'body', blame, statusCode: 408, answered: true, received, expected, limit, elapsed, paused: 0, idle: Math.floor(elapsed * next()), rate, method: 'POST', url: '/upload?name=a', route, reqId: 'req-1', ip: remoteAddress, remoteAddress, remotePort: 50_000, protocol: 'http/1.1', tls: false, observed: next() < 0.1, time: new Date(time).toISOString() }
+  const [level, msg] = abort.observed ? [30, 'request read would have been aborted'] : [40, 'request read aborted']
+  return JSON.stringify({ level, time, pid: 1, hostname: 'web-1', reqId: 'req-1', abort, msg })
 }
 
+/** @param {number} time */
 function requestLine (time) {
   return JSON.stringify({ level: 30, time, pid: 1, hostname: 'web-1', reqId: 'req-1', req: { method: 'GET', url: `/api/items/${Math.floor(next() * 1e6)}`, host: 'example.com', remoteAddress: '10.0.0.1', remotePort: 50_000 }, msg: 'incoming request' })
 }
 
+/** @param {string} file */
 async function generate (file) {
   const output = createWriteStream(file)
   let block = ''
@@ -72,13 +83,21 @@ async function generate (file) {
 /** Of every kind, route and reason: how many, and the bytes received. */
 const query = 'reduce (inputs | .abort // empty) as $a ({}; .["\\($a.observed) \\($a.route // "(not routed)") \\($a.reason)"] |= [(.[0] // 0) + 1, (.[1] // 0) + $a.received])'
 
+/** @param {Report} report */
 function sumsOf (report) {
-  const rows = [['false', report.failed], ['true', report.observed]].flatMap(([observed, section]) => section.groups
-    .map(({ route, reason, count, received }) => [`${observed} ${route} ${reason}`, [count, received]]))
+  const rows = [report.failed, report.observed].flatMap((section) => section.groups
+    .map(({ route, reason, count, received }) => [`${section === report.observed} ${route} ${reason}`, [count, received]]))
   return Object.fromEntries(rows)
 }
 
-/** Runs the command; prints what it took and answers what it wrote, or fails. */
+/**
+ * Runs the command, and prints what it took.
+ *
+ * @param {string} name
+ * @param {readonly string[]} args
+ * @returns {string} what it wrote
+ * @throws where it failed
+ */
 function measure (name, args) {
   const started = performance.now()
   const run = spawnSync(process.execPath, ['--import', sayPeak, cli, 'report', ...args], { encoding: 'utf8', maxBuffer: 1e8 })
@@ -91,7 +110,12 @@ function measure (name, args) {
   return run.stdout
 }
 
-/** Whether the sums of every route and reason are those that jq finds. */
+/**
+ * Whether the sums of every route and reason are those that jq finds.
+ *
+ * @param {Report} report
+ * @param {string} file
+ */
 function check (report, file) {
   const jq = spawnSync('jq', ['-n', query, file], { encoding: 'utf8', maxBuffer: 1e8 })
   try {
@@ -99,7 +123,7 @@ function check (report, file) {
     else deepEqual(report.failed.count + report.observed.count, Math.ceil(lines / 10))
     console.log(jq.error === undefined ? 'The sums of every route and reason are those of jq.' : 'jq is not installed: only the number of records was checked.')
   } catch (error) {
-    console.log(`The sums are wrong: ${error.message}`)
+    console.log(`The sums are wrong: ${error instanceof Error ? error.message : error}`)
     process.exitCode = 1
   }
 }

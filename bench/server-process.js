@@ -5,13 +5,37 @@ import { beats, watchBeats } from './beat-probe.js'
 import { answer } from './child.js'
 import { Expiries } from './expiries.js'
 
+/**
+ * @typedef {object} Probes
+ * @property {boolean} [probe] times the guard's beats
+ * @property {boolean} [late] tells how late reads are ended
+ * @property {boolean} [peers] asks for the client's address alone
+ */
+
+/** @typedef {Pick<import('./apps.js').AppOptions, 'kind' | 'guard'> & Probes} ServedOptions */
+
+/** @typedef {typeof commands} Commands */
+
+/** @type {import('fastify').FastifyInstance[]} */
 const apps = []
 const body = { a: 'x'.repeat(1_000) }
+/** @type {Expiries | undefined} */
 let expiries
 let begun = 0
 subscribe('http.server.request.start', () => { begun++ })
 
-/** Asks what the guard asks of a connection, and what Node then keeps. */
+/** @param {number} index */
+function appAt (index) {
+  const app = apps[index]
+  if (app === undefined) throw new RangeError(`there is no application ${index}`)
+  return app
+}
+
+/**
+ * Asks what the guard asks of a connection, and what Node then keeps.
+ *
+ * @param {import('fastify').FastifyInstance} app
+ */
 function askPeers (app) {
   app.server.on('connection', (socket) => socket.remoteAddress)
 }
@@ -21,39 +45,52 @@ function cpu () {
   return user + system
 }
 
-answer({
-  /** Returns the port. */
+const commands = {
+  /**
+   * Returns the port.
+   *
+   * @param {ServedOptions} options
+   */
   async start ({ probe = false, late = false, peers = false, ...options }) {
     if (probe) watchBeats()
     if (late) expiries = new Expiries()
-    const app = await startApp({ ...options, ...(peers && { before: askPeers }), ...expiries?.hooks(options.guard) })
+    const app = await startApp({ ...options, ...(peers && { before: askPeers }), ...expiries?.hooks(options.guard ?? {}) })
     expiries?.watch(app)
     apps.push(app)
-    return app.server.address().port
+    return /** @type {import('node:net').AddressInfo} */ (app.server.address()).port // it listens on a port
   },
   cpu,
   begun: () => begun,
-  /** Microseconds of this process, and of the clock, for so many injected requests. */
+  /**
+   * Microseconds of this process, and of the clock, for so many injected requests.
+   *
+   * @param {number} index of the application
+   * @param {number} requests
+   */
   async inject (index, requests) {
     const before = cpu()
     const started = performance.now()
     for (let i = 0; i < requests; i++) {
-      const { statusCode } = await apps[index].inject({ method: 'POST', url: '/', payload: body })
+      const { statusCode } = await appAt(index).inject({ method: 'POST', url: '/', payload: body })
       if (statusCode !== 200) throw new Error(`inject: ${statusCode}`)
     }
     return { cpu: cpu() - before, wall: (performance.now() - started) * 1_000 }
   },
   heap () {
-    globalThis.gc()
-    globalThis.gc()
+    globalThis.gc?.()
+    globalThis.gc?.()
     return process.memoryUsage().heapUsed
   },
+  /** @returns {Promise<number>} */
   connections: (index = 0) => new Promise((resolve, reject) => {
-    apps[index].server.getConnections((error, count) => error === null ? resolve(count) : reject(error))
+    appAt(index).server.getConnections((error, count) => error === null ? resolve(count) : reject(error))
   }),
   memory: () => process.memoryUsage(),
-  reading: (index = 0) => apps[index].readGuard.stats().reading,
+  reading: (index = 0) => appAt(index).readGuard.stats().reading,
   beats,
-  expire: (after) => expiries.expire(after),
-  lateness: () => expiries.take()
-})
+  /** @param {number} after milliseconds from now */
+  expire: (after) => expiries?.expire(after) ?? 0,
+  lateness: () => expiries?.take() ?? []
+}
+
+answer(commands)

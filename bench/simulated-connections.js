@@ -12,8 +12,19 @@ import { answer } from './child.js'
 watchBeats()
 const server = createServer().listen(0, '127.0.0.1')
 await once(server, 'listening')
-const real = connect(server.address().port, '127.0.0.1')
+const { port } = /** @type {import('node:net').AddressInfo} */ (server.address()) // it listens on a port
+const real = connect(port, '127.0.0.1')
 await once(real, 'connect')
+
+/**
+ * In the place of a whole object: it has what a beat asks of it, and nothing else is asked here.
+ *
+ * @template T
+ * @param {unknown} part
+ */
+function asked (part) {
+  return /** @type {T} */ (part)
+}
 
 /** Asks a real socket for its bytes, which is the dearest of what is asked; the rest are fields of its own. */
 class SimulatedSocket {
@@ -27,24 +38,46 @@ const options = resolveOptions({})
 const response = { writableFinished: false }
 const headers = { 'content-length': '1000' }
 
+/**
+ * @typedef {import('../dist/guard.js').GuardContext} GuardContext
+ * @typedef {InstanceType<ReturnType<typeof connectionClass>>} Connection
+ * @typedef {keyof typeof phases} Phase
+ * @typedef {typeof commands} Commands
+ */
+
 const phases = {
+  /**
+   * @param {GuardContext} _guard
+   * @param {Connection} connection
+   */
   idle: (_guard, connection) => connection.rest(),
   'header phase': () => {},
+  /**
+   * @param {GuardContext} guard
+   * @param {Connection} connection
+   */
   'body under way': (guard, connection) => {
     const request = Object.assign(new Readable({ read () {} }), { headers, socket: connection.socket, httpVersionMajor: 1 })
-    connection.beginBody(new BodyRead(guard, connection, request, response, options.policy))
+    connection.beginBody(new BodyRead(guard, connection, asked(request), asked(response), options.policy))
   }
 }
 
-answer({
+const commands = {
+  /**
+   * @param {Phase} phase
+   * @param {number} count
+   */
   simulate (phase, count) {
-    const guard = { options, heartbeat: new Heartbeat(options.resolution), lingered: 0 }
+    /** @type {GuardContext} */
+    const guard = asked({ options, heartbeat: new Heartbeat(options.resolution), lingered: 0 })
     const Connection = connectionClass(guard)
     for (let i = 0; i < count; i++) {
-      const connection = new Connection(new SimulatedSocket())
+      const connection = new Connection(asked(new SimulatedSocket()))
       connection.accept()
       phases[phase](guard, connection)
     }
   },
   beats
-})
+}
+
+answer(commands)

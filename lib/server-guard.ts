@@ -41,7 +41,7 @@ export class ServerGuard {
     // What the application set meanwhile counts.
     server.prependListener('listening', backstop)
     this.#detach.push(() => { server.off('listening', backstop) })
-    this.#on('close', () => guard.heartbeat.sweep())
+    this.#detach.push(listen(server, 'close', () => guard.heartbeat.sweep()))
     this.#watchConnections(enforced)
     this.#watchRequests(isMain)
     // Fastify hands what its other servers get of these to the main one.
@@ -60,10 +60,6 @@ export class ServerGuard {
     for (const watched of [...this.#guard.heartbeat.watched()]) {
       if (watched instanceof Connection) watched.leaveToSuccessor()
     }
-  }
-
-  #on<Given extends unknown[]> (event: string, listener: (...given: Given) => void): void {
-    this.#detach.push(listen(this.#server, event, listener))
   }
 
   /** Guards a connection that stands already; `bytes` as in `Connection`. */
@@ -87,19 +83,22 @@ export class ServerGuard {
   #watchConnections (headersTimeout: number): void {
     const server = this.#server
     const clientErrors = new ClientErrors(server, takeOver<ClientErrorListener>(server, 'clientError'), headersTimeout)
-    this.#on('connection', (socket: Socket) => this.#accept(socket))
     this.#detach.push(watchSni(server, (socket) => {
       const read = connectionOf(socket)?.read
       read?.onApplicationWaitedFor()
       return () => read?.onResume()
     }))
-    this.#on('secureConnection', (socket: TLSSocket) => {
+    const onSecured = (socket: TLSSocket): void => {
       // What follows the handshake is read from the TLS socket.
       connectionOf(rawSocketOf(socket))?.release()
       if (speaksHttp1(socket)) this.#accept(socket)
-    })
-    this.#on('session', (session: ServerHttp2Session) => new SessionRead(this.#guard, session))
-    this.#on('clientError', (error: Error, socket: Socket) => clientErrors.handle(error, socket))
+    }
+    this.#detach.push(
+      listen(server, 'connection', (socket: Socket) => this.#accept(socket)),
+      listen(server, 'secureConnection', onSecured),
+      listen(server, 'session', (session: ServerHttp2Session) => new SessionRead(this.#guard, session)),
+      listen(server, 'clientError', (error: Error, socket: Socket) => clientErrors.handle(error, socket))
+    )
   }
 
   #watchRequests (isMain: boolean): void {
@@ -132,13 +131,13 @@ export class ServerGuard {
         connectionOf(socket)?.onRequest(request)
       })
     )
-    this.#on('dropRequest', (request: IncomingMessage, socket: Socket) => {
+    this.#detach.push(listen(server, 'dropRequest', (request: IncomingMessage, socket: Socket) => {
       const connection = connectionOf(socket)
       if (connection?.isOver !== false) return
       // Node answers it, says that the connection closes, and leaves that to the client.
       if (hasBody(request)) connection.refuse(request)
       else connection.rest()
-    })
+    }))
   }
 
   /** A wrapper of the server has given the connection to Node's parser without the server's own 'connection'. */

@@ -1,8 +1,9 @@
 import type { EventEmitter } from 'node:events'
 import type { FastifyReply } from 'fastify'
+import { isSendInsideOnError, replaceSend, type Send } from '../node/fastify.js'
 import { isBodyRefused } from '../node/internals.js'
-import { isProxyError, isSendInsideOnError, replaceSend, type Send } from '../node/fastify.js'
 import type { ReadError } from '../record/errors.js'
+import { isMadeOf } from './wrapping-error.js'
 
 /** Grace for a consumer that can't hear an error: it will not answer. In milliseconds. */
 const GRACE_DEAF_MS = 200
@@ -13,8 +14,8 @@ const MOST_GRACES = 5
 
 /**
  * The answer, the application's or our own, to a request whose body failed, by way of `reply.send`. Puts the read's own
- * error in the place of what a consumer makes of it: proxies give one of their own, and `@fastify/compress` writes another
- * code and status on ours. Drops what a handler sends after our own answer.
+ * error in the place of what a consumer makes of it: most wrap it in one of their own, and `@fastify/compress` writes
+ * another code and status on it. Drops what a handler sends after our own answer.
  */
 class ReplyTakeover {
   readonly #reply: FastifyReply
@@ -63,18 +64,23 @@ class ReplyTakeover {
 
   #onSend (payload: unknown): FastifyReply {
     const error = this.#error
-    const isProxys = isProxyError(payload, error)
-    if (!this.#hasBegun) {
-      // Later it is the application's own error handler that writes.
-      Object.assign(error, this.#written)
-      this.#isOurs = payload === error || isProxys
-    }
+    const isWrapped = isMadeOf(payload, error, this.#reply.statusCode)
+    // Later it is the application's own error handler that writes.
+    if (!this.#hasBegun) Object.assign(error, this.#written)
     this.#hasBegun = true
-    const own = isProxys ? error : payload
+    // What an error handler makes of it is made from it, and a hook may fail with it when another answer is on its way.
+    this.#isOurs ||= isWrapped || payload === error
+    const own = isWrapped ? this.#replaced() : payload
     if (!this.#isOver) return this.#send(own)
     // Until our answer has left it may be the error handler that sends, which is free to take its time.
     if (!this.#reply.raw.headersSent) this.#sendUnlessHeldUp(own)
     return this.#reply
+  }
+
+  /** The read's error, with its status where Fastify has given the reply that of an error without one. */
+  #replaced (): ReadError {
+    if (this.#reply.statusCode === 500) this.#reply.code(this.#error.statusCode ?? 500)
+    return this.#error
   }
 
   #sendUnlessHeldUp (payload: unknown): boolean {

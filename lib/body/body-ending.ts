@@ -4,8 +4,9 @@ import { sendError } from '../answer/error-body.js'
 import { onExchangeEnd } from '../answer/exchange-end.js'
 import { answerAfterGrace, takeOverReply } from '../answer/reply-takeover.js'
 import type { RoutePolicy } from '../limits/resolve.js'
-import { endRequest, failRequest, type GuardedRequest } from '../node/request-hooks.js'
+import { endRequest, failRequest, isTold, type GuardedRequest } from '../node/request-hooks.js'
 import { hasConsumer, isBeingRead } from '../node/request-kind.js'
+import type { ReadError } from '../record/errors.js'
 import type { FailedRead } from '../record/recorder.js'
 import type { BodySource } from './body-source.js'
 
@@ -45,11 +46,11 @@ function announceClose ({ response, source }: FailedBody): void {
  * stay half way: for a consumer that reads already it has failed, and for one that begins to it is at its end.
  */
 export function refuseBody (body: FailedBody, failed: FailedRead): void {
-  const { raw } = body
+  const { raw, response } = body
   announceClose(body)
   recordAtEnd(body, failed, () => true)
   if (hasConsumer(raw)) failRequest(raw, failed.error)
-  else endRequest(raw)
+  else endRequest(raw, response)
 }
 
 /** Fails the consumer, and sees to it that the client gets an answer: the application's, or after a grace our own. */
@@ -58,8 +59,7 @@ function failAndAnswer (body: FailedBody, failed: FailedRead): void {
   const { error } = failed
   const hijacked = isHijacked(reply)
   const takeover = reply === undefined ? undefined : takeOverReply(reply, error)
-  const isTold = raw.listenerCount('error') > 0
-  const isDeaf = isBeingRead(raw) && !isTold
+  const isDeaf = isBeingRead(raw) && raw.listenerCount('error') === 0
   answerAfterGrace({
     isDeaf,
     end: source.endOf(response),
@@ -74,7 +74,8 @@ function failAndAnswer (body: FailedBody, failed: FailedRead): void {
     }
   })
   if (!hijacked) announceClose(body)
-  recordAtEnd(body, failed, () => isTold || takeover?.isOurs !== false)
+  // A consumer that heard of it may answer past the reply, and an error handler write the answer to an error of a hook's.
+  recordAtEnd(body, failed, () => isTold(raw) || takeover?.isOurs !== false || response.statusCode === error.statusCode)
   failRequest(raw, error)
 }
 
@@ -106,10 +107,16 @@ export function endAnsweredBody (body: FailedBody, failed: FailedRead, wasAnswer
   failed.write(wasAnswered)
 }
 
+/** No answer can be sent any more: hooks, metrics and the log are told of the failure, and not of a 200 that no client got. */
+export function tellStatus (response: ServerResponse, { statusCode }: ReadError): void {
+  if (!response.headersSent && statusCode !== undefined) response.statusCode = statusCode
+}
+
 /** Ends a body whose read failed. Called at most once for a read. */
 export function endBody (body: FailedBody, failed: FailedRead): void {
   const { raw, reply, response, source } = body
   const hijacked = isHijacked(reply)
+  if (failed.error.code === 'FST_READ_ABORTED' || !source.canAnswer) tellStatus(response, failed.error)
   if (failed.error.code === 'FST_READ_ABORTED') {
     source.markAborted(raw)
     endUnanswered(body, failed)

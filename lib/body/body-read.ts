@@ -11,10 +11,10 @@ import { causeOf, type ClientErrorReport } from '../node/client-error.js'
 import { afterOnRequest } from '../node/fastify.js'
 import { failRequest, hookRequest, onFirstRead, sinkOf, type GuardedRequest, type RequestSink } from '../node/request-hooks.js'
 import { isAtEnd, isBeingRead } from '../node/request-kind.js'
-import type { ReadOrigin } from '../record/abort-record.js'
+import { requestOrigin, type ReadOrigin } from '../record/abort-record.js'
 import type { ReadError, Violation } from '../record/errors.js'
 import type { FailedRead } from '../record/recorder.js'
-import { endAnsweredBody, endBody, refuseBody, type FailedBody } from './body-ending.js'
+import { endAnsweredBody, endBody, refuseBody, tellStatus, type FailedBody } from './body-ending.js'
 import type { BodySource } from './body-source.js'
 import { TimedBody } from './timed-body.js'
 
@@ -45,11 +45,19 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   #hasRoute = false
   /** The last `onRequest` hook is told of. */
   #awaitsHooks = false
+  /** The `limit` of `readRawBody()`; 0 where there is none. */
+  #askedLimit = 0
   #restDeadline: AnswerDeadline | undefined
+  /** What was written before the response: answers before it, and `100 Continue`. */
+  #writtenBefore: number
 
   constructor (guard: GuardContext, source: BodySource, readonly raw: GuardedRequest, public response: ServerResponse, policy: RoutePolicy) {
     super(guard, source, declaredLength(raw.headers), policy)
     hookRequest(raw, this)
+    const written = source.bytesWritten()
+    this.#writtenBefore = written ?? 0
+    // It waits for the answer before it, which goes on until then.
+    if (written !== undefined && response.socket === null) response.once('socket', () => this.markResponse())
   }
 
   get phase (): 'body' {
@@ -145,6 +153,11 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     if (isAtEnd(this.raw)) this.onEnd()
   }
 
+  /** What was written so far is not of the response. */
+  markResponse (): void {
+    this.#writtenBefore = this.source.bytesWritten() ?? 0
+  }
+
   setPolicy (policy: RoutePolicy): void {
     if (this.#state === 'passing') this.#state = 'open'
     this.apply(policy)
@@ -155,9 +168,12 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     if (!isAwaited) this.fail(violation)
   }
 
-  lowerBodyLimit (bodyLimit: number): void {
+  /** The application asks for a limit of its own beside those of the route: it is enforced also in `mode: 'observe'`. */
+  askBodyLimit (bodyLimit: number): void {
     const { limits, clock } = this.policy
-    if (limits.bodyLimit === 0 || bodyLimit < limits.bodyLimit) this.setPolicy({ limits: { ...limits, bodyLimit }, clock })
+    this.#askedLimit = bodyLimit
+    if (Math.max(this.expected ?? 0, this.received) > bodyLimit) this.enforce({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
+    else if (limits.bodyLimit === 0 || bodyLimit < limits.bodyLimit) this.setPolicy(Object.freeze({ limits: Object.freeze({ ...limits, bodyLimit }), clock }))
   }
 
   onChunk (bytes: number): boolean {
@@ -165,10 +181,11 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     if (!this.isConsumed) {
       this.source.onDiscarded()
       // While the answer is awaited, which may take the application any time, no lingering bounds what is thrown away.
-      if (this.#state === 'failed' && received - (this.error?.received ?? 0) > mostDiscarded(this.policy.limits.linger)) this.source.cut()
+      if (this.#state === 'failed' && received - (this.error?.received ?? 0) > mostDiscarded(this.policy.limits.linger)) this.holdUntilAnswered()
       return false
     }
     const { expected, policy: { limits: { bodyLimit } } } = this
+    if (this.#askedLimit > 0 && received > this.#askedLimit) return this.enforce({ code: 'FST_READ_BODY_TOO_LARGE', limit: this.#askedLimit })
     if (bodyLimit > 0 && received > bodyLimit && !this.#awaitsHooks) return this.fail({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
     // HTTP/1 frames by Content-Length; inject() does not.
     if (expected !== undefined && received > expected) return this.fail({ code: 'FST_READ_LENGTH_MISMATCH' })
@@ -188,6 +205,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
 
   look (now: number): number {
     if (!this.abandonIfAnswerSent() && this.isLeftBehind) this.abandon()
+    if (this.#state === 'failed' && this.#restDeadline?.isPassed(0) === true) this.source.cut()
     if (this.source.declinesEarly && this.abandonIfAnswerBegun()) return Infinity
     return this.#state === 'open' || this.#state === 'abandoned' ? this.remaining(now) : Infinity
   }
@@ -213,6 +231,12 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     return false
   }
 
+  /** As `fail`, whatever the mode: also a read that was observed comes to its end. */
+  private enforce (violation: Violation): boolean {
+    if (this.isConsumed && !this.abandonIfAnswerBegun()) this.breakOff(violation)
+    return false
+  }
+
   /** The read can't go on, whatever the mode: the parser, the network or Node's own timers ended it. */
   breakOff (violation: Violation): void {
     endBody(this, this.close(violation))
@@ -228,7 +252,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   onTruncated (violation: Violation): void {
     if (this.abandonIfAnswerBegun()) return
     if (this.#state === 'open') this.breakOff(violation)
-    else if (this.#state === 'observed') failRequest(this.raw, this.guard.recorder.error(violation, this.facts()))
+    else if (this.#state === 'observed') this.failUnrecorded(violation)
   }
 
   onClientError ({ error, server, socket, askApplication, pass }: ClientErrorReport): void {
@@ -266,31 +290,38 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   /** The answer was given without the rest of the body, which is no read any more. */
   abandon ({ isAnswerOut } = { isAnswerOut: this.source.isAnswerOut(this.response) }): void {
     if (this.#state === 'abandoned' || this.#state === 'done') return
-    if (this.#state !== 'failed') failRequest(this.raw, this.guard.recorder.error({ code: 'FST_READ_ABORTED' }, this.facts()))
+    const isLast = this.#state === 'failed'
+    if (!isLast) failRequest(this.raw, this.guard.recorder.error({ code: 'FST_READ_ABORTED' }, this.facts()))
     this.#state = 'abandoned'
     const { limits } = this.policy
-    // Observing must not cut: no limit holds for the rest, and lingering, which has bounds, is off.
-    if (limits.mode === 'observe') this.apply(unguarded)
-    this.source.abandon(this.policy.limits.linger, isAnswerOut ? undefined : this.response)
+    // Observing must not cut: no limit holds for the rest, and lingering, which has bounds, is off. A body that failed all the same was refused.
+    if (limits.mode === 'observe' && this.error === undefined) this.apply(unguarded)
+    this.source.abandon(this.policy.limits.linger, { answer: isAnswerOut ? undefined : this.response, isLast })
   }
 
   private close (violation: Violation): FailedRead {
     // A body that ended while it was refused stays at its end.
     if (this.isConsumed) this.#state = 'failed'
-    this.#failure = this.guard.recorder.fail(violation, this.facts(), this.origin, this.request)
+    this.#failure = this.guard.recorder.fail(violation, this.facts(), this.origin, this.reply)
+    this.source.onReadFailed(this.#failure.error)
     return this.#failure
   }
 
   private observes (violation: Violation): boolean {
     if (this.policy.limits.mode !== 'observe' || this.#state !== 'open') return this.passes
     this.#state = 'observed'
-    this.guard.recorder.observe(violation, this.facts(), this.origin, this.request)
+    this.guard.recorder.observe(violation, this.facts(), this.origin, this.reply)
     return true
   }
 
   private get origin (): ReadOrigin {
-    const { raw: { method, url }, request } = this
-    return { method, url, route: request?.routeOptions.url, reqId: request?.id, ...this.source.peer }
+    return { ...requestOrigin(this.raw, this.request, this.source.peer, this.guard.journal.log), sent: this.sent }
+  }
+
+  /** Bytes of the response that were taken, where it had begun. */
+  private get sent (): number | undefined {
+    const taken = this.response.headersSent ? this.source.bytesTaken() : undefined
+    return taken === undefined ? undefined : Math.max(0, taken - this.#writtenBefore)
   }
 
   protected get isClientServed (): boolean {
@@ -315,10 +346,23 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     return this.#restDeadline.isPassed(this.received - this.raw.readableLength)
   }
 
+  /** Of a client that has sent so much no more is read; as a paused socket does not show that its client has gone, not for long. */
+  private holdUntilAnswered (): void {
+    this.#restDeadline ??= new AnswerDeadline(this.policy.limits.linger)
+    this.source.hold()
+  }
+
   private endShort (cut: Violation | undefined): void {
     if (this.abandonIfAnswerBegun()) return
     if (cut !== undefined) this.onTruncated(cut)
     else this.fail({ code: 'FST_READ_LENGTH_MISMATCH' })
+  }
+
+  /** The one record is written. */
+  private failUnrecorded (violation: Violation): void {
+    const error = this.guard.recorder.error(violation, this.facts())
+    tellStatus(this.response, error)
+    failRequest(this.raw, error)
   }
 
   private abandonIf (isAnswered: boolean): boolean {

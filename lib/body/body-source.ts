@@ -4,7 +4,12 @@ import type { Socket } from 'node:net'
 import type { LingerOptions } from '../limits/options.js'
 import { hasLeft, isAnswerOut } from '../node/internals.js'
 import type { Peer } from '../record/abort-record.js'
-import type { Violation } from '../record/errors.js'
+import type { ReadError, Violation } from '../record/errors.js'
+
+export interface AbandonedRest {
+  readonly answer: ServerResponse | undefined
+  readonly isLast: boolean
+}
 
 /** Where the bytes of a body come from: an HTTP/1 connection, an HTTP/2 stream, or `inject()`. What differs is a method here. */
 export abstract class BodySource {
@@ -32,6 +37,9 @@ export abstract class BodySource {
   /** Bytes are no longer read: tells the read when that ends. */
   watchResume (): void {}
 
+  /** Reads no more bytes, until the answer is out. */
+  hold (): void {}
+
   /** The read has other limits than when it was looked at. */
   abstract onLimitsChanged (): void
 
@@ -44,6 +52,11 @@ export abstract class BodySource {
    * @param lastAnswer that of a body that failed, to which no other request follows
    */
   abstract onBodyEnd (lastAnswer?: ServerResponse): void
+
+  /** Whether an answer can still be sent. */
+  get canAnswer (): boolean {
+    return true
+  }
 
   /** Whether the rest of a body can be declined while its answer is still on its way. */
   get declinesEarly (): boolean {
@@ -65,11 +78,24 @@ export abstract class BodySource {
     return isAnswerOut(response)
   }
 
+  /** Bytes that were written to it, where they are counted. */
+  bytesWritten (): number | undefined {
+    return undefined
+  }
+
+  /** Bytes of them that the operating system has taken. */
+  bytesTaken (): number | undefined {
+    return undefined
+  }
+
   /** Says in the answer that no other request follows. */
   abstract announceClose (response: ServerResponse): void
 
   /** Has the request say that its client has gone, where Node would have said so. */
   markAborted (_raw: IncomingMessage): void {}
+
+  /** The read failed. */
+  onReadFailed (_error: ReadError): void {}
 
   /** The read failed, and an answer is to be given. */
   prepareAnswer (_response: ServerResponse, _linger: LingerOptions | false): void {}
@@ -86,9 +112,10 @@ export abstract class BodySource {
   /**
    * The answer was given without the rest of the body.
    *
-   * @param answer where it has not left yet
+   * @param rest.answer where it has not left yet
+   * @param rest.isLast whether it failed, so that no other request follows
    */
-  abstract abandon (linger: LingerOptions | false, answer?: ServerResponse): void
+  abstract abandon (linger: LingerOptions | false, rest: AbandonedRest): void
 
   /** Whether it must not be cut before the event loop has turned. */
   get isDelivering (): boolean {

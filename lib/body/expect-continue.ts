@@ -15,8 +15,9 @@ export function expectContinue (request: IncomingMessage, response: ServerRespon
   body.awaitContinue(() => {
     clearTimeout(deadline)
     // A client that has the head of its answer already does not wait any more.
-    if (body.response.headersSent || body.response.writableEnded) body.onContinueSent()
-    else body.source.sendContinue(response, () => body.onContinueSent())
+    if (body.response.headersSent || body.response.writableEnded) return body.onContinueSent()
+    body.source.sendContinue(response, () => body.onContinueSent())
+    body.markResponse()
   })
   onFirstRead(request, () => body.onWanted())
 }

@@ -7,7 +7,7 @@ import { bytes, givenIn, refuseUnknown } from '../limits/rules.js'
 export interface RawBodyOptions {
   /** Encoding to decode the body with, as `iconv-lite` names it; `true` is UTF-8. Without it the result is a `Buffer`. */
   readonly encoding?: string | true
-  /** Bytes this body may have, below the route's `bodyLimit`; `0` is no limit of its own. */
+  /** Bytes this body may have, below the route's `bodyLimit`; `0` is no limit of its own. It is enforced also in `mode: 'observe'`. */
   readonly limit?: number
 }
 
@@ -46,7 +46,7 @@ export async function readRawBody (raw: IncomingMessage, read: BodyRead | undefi
   bytes(limit, 'readRawBody(): limit', undefined)
   throwFailure(failureOf(raw, read))
   if (isConsumed(raw)) throw new BodyConsumedError()
-  if (limit > 0) read?.lowerBodyLimit(limit)
+  if (limit > 0) read?.askBodyLimit(limit)
   throwFailure(read?.error)
   try {
     return await getRawBody(raw, { encoding, limit: limit > 0 ? limit : null, ...(read?.expected === undefined ? {} : { length: read.expected }) })

@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { BodySource } from '../body/body-source.js'
+import { BodySource, type AbandonedRest } from '../body/body-source.js'
 import type { ConnectionRead } from '../clock/connection-read.js'
 import { NOT_WATCHED, type ConnectionPhase, type Watched } from '../clock/watch-list.js'
 import type { GuardContext } from '../guard.js'
 import type { LingerOptions } from '../limits/options.js'
-import { bytesBeingWritten, isPausedForAnswers, keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse } from '../node/internals.js'
+import { bytesBeingWritten, bytesTaken, isPausedForAnswers, keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse } from '../node/internals.js'
 import { hasBody } from '../node/request-kind.js'
 import { holdClosing, ownerOf, setOwner, watchResume, type GuardedSocket, type SocketOwner } from '../node/socket-hooks.js'
 import type { Peer } from '../record/abort-record.js'
@@ -15,7 +15,7 @@ import { ForeignRead } from './foreign-read.js'
 import { FreshRead } from './fresh-read.js'
 import { HandshakeRead } from './handshake-read.js'
 import { HeadRead } from './head-read.js'
-import { Closing, Linger, PendingAnswer } from './linger.js'
+import { closeAfterLinger, Closing, Linger, PendingAnswer } from './linger.js'
 
 /** Two stray bytes between requests may be the CRLF that RFC 9112 §2.2 has servers ignore: no head has begun. */
 const STRAY_CRLF = 2
@@ -188,6 +188,14 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     return this.socket.isPaused() && !isPausedForAnswers(this.socket)
   }
 
+  override bytesWritten (): number {
+    return this.socket.bytesWritten
+  }
+
+  override bytesTaken (): number {
+    return bytesTaken(this.socket)
+  }
+
   wake (): void {
     this.guard.heartbeat.wake(this)
   }
@@ -208,8 +216,9 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     raw.aborted = true // eslint-disable-line @typescript-eslint/no-deprecated -- applications still ask
   }
 
-  abandon (linger: LingerOptions | false, answer?: ServerResponse): void {
-    if (answer !== undefined) this.become(new PendingAnswer(this, answer, linger, { isLast: false }))
+  abandon (linger: LingerOptions | false, { answer, isLast }: AbandonedRest): void {
+    if (answer !== undefined) this.become(new PendingAnswer(this, answer, linger, { isLast }))
+    else if (isLast) closeAfterLinger(this, linger)
     else if (linger === false) this.socket.resume()
     else this.become(new Linger(this, linger, { owes: false }))
   }
@@ -223,6 +232,10 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   refuse (request: IncomingMessage, answer?: ServerResponse): void {
     this.beginBody(new PendingAnswer(this, answer ?? 'all owed', this.guard.options.policy.limits.linger, { isLast: true }))
     this.discard(request)
+  }
+
+  override hold (): void {
+    this.socket.pause()
   }
 
   cut (): void {

@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { AnswerDeadline } from '../answer/answer-deadline.js'
 import { LingerBounds, mostDiscarded } from '../answer/linger-bounds.js'
 import { ConnectionRead } from '../clock/connection-read.js'
 import type { LingerOptions } from '../limits/options.js'
@@ -75,8 +76,8 @@ interface PendingAnswerOptions {
 
 /**
  * A request is over while its answer, or one before it, is still on its way. That is not cut off: lingering begins when it
- * is out. Until then what comes is read and thrown away, within a bound: a socket that is paused does not show that its
- * client has gone.
+ * is out. Until then what comes is read and thrown away: a socket that is paused does not show that its client has gone. Past
+ * the bytes of lingering it is paused nevertheless, but not for longer than lingering may take.
  */
 export class PendingAnswer extends ConnectionRead {
   readonly phase = 'lingering'
@@ -85,6 +86,8 @@ export class PendingAnswer extends ConnectionRead {
   #linger: LingerOptions | false
   readonly #options: PendingAnswerOptions
   readonly #mostBytes: number
+  /** Runs since so many bytes came that no more are read. */
+  #held: AnswerDeadline | undefined
   /** That of the first late request, which will not be given: the answers before it were the last. */
   #late: ServerResponse | undefined
 
@@ -107,7 +110,9 @@ export class PendingAnswer extends ConnectionRead {
 
   override onDiscarded (): void {
     const { socket } = this.#connection
-    if (socket.bytesRead >= this.#mostBytes) socket.destroy()
+    if (socket.bytesRead < this.#mostBytes) return
+    this.#held ??= new AnswerDeadline(this.#linger)
+    socket.pause()
   }
 
   onClientError ({ error }: ClientErrorReport): void {
@@ -135,6 +140,7 @@ export class PendingAnswer extends ConnectionRead {
   look (): number {
     if (this.#connection.socket.readableEnded) this.#onClientEnded()
     if (this.#isOut || this.#isLeftBehind) this.onAnswered()
+    else if (this.#held?.isPassed(0) === true) this.#connection.socket.destroy()
     return Infinity
   }
 

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { sendError } from '../answer/error-body.js'
 import { onExchangeEnd } from '../answer/exchange-end.js'
 import { isAnswerOut } from '../node/internals.js'
-import { unrouted } from '../record/abort-record.js'
+import { requestOrigin } from '../record/abort-record.js'
 import { untimedFacts, type Violation } from '../record/errors.js'
 import type { Connection } from './connection.js'
 
@@ -14,8 +14,7 @@ import type { Connection } from './connection.js'
  */
 export function refuseRequest (connection: Connection, request: IncomingMessage, response: ServerResponse, violation: Violation, received: number): boolean {
   const { guard, peer, socket } = connection
-  const { method, url } = request
-  const origin = { ...unrouted, method, url, ...peer }
+  const origin = requestOrigin(request, undefined, peer, guard.journal.log)
   const facts = untimedFacts('headers', undefined, received)
   if (guard.options.policy.limits.mode === 'observe') {
     guard.recorder.observe(violation, facts, origin)

@@ -1,7 +1,7 @@
 import { ServerResponse, type IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { BodyRead } from '../body/body-read.js'
-import { BodySource } from '../body/body-source.js'
+import { BodySource, type AbandonedRest } from '../body/body-source.js'
 import { expectContinue } from '../body/expect-continue.js'
 import type { GuardContext } from '../guard.js'
 import type { LingerOptions } from '../limits/options.js'
@@ -60,6 +60,14 @@ class UpgradeSource extends BodySource {
     this.#connection.watchResume()
   }
 
+  override bytesWritten (): number {
+    return this.#connection.bytesWritten()
+  }
+
+  override bytesTaken (): number {
+    return this.#connection.bytesTaken()
+  }
+
   onLimitsChanged (): void {
     this.#connection.onLimitsChanged()
   }
@@ -90,10 +98,10 @@ class UpgradeSource extends BodySource {
   }
 
   /** No server closes after this answer. */
-  abandon (linger: LingerOptions | false, answer?: ServerResponse): void {
+  abandon (linger: LingerOptions | false, rest: AbandonedRest): void {
     // Over TLS Node's stand-in for the socket fails to end it a second time, with an error that may have no listener.
     this.#stream.on('error', () => {})
-    this.#connection.abandon(linger, answer)
+    this.#connection.abandon(linger, rest)
     this.#connection.socket.destroySoon()
   }
 

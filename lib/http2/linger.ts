@@ -2,6 +2,7 @@ import type { ServerHttp2Stream } from 'node:http2'
 import type { GuardContext } from '../guard.js'
 import { LingerBounds } from '../answer/linger-bounds.js'
 import type { LingerOptions } from '../limits/options.js'
+import { isEndSent } from '../node/internals.js'
 import { NOT_WATCHED, type Watched } from '../clock/watch-list.js'
 import { decline } from './reset.js'
 
@@ -24,6 +25,10 @@ export class StreamLinger implements Watched {
   #lastByte: number
   /** No more is to be read than the stream's window lets in; what is left is declined when the answer has left. */
   #isOver = false
+  /** The END_STREAM of the answer is out, or never will be. */
+  #isEndSent = false
+  /** It has been for some turns of the event loop: clients take an answer that is reset in the same packet for one that was cut short. */
+  #isAnswered = false
 
   constructor (guard: GuardContext, stream: ServerHttp2Stream, linger: LingerOptions | false) {
     this.#guard = guard
@@ -34,6 +39,8 @@ export class StreamLinger implements Watched {
 
   begin (): void {
     this.#guard.heartbeat.add(this)
+    // The answer may have been given just now: its END_STREAM leaves in the next turn.
+    setImmediate(() => this.#watchAnswer())
     if (this.#bounds === undefined) return this.#end()
     this.#stream.on('data', (chunk: Buffer) => this.#arrived(chunk.length))
     this.#stream.resume()
@@ -44,9 +51,9 @@ export class StreamLinger implements Watched {
   }
 
   look (now: number): number {
-    if (this.#isDone) this.#declineSoon()
-    else if (this.#isOver) return Infinity
-    else if (this.#bounds?.reachedByNextLook(this.#received) === true) this.#end()
+    this.#watchAnswer()
+    if (this.#isOver) return Infinity
+    if (this.#stream.closed || this.#bounds?.reachedByNextLook(this.#received) === true) this.#end()
     else if (this.#isSilent(now)) return 0
     return Infinity
   }
@@ -65,24 +72,23 @@ export class StreamLinger implements Watched {
     return now - this.#lastByte >= SILENCE
   }
 
-  get #isDone (): boolean {
-    return this.#stream.closed || (this.#isOver && this.#stream.writableFinished)
+  #watchAnswer (): void {
+    if (this.#isEndSent || !(this.#stream.closed || isEndSent(this.#stream))) return
+    this.#isEndSent = true
+    setImmediate(() => setImmediate(() => {
+      this.#isAnswered = true
+      if (this.#isOver) this.#decline()
+    }))
   }
 
   #end (): void {
     if (this.#isOver) return
     this.#isOver = true
-    if (!this.#isDone) this.#stream.pause()
-    else if (this.#bounds === undefined) this.#declineSoon()
-    else this.#decline()
+    if (this.#isAnswered) this.#decline()
+    else this.#stream.pause()
   }
 
-  /** Two turns of the event loop after the answer its END_STREAM is out: without, clients take it for cut short. */
-  #declineSoon (): void {
-    this.#guard.heartbeat.delete(this)
-    setImmediate(() => setImmediate(() => this.#decline()))
-  }
-
+  /** Not before the answer its END_STREAM, whose place a RST_STREAM would take. */
   #decline (): void {
     this.#guard.heartbeat.delete(this)
     decline(this.#stream)

@@ -6,6 +6,14 @@ import { cancelUnsent } from './reset.js'
 /** The answer has not been given yet. */
 const NOT_GIVEN = undefined
 
+/**
+ * A client may reset a stream with NO_ERROR. Node waits for the end of what it has sent then, and for that of an answer which
+ * can't leave any more.
+ */
+function destroyIfReset (this: ServerHttp2Stream): void {
+  if (this.closed && !this.writableFinished) this.destroy()
+}
+
 /** The streams of a session that were dispatched and have not closed. */
 export class OpenStreams {
   /** How long each answer that has been given may still take to leave. */
@@ -27,6 +35,7 @@ export class OpenStreams {
   add (stream: ServerHttp2Stream): void {
     this.#deadlines.set(stream, NOT_GIVEN)
     stream.once('close', this.#onClose)
+    stream.once('end', destroyIfReset)
   }
 
   /** The application closes, which a client that does not take its answer must not keep it from; one that is slow has its time. */

@@ -12,6 +12,8 @@ export function decline (stream: ServerHttp2Stream): void {
 /** Ends the exchange of a stream, answered or not. */
 export function cancel (stream: ServerHttp2Stream): void {
   if (!stream.closed) stream.close(constants.NGHTTP2_CANCEL)
+  // What its client has sent before it reset the stream would keep it until it is read.
+  else setImmediate(() => stream.destroy())
 }
 
 /** As `cancel`, where the client opens no window: the RST_STREAM may be as unable to leave as the answer was. */

@@ -5,12 +5,12 @@ import { ReadClock } from '../clock/read-clock.js'
 import { NOT_WATCHED, type ConnectionPhase, type Watched } from '../clock/watch-list.js'
 import type { GuardContext } from '../guard.js'
 import { headExpiry } from '../limits/expiry.js'
-import { socketOfSession } from '../node/internals.js'
+import { bytesBeingWritten, bytesTaken, socketOfSession } from '../node/internals.js'
 import { peerOf, unrouted, type Peer, type ReadOrigin } from '../record/abort-record.js'
-import { clientGone, readFacts, type ReadFacts, type Violation } from '../record/errors.js'
+import { clientGone, readFacts, untimedFacts, type ReadFacts, type Violation } from '../record/errors.js'
 import { SessionHealth } from './health.js'
 import { OpenStreams } from './open-streams.js'
-import { isProtocolError } from './protocol-error.js'
+import { isProtocolError, protocolError } from './protocol-error.js'
 
 const kSession = Symbol('fastify-read-guard.session')
 
@@ -41,6 +41,7 @@ export class SessionRead implements Watched {
   /** The error with which nghttp2 ended the session, where the record of a stream blames it on its client already. */
   #recordedError: Error | undefined
   readonly #open = new OpenStreams()
+  #failedReads = 0
   /** Runs while nothing more is to come of the session. */
   #deadline: AnswerDeadline | undefined
 
@@ -65,6 +66,16 @@ export class SessionRead implements Watched {
     this.#recordedError = error
   }
 
+  /** A read of one of its streams failed, and its client has not left: a session has only so many of these. */
+  onReadFailed (): void {
+    if (++this.#failedReads === this.#guard.options.maxFailedReads) this.#session.close()
+  }
+
+  /** Bytes that the client has taken, or the kernel for it. */
+  get taken (): number {
+    return bytesTaken(this.#socket)
+  }
+
   get phase (): ConnectionPhase | undefined {
     if (this.#isDrained) return 'lingering'
     return this.#clock === undefined ? undefined : 'headers'
@@ -76,12 +87,12 @@ export class SessionRead implements Watched {
       this.#session.close()
       this.#open.hurry(this.#session, this.#guard.options.policy.limits.linger)
     }
-    if (this.#open.count > 0 || this.#isDrained) this.#health.check(now)
+    this.#sample(now)
+    if (this.#health.isTerminated(now, this.#guard.closing || this.#open.count > 0)) this.#onTerminated()
     if (this.#isDrained) {
       this.#linger()
       return Infinity
     }
-    this.#sample(now)
     return Math.min(this.#clock?.remaining(now) ?? Infinity, this.#guard.options.headSampling)
   }
 
@@ -105,6 +116,12 @@ export class SessionRead implements Watched {
   /** Whether nothing more is to come of it. */
   get #isDrained (): boolean {
     return this.#session.destroyed || (this.#session.closed && this.#open.count === 0)
+  }
+
+  /** nghttp2 has ended the session, and Node was not told why. */
+  #onTerminated (): void {
+    this.#error = protocolError()
+    this.#session.destroy(this.#error)
   }
 
   #onHeadOver (stream: number): void {
@@ -158,9 +175,9 @@ export class SessionRead implements Watched {
   }
 
   #facts (): ReadFacts {
-    const { heartbeat } = this.#guard
-    const clock = this.#clock ?? this.#newClock(heartbeat.now())
-    return readFacts('headers', undefined, clock.received, clock, heartbeat)
+    const clock = this.#clock
+    if (clock === undefined) return untimedFacts('headers', undefined, this.#socket.bytesRead)
+    return readFacts('headers', undefined, clock.received, clock, this.#guard.heartbeat)
   }
 
   get #origin (): ReadOrigin {
@@ -168,15 +185,16 @@ export class SessionRead implements Watched {
   }
 
   /**
-   * Node waits for the client to close its side, and may leave a session standing whose client does not end a block.
-   * What was written is not cut off.
+   * Node waits for the client to take what was written, and to close its side, and may leave a session standing whose
+   * client does not end a block.
    */
   #linger (): void {
     const { linger } = this.#guard.options.policy.limits
     const { destroyed } = this.#session
-    if (destroyed && !this.#socket.writableFinished) return
+    const isOut = bytesBeingWritten(this.#socket) === 0 && (!destroyed || this.#socket.writableFinished)
     this.#deadline ??= new AnswerDeadline(linger)
-    if (linger !== false && !this.#deadline.isPassed(0)) return
+    const isOver = (isOut && linger === false) || this.#deadline.isPassed(this.taken)
+    if (!isOver) return
     this.#deadline = undefined
     if (destroyed) this.#socket.destroy()
     else this.#session.destroy()

@@ -8,7 +8,7 @@ import { isClosedByClient } from '../node/internals.js'
 import { isAtEnd, isBeingRead } from '../node/request-kind.js'
 import { watchEndStream } from '../node/stream-hooks.js'
 import { peerOf, type Peer } from '../record/abort-record.js'
-import { clientGone, type Violation } from '../record/errors.js'
+import { blameFor, clientGone, type ReadError, type Violation } from '../record/errors.js'
 import { StreamAnswer } from './answer.js'
 import { StreamLinger } from './linger.js'
 import { isProtocolError } from './protocol-error.js'
@@ -77,6 +77,10 @@ class StreamSource extends BodySource {
     return undefined
   }
 
+  override get canAnswer (): boolean {
+    return !this.#stream.closed
+  }
+
   override get declinesEarly (): boolean {
     return true
   }
@@ -106,8 +110,12 @@ class StreamSource extends BodySource {
   /** On HTTP/2 other requests have streams of their own. */
   announceClose (): void {}
 
+  override onReadFailed ({ code }: ReadError): void {
+    if (blameFor(code) !== 'client_gone') this.#session?.onReadFailed()
+  }
+
   override prepareAnswer (response: ServerResponse, linger: LingerOptions | false): void {
-    this.#guard.heartbeat.add(new StreamAnswer(this.#guard, this.#stream, response, linger))
+    this.#guard.heartbeat.add(new StreamAnswer(this.#guard, this.#stream, this.#session, response, linger))
   }
 
   /** RFC 9113 §8.1: after a complete answer the rest of the request can be declined without an error. */

@@ -143,6 +143,17 @@ export interface ReadGuardOptions extends ReadGuardRouteOptions {
   deferContinue?: boolean | undefined
 
   /**
+   * Most reads that may fail on one connection before it is closed; `0` is no limit. Those are counted that were refused, or
+   * ended by a limit or for what the client sent, and not those whose client left.
+   *
+   * On HTTP/1 a connection closes after each of them anyway. On HTTP/2 the session says GOAWAY (RFC 9113 §6.8) with the last
+   * of them, takes no more streams, and closes when those under way are finished.
+   *
+   * @defaultValue `100`
+   */
+  maxFailedReads?: number | undefined
+
+  /**
    * Status recorded when the client left (`FST_READ_ABORTED`), 400 to 599: nothing can be sent any more.
    *
    * @defaultValue `499`, nginx's.

@@ -18,6 +18,7 @@ interface PluginSettings {
   readonly minHeadersRate: MinRate | false
   readonly strictFraming: boolean
   readonly deferContinue: boolean
+  readonly maxFailedReads: number
   readonly abortStatusCode: number
   readonly logLimit: LogLimit | false
   readonly resolution: number
@@ -49,6 +50,7 @@ const defaultSettings: PluginSettings = Object.freeze({
   minHeadersRate: false,
   strictFraming: true,
   deferContinue: true,
+  maxFailedReads: 100,
   abortStatusCode: 499,
   logLimit: defaultLogLimit,
   resolution: 100,
@@ -95,6 +97,7 @@ const pluginRules: Rules<PluginSettings> = {
   minHeadersRate: falseOr(rateRules),
   strictFraming: boolean,
   deferContinue: boolean,
+  maxFailedReads: integer('an integer', 0, Number.MAX_SAFE_INTEGER),
   abortStatusCode: integer('an integer', 400, 599),
   logLimit: falseOr<LogLimit>({ records: integer('an integer', 1, Number.MAX_SAFE_INTEGER), period }, defaultLogLimit),
   resolution: integer('an integer of milliseconds', 10, 1000),

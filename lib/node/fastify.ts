@@ -59,9 +59,39 @@ export function isSendInsideOnError (error: unknown): boolean {
   return (error as { code?: string }).code === 'FST_ERR_SEND_INSIDE_ONERR'
 }
 
-/** `@fastify/reply-from` turns a body that failed into an error of its own, with ours as the cause. */
-export function isProxyError (payload: unknown, error: Error): boolean {
-  return payload instanceof Error && payload.cause === error && String((payload as { code?: unknown }).code).startsWith('FST_REPLY_FROM_')
+/** Where pino has the serializers of a logger, which its children inherit. Other loggers have none. */
+const kSerializers = Symbol.for('pino.serializers')
+
+/**
+ * The URL of a request as the application's own `req` serializer has it: what that one leaves out (a token in the query) is
+ * not to be logged. Where it has no URL, or throws, there is none to be had: whatever else was made up could bring back
+ * what it hides.
+ */
+export function loggedUrl (request: FastifyRequest | IncomingMessage, log: object): string | undefined {
+  const serializers = (log as { [kSerializers]?: { req? (request: object): unknown } })[kSerializers]
+  if (serializers?.req === undefined) return request.url
+  try {
+    const { url } = serializers.req(request) as { readonly url?: unknown }
+    return typeof url === 'string' ? url : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/**
+ * `request.ip`, which by `trustProxy` goes back to the address of the connection: Node does not tell that any more once it
+ * has closed.
+ *
+ * @param remoteAddress of the connection
+ */
+export function clientAddress (request: FastifyRequest, remoteAddress: string | undefined): string | undefined {
+  const { headers } = request.raw
+  const raw = { headers, socket: { remoteAddress } }
+  try {
+    return (Object.create(request, { raw: { value: raw } }) as FastifyRequest).ip
+  } catch {
+    return undefined // of a `trustProxy` function of the application's
+  }
 }
 
 interface InjectedRequest extends IncomingMessage {

@@ -15,7 +15,14 @@ interface HttpSocket extends Socket {
   _parent?: Socket | null
   /** Node's own mark of a pause of its own. */
   _paused?: boolean
-  _handle?: { getpeername? (name: PeerName): number, readonly writeQueueSize?: number } | null
+  _handle?: WriteHandle & { getpeername? (name: PeerName): number } | null
+}
+
+interface WriteHandle {
+  /** Bytes handed over. */
+  readonly bytesWritten?: number
+  /** Bytes handed over that the kernel has not taken yet. Over TLS only that of the TCP connection below grows shorter. */
+  readonly writeQueueSize?: number
 }
 
 export interface PeerName {
@@ -39,6 +46,12 @@ export function bytesBeingWritten (socket: Socket): number {
 /** Whether Node has paused the socket because the client does not take its answers, and not because of the application. */
 export function isPausedForAnswers (socket: Socket): boolean {
   return (socket as HttpSocket)._paused === true
+}
+
+/** Bytes that the operating system has taken of what was written. Over TLS those that wait are counted encrypted. */
+export function bytesTaken (socket: Socket): number {
+  const dispatched = (socket as HttpSocket)._handle?.bytesWritten ?? socket.bytesWritten
+  return Math.max(0, dispatched - bytesBeingWritten(rawSocketOf(socket) ?? socket))
 }
 
 /** The response that this connection still owes to an earlier request. */
@@ -155,6 +168,11 @@ export function assignResponse (response: ServerResponse, socket: Socket): void 
 /** The socket itself, where a session shows a stand-in that ends with it: a method of the stand-in returns the socket below. */
 export function socketOfSession (session: ServerHttp2Session): Socket {
   return session.socket.off('close', () => {})
+}
+
+/** Whether END_STREAM was sent, or nothing more can be: what Node has of a stream may have left nghttp2, or not. */
+export function isEndSent ({ destroyed, state }: ServerHttp2Stream): boolean {
+  return destroyed || state.localClose !== 0
 }
 
 /** Whether nghttp2 waits for nothing more of a stream: not after a reset of its own. */

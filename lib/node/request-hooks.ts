@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import { http2Request } from './request-kind.js'
@@ -34,6 +35,9 @@ export function sinkOf (raw: IncomingMessage): RequestSink | undefined {
 
 const { push, destroy, resume } = Readable.prototype
 
+/** The requests that are at their end for every consumer, though the rest is still to come. */
+const ended = new WeakSet<IncomingMessage>()
+
 /** Every body byte passes here before any consumer sees it, and the stream is not made to flow. */
 function countedPush (this: GuardedRequest, chunk: Uint8Array | string | null, encoding?: BufferEncoding): boolean {
   const sink = this[kSink]
@@ -48,7 +52,7 @@ function countedPush (this: GuardedRequest, chunk: Uint8Array | string | null, e
 /** Node would drop the rest unseen: it is thrown away here instead, where it is counted. */
 function countedDump (this: GuardedRequest): void {
   this[kSink]?.onDump()
-  this.resume()
+  if (!ended.has(this)) this.resume()
 }
 
 export function hookRequest (raw: GuardedRequest, sink: RequestSink): void {
@@ -60,13 +64,18 @@ export function hookRequest (raw: GuardedRequest, sink: RequestSink): void {
 function ignore (): void {}
 
 /** The listeners that have heard the error of a failed request; no request is listed before it fails. */
-const told = new WeakMap<IncomingMessage, WeakSet<object>>()
+const told = new WeakMap<IncomingMessage, Set<object>>()
+
+/** Whether a consumer has heard that the request failed. */
+export function isTold (raw: IncomingMessage): boolean {
+  return (told.get(raw)?.size ?? 0) > 0
+}
 
 /** Destroys without the socket: Node's own takes it along, and with it the answer. An 'error' without a listener would end the process. */
 function passOn (this: IncomingMessage, error: Error | null, callback: (error?: Error | null) => void): void {
   process.nextTick(() => {
     const listeners = this.rawListeners('error')
-    told.set(this, new WeakSet(listeners))
+    told.set(this, new Set(listeners))
     // A 'close' handler may remove the last 'error' listener before the emit: keep one.
     if (listeners.length > 0) this.on('error', ignore)
     callback(listeners.length > 0 ? error : null)
@@ -117,9 +126,12 @@ function closeQuietly (this: IncomingMessage, _error: Error | null, callback: (e
  * example, is at its end at once. Its connection is left alone: at the end of a request that is not complete, Node's own
  * `_destroy` would take it along.
  */
-export function endRequest (raw: GuardedRequest): void {
+export function endRequest (raw: GuardedRequest, response: EventEmitter): void {
   if (raw.destroyed || raw.readableEnded) return
+  ended.add(raw)
   raw._destroy = closeQuietly
+  // When the answer is out, Node takes a request that is at its end off the parser, and would drop the rest uncounted.
+  response.prependListener('finish', () => { Object.defineProperty(raw, 'readableEnded', { value: false }) })
   push.call(raw, null)
 }
 

@@ -1,13 +1,15 @@
+import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import { blameFor, type Blame, type ReadError, type ReadPhase, type ReadReason } from './errors.js'
+import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
+import { clientAddress, loggedUrl } from '../node/fastify.js'
+import { blameFor, type Blame, type ReadError, type ReadErrorCode, type ReadPhase, type ReadReason } from './errors.js'
 
 /**
  * What is logged (under the key `abort`), handed to `onAbort` and published on the diagnostics channel
  * `fastify-read-guard.abort`: exactly one for each read that failed. It carries no header value and no body byte.
  */
 export interface AbortRecord {
-  /** The error's code, `FST_READ_…`. */
-  code: string
+  code: ReadErrorCode
   reason: ReadReason
   phase: ReadPhase
   /** Whose fault it was. */
@@ -20,6 +22,8 @@ export interface AbortRecord {
   received: number
   /** Bytes declared by `Content-Length`; `undefined` where nothing was declared. */
   expected: number | undefined
+  /** Bytes of the response that the operating system has taken, where one had begun over HTTP/1. */
+  sent: number | undefined
   /** The limit that was passed: milliseconds, bytes or bytes per second, as the limit is. */
   limit: number | undefined
   /** Counted milliseconds: the client's time only. */
@@ -31,10 +35,14 @@ export interface AbortRecord {
   /** Bytes per second over counted time. */
   rate: number
   method: string | undefined
+  /** As the application's own `req` serializer has it, where its logger has one. */
   url: string | undefined
   /** The route's pattern; `undefined` before routing. */
   route: string | undefined
   reqId: string | undefined
+  /** `request.ip`: with `trustProxy` the client behind the proxy; `undefined` before routing. */
+  ip: string | undefined
+  /** Of the connection. */
   remoteAddress: string | undefined
   remotePort: number | undefined
   protocol: 'http/1.1' | 'h2'
@@ -46,17 +54,22 @@ export interface AbortRecord {
 }
 
 /** At which level a record is logged. */
-export function levelOf (record: AbortRecord): 'debug' | 'info' | 'warn' {
-  // Browsers and load balancers open connections ahead of need: not one byte is no failure worth a line.
-  if (record.received === 0 && record.phase !== 'body') return 'debug'
-  return record.blame === 'client_gone' ? 'info' : 'warn'
+export function levelOf ({ received, phase, blame, observed }: AbortRecord): 'debug' | 'info' | 'warn' {
+  // Browsers and load balancers open connections ahead of need: not one byte on them is no failure worth a line.
+  if (received === 0 && (phase === 'handshake' || phase === 'headers')) return 'debug'
+  return observed || blame === 'client_gone' ? 'info' : 'warn'
+}
+
+/** With which message a record is logged. */
+export function messageOf ({ observed }: AbortRecord): string {
+  return observed ? 'request read would have been aborted' : 'request read aborted'
 }
 
 /** Where a read happened: what a record says beside the error itself. */
-export type ReadOrigin = Pick<AbortRecord, 'method' | 'url' | 'route' | 'reqId' | 'remoteAddress' | 'remotePort' | 'protocol' | 'tls'>
+export type ReadOrigin = Pick<AbortRecord, 'sent' | 'method' | 'url' | 'route' | 'reqId' | 'ip' | 'remoteAddress' | 'remotePort' | 'protocol' | 'tls'>
 
 /** Of a read that failed before there was a request. */
-export const unrouted = { method: undefined, url: undefined, route: undefined, reqId: undefined } as const
+export const unrouted = { sent: undefined, method: undefined, url: undefined, route: undefined, reqId: undefined, ip: undefined } as const
 
 export type Peer = Pick<ReadOrigin, 'remoteAddress' | 'remotePort' | 'protocol' | 'tls'>
 
@@ -65,24 +78,54 @@ export function peerOf (socket: Socket | undefined, protocol: AbortRecord['proto
   return { remoteAddress: socket?.remoteAddress, remotePort: socket?.remotePort, protocol, tls: socket !== undefined && 'encrypted' in socket }
 }
 
+/**
+ * Of a read whose request has a head.
+ *
+ * @param request where there is one by now
+ * @param log the application's
+ */
+export function requestOrigin (raw: IncomingMessage, request: FastifyRequest | undefined, peer: Peer, log: FastifyBaseLogger): ReadOrigin {
+  return {
+    ...unrouted,
+    method: raw.method,
+    url: loggedUrl(request ?? raw, request?.log ?? log),
+    route: request?.routeOptions.url,
+    reqId: request?.id,
+    ip: request === undefined ? undefined : clientAddress(request, peer.remoteAddress),
+    ...peer
+  }
+}
+
+/** The order of its keys is part of the contract: log tools match on it. */
 export function abortRecord (error: ReadError, origin: ReadOrigin, outcome: Pick<AbortRecord, 'answered' | 'observed' | 'time'>): AbortRecord {
   const { code, reason, phase, statusCode, received, expected, limit, elapsed, paused, idle, rate } = error
+  const { sent, method, url, route, reqId, ip, remoteAddress, remotePort, protocol, tls } = origin
+  const { answered, observed, time } = outcome
   return {
     code,
     reason,
     phase,
     blame: blameFor(code),
     statusCode,
-    answered: outcome.answered,
+    answered,
     received,
     expected,
+    sent,
     limit,
     elapsed,
     paused,
     idle,
     rate,
-    ...origin,
-    observed: outcome.observed,
-    time: outcome.time
+    method,
+    url,
+    route,
+    reqId,
+    ip,
+    remoteAddress,
+    remotePort,
+    protocol,
+    tls,
+    observed,
+    time
   }
 }

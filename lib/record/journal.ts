@@ -1,13 +1,18 @@
 import diagnosticsChannel from 'node:diagnostics_channel'
-import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
-import { levelOf, type AbortRecord } from './abort-record.js'
+import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
+import { levelOf, messageOf, type AbortRecord } from './abort-record.js'
+import type { ReadErrorCode } from './errors.js'
 
-const channel = diagnosticsChannel.channel('fastify-read-guard.abort')
+const abortChannel = diagnosticsChannel.channel('fastify-read-guard.abort')
+/** Where there is a request: tracing finds its span by it. */
+const exchangeChannel = diagnosticsChannel.channel('fastify-read-guard.exchange')
+
+type Counts = Partial<Record<ReadErrorCode, number>>
 
 /** Counts by code, as `stats()` shows them. */
 export interface AbortCounts {
-  readonly aborted: Readonly<Record<string, number>>
-  readonly observed: Readonly<Record<string, number>>
+  readonly aborted: Readonly<Counts>
+  readonly observed: Readonly<Counts>
   readonly suppressed: number
 }
 
@@ -20,30 +25,31 @@ export interface JournalOptions {
 
 /** Where records go: log, `onAbort`, diagnostics channel, counters. It keeps a flood of them out of the log. */
 export class Journal {
-  readonly #log: FastifyBaseLogger
   readonly #logLimit: JournalOptions['logLimit']
   readonly #onAbort: JournalOptions['onAbort']
-  readonly #aborted: Record<string, number> = {}
-  readonly #observed: Record<string, number> = {}
+  readonly #aborted: Counts = {}
+  readonly #observed: Counts = {}
   #suppressed = 0
   #periodEnds = 0
   #loggedInPeriod = 0
   #suppressedInPeriod = 0
   #summary: NodeJS.Timeout | undefined
 
-  constructor (log: FastifyBaseLogger, options: JournalOptions) {
-    this.#log = log
+  /** @param log the application's, for what has no request */
+  constructor (readonly log: FastifyBaseLogger, options: JournalOptions) {
     this.#logLimit = options.logLimit
     this.#onAbort = options.onAbort
   }
 
-  write (record: AbortRecord, request: FastifyRequest | undefined): void {
+  write (record: AbortRecord, reply: FastifyReply | undefined): void {
+    const request = reply?.request
     const counts = record.observed ? this.#observed : this.#aborted
     counts[record.code] = (counts[record.code] ?? 0) + 1
-    this.#writeLog(record, request?.log ?? this.#log)
+    this.#writeLog(record, request?.log ?? this.log)
     this.#call(record, request)
     // publish() hands what a subscriber throws to the process as an uncaught exception: its own affair, as for every channel.
-    if (channel.hasSubscribers) channel.publish(record)
+    if (abortChannel.hasSubscribers) abortChannel.publish(record)
+    if (reply !== undefined && exchangeChannel.hasSubscribers) exchangeChannel.publish({ record, request, reply })
   }
 
   counts (): AbortCounts {
@@ -52,7 +58,7 @@ export class Journal {
 
   /** Tells of what can't be guarded. */
   warn (message: string): void {
-    this.#log.warn(message)
+    this.log.warn(message)
   }
 
   /** Says at once what the running period left out. */
@@ -62,7 +68,7 @@ export class Journal {
   }
 
   #call (record: AbortRecord, request: FastifyRequest | undefined): void {
-    const onThrown = (error: unknown): void => this.#log.error({ err: error }, 'onAbort threw')
+    const onThrown = (error: unknown): void => this.log.error({ err: error }, 'onAbort threw')
     try {
       const done: unknown = this.#onAbort?.(record, request) // may be an async function: it fits the type
       if (done instanceof Promise) done.catch(onThrown)
@@ -76,7 +82,7 @@ export class Journal {
     // A line the logger drops anyway must not use up the limit of those that are wanted.
     const { isLevelEnabled } = log as { isLevelEnabled?: (level: string) => boolean } // pino has it, other loggers need not
     if (isLevelEnabled?.call(log, level) === false) return
-    if (this.#admits()) log[level]({ abort: record }, 'request read aborted')
+    if (this.#admits()) log[level]({ abort: record }, messageOf(record))
   }
 
   #admits (): boolean {
@@ -102,6 +108,6 @@ export class Journal {
     if (this.#suppressedInPeriod === 0 || this.#logLimit === false) return
     const abortsSuppressed = this.#suppressedInPeriod
     this.#suppressedInPeriod = 0
-    this.#log.warn({ abortsSuppressed, period: this.#logLimit.period }, `${abortsSuppressed} records of aborted request reads were left out of the log`)
+    this.log.warn({ abortsSuppressed, period: this.#logLimit.period }, `${abortsSuppressed} records of aborted request reads were left out of the log`)
   }
 }

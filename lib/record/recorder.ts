@@ -1,4 +1,5 @@
-import type { FastifyRequest } from 'fastify'
+import { AsyncResource } from 'node:async_hooks'
+import type { FastifyReply } from 'fastify'
 import { abortRecord, type AbortRecord, type ReadOrigin } from './abort-record.js'
 import { readError, type ReadError, type ReadFacts, type Violation } from './errors.js'
 import type { Journal } from './journal.js'
@@ -10,13 +11,15 @@ import type { Journal } from './journal.js'
 export class FailedRead {
   readonly #journal: Journal
   readonly #record: AbortRecord
-  readonly #request: FastifyRequest | undefined
+  readonly #reply: FastifyReply | undefined
+  /** That in which the read failed: what tells of the end of the answer is called in any. */
+  readonly #context = new AsyncResource('FastifyReadGuard')
   #isWritten = false
 
-  constructor (journal: Journal, readonly error: ReadError, record: AbortRecord, request: FastifyRequest | undefined) {
+  constructor (journal: Journal, readonly error: ReadError, record: AbortRecord, reply: FastifyReply | undefined) {
     this.#journal = journal
     this.#record = record
-    this.#request = request
+    this.#reply = reply
   }
 
   /** Writes the record, once. */
@@ -24,7 +27,7 @@ export class FailedRead {
     if (this.#isWritten) return
     this.#isWritten = true
     this.#record.answered = answered
-    this.#journal.write(this.#record, this.#request)
+    this.#context.runInAsyncScope(() => this.#journal.write(this.#record, this.#reply))
   }
 }
 
@@ -49,15 +52,15 @@ export class Recorder {
   }
 
   /** The read has ended: the caller writes the record when it knows whether the answer left. */
-  fail (violation: Violation, facts: ReadFacts, origin: ReadOrigin, request?: FastifyRequest): FailedRead {
+  fail (violation: Violation, facts: ReadFacts, origin: ReadOrigin, reply?: FastifyReply): FailedRead {
     const error = this.error(violation, facts)
-    return new FailedRead(this.#journal, error, this.#recordOf(error, origin, false), request)
+    return new FailedRead(this.#journal, error, this.#recordOf(error, origin, false), reply)
   }
 
   /** The read goes on: only `mode: 'observe'` takes note of the broken rule. */
-  observe (violation: Violation, facts: ReadFacts, origin: ReadOrigin, request?: FastifyRequest): void {
+  observe (violation: Violation, facts: ReadFacts, origin: ReadOrigin, reply?: FastifyReply): void {
     const error = this.error(violation, facts)
-    this.#journal.write(this.#recordOf(error, origin, true), request)
+    this.#journal.write(this.#recordOf(error, origin, true), reply)
   }
 
   #recordOf (error: ReadError, origin: ReadOrigin, observed: boolean): AbortRecord {

@@ -12,7 +12,7 @@ import { UsageError } from './usage.js'
 
 type Filter = Pick<ReportOptions, 'since' | 'until' | 'route' | 'groupBy'>
 
-/** What every line of interest contains. */
+/** Every line that the report is about contains one of these. */
 const markers = ['FST_READ_', '"abortsSuppressed"']
 
 /** Reads all inputs once, line by line, and adds them up. Throws `UsageError`. */
@@ -65,7 +65,7 @@ export async function collect (inputs: readonly Input[], filter: Filter, onRead:
   }
 }
 
-/** `since` ≤ time < `until`; what has no time is in no stretch of time. */
+/** `since` ≤ time < `until`. A record without a time is in no such range. */
 function inTime (time: number | undefined, { since, until }: Filter): boolean {
   if (since === undefined && until === undefined) return true
   return time !== undefined && time >= (since ?? -Infinity) && time < (until ?? Infinity)

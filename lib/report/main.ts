@@ -11,7 +11,10 @@ import { Progress } from './text/progress.js'
 import { textReport } from './text/text-report.js'
 import { UsageError, usageText } from './usage.js'
 
-/** Runs the command. Answers the exit status: 0, or 2 after one line on standard error. */
+/**
+ * Runs the command.
+ * @returns the exit status: 0, or 2 after one line on standard error
+ */
 export async function main (argv: readonly string[], io: Io): Promise<0 | 2> {
   try {
     const options = parseArguments(argv, io.now())
@@ -40,7 +43,10 @@ function totalSize (inputs: readonly Input[]): number | undefined {
   return inputs.reduce<number | undefined>((sum, { size }) => sum === undefined || size === undefined ? undefined : sum + size, 0)
 }
 
-/** Before an hour's log is read: whether the page can be written, and would not replace a log. */
+/**
+ * Checks before the log is read, which may take minutes, that the page can be written and would not replace a log.
+ * @throws {UsageError}
+ */
 async function checkTarget (target: string, files: readonly string[], stdin: number | undefined): Promise<void> {
   const existing = await stat(target).catch(() => undefined)
   if (existing?.isDirectory() === true) throw new UsageError(`cannot write ${target}: it is a directory`)
@@ -56,7 +62,7 @@ function unwritable (target: string, error: unknown): UsageError {
   return new UsageError(`cannot write ${target}: ${systemMessage(error)}`)
 }
 
-/** The package's own; the compiled file lies as deep as the source. */
+/** The version of the package. `dist/report/` is as deep as `lib/report/`, so one path serves both. */
 function version (): string {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
   return version

@@ -26,9 +26,12 @@ const options = {
   version: { type: 'boolean', short: 'v' }
 } as const
 
-/** What the command line asks for. Throws `UsageError`. */
+/**
+ * Reads the command line.
+ * @throws {UsageError}
+ */
 export function parseArguments (argv: readonly string[], now: number): ReportOptions | 'help' | 'version' {
-  const { values, positionals } = parsed(argv)
+  const { values, positionals } = parse(argv)
   if (values.help === true) return 'help'
   if (values.version === true) return 'version'
   const [command, ...files] = positionals
@@ -42,7 +45,7 @@ export function parseArguments (argv: readonly string[], now: number): ReportOpt
   return { files, json: values.json === true, html: values.html, since, until, route: values.route, groupBy: groupByOf(values['group-by']) }
 }
 
-function parsed (argv: readonly string[]) {
+function parse (argv: readonly string[]) {
   try {
     return parseArgs({ args: [...argv], options, allowPositionals: true })
   } catch (error) {

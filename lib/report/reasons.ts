@@ -4,8 +4,8 @@ import type { Blame, ReadReason } from '../record/errors.js'
 export type ReportedReason = ReadReason | 'unknown'
 
 /**
- * What a limit measures, and with it what can be said about a better one. `head` is bytes or header lines: the record does
- * not say which of the two options it was.
+ * The quantity that a limit measures. It decides which advice the records can give. `head` is bytes or header lines: the
+ * record does not say which of the two options it was.
  */
 export type LimitKind = 'time' | 'silence' | 'rate' | 'size' | 'head'
 
@@ -15,7 +15,7 @@ export interface ReasonRow {
   readonly limit?: { readonly option: string, readonly kind: LimitKind }
 }
 
-/** In the order in which charts stack them: slow clients first, then those who left, then invalid requests. */
+/** In the order in which charts stack them: slow clients first, then clients that left, then invalid requests. */
 export const reasonTable: Readonly<Record<ReportedReason, ReasonRow>> = {
   body_too_slow: { blame: 'client_slow', limit: { option: 'minBodyRate', kind: 'rate' } },
   body_idle_timeout: { blame: 'client_slow', limit: { option: 'bodyIdleTimeout', kind: 'silence' } },
@@ -46,7 +46,7 @@ export function reasonOf (value: unknown): ReportedReason {
   return reportedReasons.find(reason => reason === value) ?? 'unknown'
 }
 
-/** How many of `counts` each reason has, reasons without any left out, in the order of the table. */
+/** The counts as an object, in the order of the table. Reasons without reads are left out. */
 export function countsByReason (counts: ReadonlyMap<ReportedReason, number>): Partial<Record<ReportedReason, number>> {
   const listed: Partial<Record<ReportedReason, number>> = {}
   for (const reason of reportedReasons) {

@@ -1,18 +1,21 @@
 import type { Blame } from '../record/errors.js'
 import type { LimitKind, ReportedReason } from './reasons.js'
 
+/** The two sections of a report: reads that were cut, and reads that would have been. */
+export type SectionKind = 'failed' | 'observed'
+
 /** How rows are formed; `route-and-reason` is the default. */
 export type GroupBy = 'route-and-reason' | 'route' | 'reason' | 'client' | 'hour'
 
-/** What a row by `hour` spans. */
+/** The time that a row by `hour` spans. */
 export type Span = 'hour' | 'day' | 'month' | 'year' | 'millennium'
 
 /**
  * What `--json` prints. Times are ISO 8601 in UTC or milliseconds, sizes bytes, rates bytes per second, shares 0 to 1.
- * `median`, `p95` and the like are within 1 % of the exact value of the reads that are counted. Counts and sums are exact,
- * with one exception, so that memory does not grow with what clients choose: of more than 1024 groups or routes, or 4096
- * clients the quieter ones are put together, and one that comes back is counted anew. Then `atMost` is more than `count`:
- * the true count is between the two, and the row's other numbers are of the reads that were counted.
+ * `median`, `p95` and the like are within 1 % of the exact value. Counts and sums are exact, with one exception: clients
+ * choose routes and addresses, and memory must not grow with them. Past 1024 groups or routes, or 4096 clients, the quieter
+ * ones are merged into one row, and one that comes back is counted anew. Then `atMost` is more than `count`: the true count
+ * is between the two, and the row's other numbers are of the reads that were counted.
  */
 export interface Report {
   readonly input: InputCounts
@@ -32,14 +35,14 @@ export interface InputCounts {
   readonly notJson: number
   /** Passed over because they are longer than 1 MiB. */
   readonly tooLong: number
-  /** Passed over because they contain a record, but not as the guard logs it: somebody may have sent it to be logged. */
+  /** Passed over because they contain a record, but not where the guard logs it: a client may have sent it to be logged. */
   readonly doubtful: number
   readonly records: number
   /** Records that `--since`, `--until` or `--route` left out. */
   readonly filteredOut: number
   /** Records that the guard's `logLimit` kept out of the log in that time, of any route. */
   readonly suppressed: number
-  /** Files that break off or are damaged: what was before that is in the report. */
+  /** Files that break off or are damaged. The report has their lines up to there. */
   readonly damaged: readonly string[]
 }
 
@@ -47,14 +50,14 @@ export interface Section {
   readonly count: number
   readonly first: string | null
   readonly last: string | null
-  /** Reads of which nothing says when: they are not in `timeline`. */
+  /** Reads without a time. They are not in `timeline`. */
   readonly untimed: number
   readonly blame: Readonly<Record<Blame, number>>
   readonly reasons: Partial<Readonly<Record<ReportedReason, number>>>
   readonly groups: readonly GroupRow[]
   /** Days or more where more than 5 000 hours have reads; `null` where rows are not by hour. */
   readonly groupSpan: Span | null
-  /** What was put together because there are too many groups to keep apart. */
+  /** The groups that were merged into one row because there are too many to keep apart. */
   readonly otherGroups: Measures | null
   readonly timeline: Timeline
   /** The busiest routes. */
@@ -155,16 +158,16 @@ export interface LimitAdvice {
   /** Reads whose last byte came in the last quarter of their time. */
   readonly moving: number
   /**
-   * Moving reads that a minimum rate cut although their average is not below it: they sent fast first, and their average
-   * tells nothing.
+   * Moving reads that a minimum rate cut although their average is not below it. They sent fast at first, so their average
+   * tells nothing about a better limit.
    */
   readonly burst: number
   /** Of the reads that tell something (moving ones without a burst; for a size, all), those that declared a length. */
   readonly declared: number
   /**
-   * Which limit would have been enough for this share of them; of a rate, what they averaged at least, and a read whose
-   * pace is uneven needs a lower one. Where no limit of the option's range is enough it is 0. `longestMs`: how long the longest of them that declared a length would have held a
-   * connection. Empty, or `null`, where too few records, or records of this kind, can tell.
+   * The limit that would have been enough for this share of them. For a rate it is the average that they reached at least; a
+   * read whose pace is uneven needs a lower one. 0 stands for a limit outside of the option's range. `longestMs` is how long
+   * the longest of them that declared a length would have held a connection. Empty, or `null`, where too few records tell.
    */
   readonly enough: { readonly share: number, readonly limit: number, readonly longestMs: number | null }[]
 }

@@ -1,4 +1,4 @@
-/** Whether a route is the pattern; each `*` in the pattern stands for any text, also for itself. */
+/** Makes a function that tells whether a route matches the pattern. Each `*` stands for any text, also for a `*`. */
 export function routeFilter (pattern: string): (route: string) => boolean {
   const [head = '', ...rest] = pattern.split('*')
   const tail = rest.pop()

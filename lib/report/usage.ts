@@ -1,4 +1,4 @@
-/** What the user asked for cannot be done: one line on standard error, exit 2. */
+/** The command cannot do what it was asked to: its message goes to standard error as one line, and the status is 2. */
 export class UsageError extends Error {
   override name = 'UsageError'
 }

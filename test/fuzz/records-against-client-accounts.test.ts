@@ -2,13 +2,15 @@ import { randomInt } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import type { AbortRecord } from '../../lib/index.js'
-import { limits, refusalOf, Stage, type Account, type Behaviour } from '../support/oracle/accounts.js'
+import { guardedApp, noise } from '../support/app/guarded-app.js'
+import { transport } from '../support/app/transport.js'
 import { failingBodies } from '../support/client/failing-bodies.js'
 import { failingHeads } from '../support/client/failing-heads.js'
-import { guardedApp, noise, until } from '../support/app/guarded-app.js'
 import { innocents } from '../support/client/innocents.js'
+import { limits, refusalOf, Stage, type Account, type Behaviour } from '../support/oracle/accounts.js'
 import { Random } from '../support/oracle/random.js'
-import { transport } from '../support/app/transport.js'
+import { underWay } from '../support/oracle/server-state.js'
+import { until } from '../support/oracle/until.js'
 
 const FAILING = 500
 const INNOCENT = 100
@@ -132,7 +134,7 @@ t.test('the accounts of 500 clients that fail, and the records of their server, 
   t.comment(`RECONCILE_SEED=${seed}`)
   const { app, port, records, log } = await guardedApp({ guard: { ...limits, resolution: 50 }, fastify: { disableRequestLogging: true }, routes })
   const clients = await crowd(new Stage(app.server, port), mixed(new Random(seed)), seed)
-  await until(() => records.length >= FAILING && Object.values(app.readGuard.stats().reading).every(count => count === 0), `${FAILING} records`).catch(() => {}) // below is told which is missing
+  await until(() => records.length >= FAILING && underWay(app) === 0, `${FAILING} records`).catch(() => {}) // below is told which is missing
   await app.close()
 
   const open = new Set(clients.filter(client => client.failed !== undefined))

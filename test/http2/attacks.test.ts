@@ -1,11 +1,13 @@
 import type { ServerHttp2Stream } from 'node:http2'
 import t, { type Test } from 'tap'
 import type { ReadGuardOptions } from '../../lib/index.js'
-import { noise, until } from '../support/app/guarded-app.js'
-import { bufferedConsumer, http2Kinds, http2Parties, type Http2Kind, type Http2Parties } from '../support/app/http2-app.js'
+import { noise } from '../support/app/guarded-app.js'
+import { bufferedConsumer, type Http2Kind, http2Kinds, http2Parties, type Http2Parties } from '../support/app/http2-consumers.js'
 import { Http2Client } from '../support/client/http2-client.js'
 import { continuation, data, Flag, FrameType, headerBlock, headers, requestBlock, rstStream } from '../support/client/http2-frames.js'
 import { delay } from '../support/client/raw-client.js'
+import { quiet, underWay } from '../support/oracle/server-state.js'
+import { until } from '../support/oracle/until.js'
 
 t.jobs = 4
 
@@ -37,21 +39,17 @@ async function parties (t: Test, kind: Http2Kind): Promise<Parties> {
   return { ...all, asked: () => asked }
 }
 
-function isQuiet ({ app }: Http2Parties): boolean {
-  return Object.values(app.readGuard.stats().reading).every(count => count === 0)
-}
-
 for (const kind of http2Kinds) {
   t.test(`${kind.name}: of many streams that stall in one session each is answered and reset, and others go on`, async (t) => {
     const all = await parties(t, kind)
-    const { client, recorded, records, log } = all
+    const { app, client, recorded, records, log } = all
     const stalled = Array.from({ length: 300 }, (_, i) => 2 * i + 1)
     await client.write(...stalled.flatMap(stream => [headers(stream, post), data(stream, 'x')]))
     await client.write(headers(1001, get, Flag.END_HEADERS | Flag.END_STREAM))
     await recorded(stalled.length)
     t.equal((await client.answer(1001)).body, 'slow')
     await client.until(() => client.frames().filter(({ type }) => type === FrameType.RST_STREAM).length === stalled.length, 'all are reset')
-    t.ok(isQuiet(all), 'nothing is read any more')
+    t.equal(underWay(app), 0, 'nothing is read any more')
     const answers = stalled.map(stream => client.peek(stream))
     t.ok(answers.every(({ statusCode, ended, reset }) => statusCode === 408 && ended && reset === 0))
     t.equal(records.length, stalled.length)
@@ -85,9 +83,9 @@ for (const kind of http2Kinds) {
       const stalled = Array.from({ length: 100 }, (_, i) => 2 * i + 1)
       await client.write(...stalled.flatMap(stream => [headers(stream, post), data(stream, 'x')]))
       await recorded(stalled.length)
-      while (!streams.some(({ closed }) => closed)) await delay(0)
+      await until(() => streams.some(({ closed }) => closed), 'one was answered')
       client.raw.socket.destroy()
-      await until(() => isQuiet(all), 'nothing is read any more')
+      await quiet(app)
       await app.close()
       await until(() => streams.every(({ destroyed }) => destroyed), 'no stream is left')
     }))
@@ -98,7 +96,7 @@ for (const kind of http2Kinds) {
     const { app, client, records, log } = all
     const flood = 500
     for (let i = 0; i < flood; i++) await client.write(headers(2 * i + 1, post), rstStream(2 * i + 1))
-    await until(() => records.length === flood && isQuiet(all), 'all are recorded')
+    await until(() => records.length === flood && underWay(app) === 0, 'all are recorded')
     t.match(records, records.map(() => ({ code: 'FST_READ_ABORTED', received: 0 })))
     await client.write(headers(1001, get, Flag.END_HEADERS | Flag.END_STREAM))
     t.equal((await client.answer(1001)).body, 'slow')
@@ -114,7 +112,7 @@ for (const kind of http2Kinds) {
       await client.write(...Array.from({ length: 100 }, (_, j) => 2 * (i + j) + 1).flatMap(stream => [headers(stream, post), rstStream(stream)]))
       await delay(1)
     }
-    await until(() => records.length > 0 && isQuiet(all), 'nothing is read any more')
+    await until(() => records.length > 0 && underWay(app) === 0, 'nothing is read any more')
     await app.close()
     t.ok(records.every(({ code, phase }) => code === 'FST_READ_ABORTED' || (code === 'FST_READ_MALFORMED' && phase === 'headers')))
     t.ok(records.filter(({ phase }) => phase === 'headers').length <= 1)

@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { AbortRecord, ReadGuardOptions } from '../../lib/index.js'
 import { guardedApp, noise } from '../support/app/guarded-app.js'
-import { bufferedConsumer, http2Kinds, http2Parties, streamedConsumer } from '../support/app/http2-app.js'
+import { bufferedConsumer, http2Kinds, http2Parties, streamedConsumer } from '../support/app/http2-consumers.js'
 import { Http2Client } from '../support/client/http2-client.js'
 import { data, Flag, FrameType, headers, requestBlock } from '../support/client/http2-frames.js'
 import { repeat } from '../support/client/raw-client.js'
@@ -146,8 +146,8 @@ for (const kind of http2Kinds) {
 
   t.test(`${kind.name}: a client that opens no window for the answer does not keep the stream`, async (t) => {
     const { app, port, recorded } = await guardedApp({
+      protocol: kind.protocol,
       guard: { bodyIdleTimeout: LIMIT, resolution: RESOLUTION, linger: { timeout: LINGER, bytes: 100_000 } },
-      fastify: kind.server,
       routes: (app) => { app.post('/', async () => 'ok') }
     })
     const client = await new Http2Client(port, { tls: kind.tls }).open({ [INITIAL_WINDOW_SIZE]: 0 })

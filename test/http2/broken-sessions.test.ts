@@ -1,11 +1,13 @@
 import { constants } from 'node:http2'
 import t, { type Test } from 'tap'
 import type { AbortRecord, ReadGuardOptions } from '../../lib/index.js'
-import { guardedApp, noise, until, type GuardedApp } from '../support/app/guarded-app.js'
-import { http2Kinds, type Http2Kind } from '../support/app/http2-app.js'
+import { guardedApp, type GuardedApp, noise } from '../support/app/guarded-app.js'
+import { type Http2Kind, http2Kinds } from '../support/app/http2-consumers.js'
 import { Http2Client } from '../support/client/http2-client.js'
 import { data, Flag, frame, FrameType, headers, requestBlock, rstStream, settings } from '../support/client/http2-frames.js'
 import { delay } from '../support/client/raw-client.js'
+import { deserted, quiet, underWay } from '../support/oracle/server-state.js'
+import { until } from '../support/oracle/until.js'
 
 t.jobs = 20
 
@@ -32,15 +34,18 @@ const violations: Readonly<Record<string, Buffer>> = {
 
 interface Parties extends GuardedApp {
   readonly client: Http2Client
-  readonly isQuiet: () => boolean
-  readonly connections: () => Promise<number>
+  /** Resolves once the server has met so many requests. */
+  readonly met: (count: number) => Promise<void>
 }
 
 async function parties (t: Test, kind: Http2Kind, forceCloseConnections = false): Promise<Parties> {
+  let requests = 0
   const guarded = await guardedApp({
+    protocol: kind.protocol,
     guard,
-    fastify: { ...kind.server, http2SessionTimeout: 60_000, forceCloseConnections } as object,
+    fastify: { http2SessionTimeout: 60_000, forceCloseConnections },
     routes: (app) => {
+      app.addHook('onRequest', async () => { requests++ })
       app.post('/', async (request) => request.body)
       app.post('/later', { preParsing: async () => { await delay(LIMIT) } }, async () => 'late')
       app.get('/', async () => {
@@ -58,8 +63,7 @@ async function parties (t: Test, kind: Http2Kind, forceCloseConnections = false)
   return {
     ...guarded,
     client,
-    isQuiet: () => Object.values(app.readGuard.stats().reading).every(count => count === 0),
-    connections: () => new Promise((resolve) => { app.server.getConnections((_error, count) => { resolve(count) }) })
+    met: (count) => until(() => requests >= count, `${count} requests`)
   }
 }
 
@@ -73,26 +77,26 @@ const ofBody = (records: readonly AbortRecord[]): object[] => {
 for (const kind of http2Kinds) {
   for (const [name, bytes] of Object.entries(violations)) {
     t.test(`${kind.name}: ${name} ends a body with one record, and the session`, async (t) => {
-      const { client, records, isQuiet, connections, log } = await parties(t, kind)
+      const { app, client, records, met, log } = await parties(t, kind)
       await client.write(...body)
-      await delay(50)
+      await met(1)
       await client.write(bytes)
-      await until(() => records.length > 0 && isQuiet(), 'nothing is read any more')
+      await until(() => records.length > 0 && underWay(app) === 0, 'nothing is read any more')
       client.raw.fin()
-      while (await connections() > 0) await delay(20)
+      await deserted(app)
       t.match(records, ofBody(records))
       t.equal(records.length, 1)
       t.same(noise(log), [])
     })
 
     t.test(`${kind.name}: ${name} ends a session whose request is under way with one record`, async (t) => {
-      const { client, records, isQuiet, connections, log } = await parties(t, kind)
+      const { app, client, records, met, log } = await parties(t, kind)
       await client.write(headers(1, requestBlock('GET', '/'), Flag.END_HEADERS))
-      await delay(50)
+      await met(1)
       await client.write(bytes)
-      await until(() => records.length > 0 && isQuiet(), 'nothing is read any more')
+      await until(() => records.length > 0 && underWay(app) === 0, 'nothing is read any more')
       client.raw.fin()
-      while (await connections() > 0) await delay(20)
+      await deserted(app)
       t.equal(records.length, 1)
       t.match(records, [{ ...malformed, phase: /^(headers|body)$/ }])
       t.same(noise(log), [])
@@ -101,13 +105,13 @@ for (const kind of http2Kinds) {
 
   for (const forceCloseConnections of [true, false]) {
     t.test(`${kind.name}: sessions that broke the protocol do not keep the application from closing, with forceCloseConnections: ${forceCloseConnections}`, async (t) => {
-      const { app, port, client, records } = await parties(t, kind, forceCloseConnections)
+      const { app, port, client, records, met } = await parties(t, kind, forceCloseConnections)
       const clients = [client]
       for (const bytes of Object.values(violations)) {
         const other = await new Http2Client(port, { tls: kind.tls, stays: true }).open()
         clients.push(other)
         await other.write(...body)
-        await delay(50)
+        await met(clients.length - 1)
         await other.write(bytes)
       }
       const began = performance.now()
@@ -124,23 +128,23 @@ for (const kind of http2Kinds) {
       [Array.from({ length: 10 }, () => data(1, zeros(16_000))), 'FST_READ_MALFORMED'],
       [[rstStream(1, constants.NGHTTP2_FLOW_CONTROL_ERROR)], 'FST_READ_ABORTED']
     ] as const) {
-      const { client, recorded, records, isQuiet } = await parties(t, kind)
+      const { app, client, recorded, records, met } = await parties(t, kind)
       await client.write(headers(1, requestBlock('POST', '/later', { 'content-type': 'text/plain' })), data(1, 'x'))
-      await delay(50)
+      await met(1)
       await client.write(...frames)
       t.match(await recorded(), [{ code, phase: 'body', answered: false }])
-      await until(isQuiet, 'nothing is read any more')
+      await quiet(app)
       t.equal(records.length, 1)
     }
   })
 
   t.test(`${kind.name}: what is left of a body after its answer is not what a broken protocol is blamed on`, async (t) => {
-    const { client, recorded, records, isQuiet } = await parties(t, kind)
+    const { app, client, recorded, records } = await parties(t, kind)
     await client.write(headers(1, requestBlock('POST', '/missing')), data(1, 'x'))
     await client.answer(1, ({ ended }) => ended)
     await client.write(violations['SETTINGS with a window that is too large'] as Buffer)
     t.match(await recorded(), [{ ...malformed, phase: 'headers' }])
-    await until(isQuiet, 'nothing is read any more')
+    await quiet(app)
     t.equal(records.length, 1)
   })
 }

@@ -1,11 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import type { ReadGuardOptions } from '../../lib/index.js'
-import { guardedApp, until, type GuardedApp } from '../support/app/guarded-app.js'
-import { http2Kinds, type Http2Kind } from '../support/app/http2-app.js'
+import { guardedApp, type GuardedApp } from '../support/app/guarded-app.js'
+import { type Http2Kind, http2Kinds } from '../support/app/http2-consumers.js'
 import { Http2Client } from '../support/client/http2-client.js'
 import { data, Flag, FrameType, headers, requestBlock, windowUpdate } from '../support/client/http2-frames.js'
 import { delay } from '../support/client/raw-client.js'
+import { deserted, quiet, underWay } from '../support/oracle/server-state.js'
 
 /*
  * Clients that open no window for their answer (RFC 9113 §6.9).
@@ -34,7 +35,7 @@ interface Parties extends GuardedApp {
 }
 
 async function parties (t: Test, kind: Http2Kind, own: ReadGuardOptions = {}, forceCloseConnections = false): Promise<Parties> {
-  const guarded = await guardedApp({ guard: { ...guard, ...own }, fastify: { ...kind.server, forceCloseConnections } as object, routes })
+  const guarded = await guardedApp({ protocol: kind.protocol, guard: { ...guard, ...own }, fastify: { forceCloseConnections }, routes })
   const client = await new Http2Client(guarded.port, { tls: kind.tls, stays: true }).open({ [INITIAL_WINDOW_SIZE]: 0 })
   t.teardown(() => {
     client.raw.socket.destroy()
@@ -43,7 +44,6 @@ async function parties (t: Test, kind: Http2Kind, own: ReadGuardOptions = {}, fo
   return { ...guarded, client }
 }
 
-const reading = ({ app }: GuardedApp): number => Object.values(app.readGuard.stats().reading).reduce((sum, count) => sum + count)
 const post = (path: string): Buffer => headers(1, requestBlock('POST', path, { 'content-type': 'application/x-stream' }))
 
 for (const kind of http2Kinds) {
@@ -51,10 +51,10 @@ for (const kind of http2Kinds) {
     for (const [path, statusCode] of [['/unread', 415], ['/private', 401], ['/missing', 404]] as const) {
       t.test(`${kind.name}: a body is no read once ${statusCode} was given, which has its time to leave (linger: ${linger !== false})`, async (t) => {
         const all = await parties(t, kind, { linger })
-        const { client, records } = all
+        const { app, client, records } = all
         await client.write(post(path), data(1, 'x'))
         await client.until(() => client.peek(1).statusCode === statusCode, 'the head of the answer')
-        await until(() => reading(all) === 0, 'nothing is read any more')
+        await quiet(app)
         await delay(LINGER * 3)
         t.match(client.peek(1), { ended: false, reset: undefined }, 'it is not cut off')
         // What comes late is thrown away.
@@ -97,12 +97,8 @@ for (const kind of http2Kinds) {
     await delay(LINGER)
     await client.write(data(1, 'x'.repeat(16_000)))
     client.raw.socket.destroy()
-    let open = NaN
-    await until(() => {
-      app.server.getConnections((_error, count) => { open = count })
-      return open === 0
-    }, 'the connection is closed')
-    t.equal(reading(all), 0)
+    await deserted(app)
+    t.equal(underWay(app), 0)
   })
 
   for (const forceCloseConnections of [true, false]) {

@@ -1,10 +1,10 @@
 import t from 'tap'
 import type { FastifyRequest } from 'fastify'
-import { until } from '../support/app/guarded-app.js'
-import { http2Kinds, http2Parties, streamedConsumer } from '../support/app/http2-app.js'
+import { http2Kinds, http2Parties, streamedConsumer } from '../support/app/http2-consumers.js'
 import type { Http2Client } from '../support/client/http2-client.js'
 import { data, Flag, FrameType, headers, requestBlock } from '../support/client/http2-frames.js'
 import { delay } from '../support/client/raw-client.js'
+import { until } from '../support/oracle/until.js'
 
 t.jobs = 20
 

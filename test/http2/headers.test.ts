@@ -1,10 +1,12 @@
 import t from 'tap'
 import type { AbortRecord, ReadGuardOptions } from '../../lib/index.js'
-import { certificate } from '../support/app/certificate.js'
-import { guardedApp, noise, until, type GuardedApp, type ServerKind } from '../support/app/guarded-app.js'
+import { guardedApp, type GuardedApp, noise } from '../support/app/guarded-app.js'
+import { type Http2Kind, http2Kinds } from '../support/app/http2-consumers.js'
+import type { ServerKind } from '../support/app/transport.js'
 import { Http2Client } from '../support/client/http2-client.js'
 import { continuation, Flag, headers, ping, PREFACE, requestBlock, settings, windowUpdate } from '../support/client/http2-frames.js'
 import { delay } from '../support/client/raw-client.js'
+import { until } from '../support/oracle/until.js'
 
 t.jobs = 20
 
@@ -16,11 +18,6 @@ const SLACK = 2
 const LINGER = 300
 const LARGE = 'x'.repeat(3_000_000)
 
-const kinds: ReadonlyArray<ServerKind & { name: string, tls: boolean }> = [
-  { name: 'cleartext', tls: false, http2: true },
-  { name: 'TLS', tls: true, http2: true, https: certificate }
-]
-
 interface Parties extends GuardedApp {
   readonly client: Http2Client
 }
@@ -28,18 +25,18 @@ interface Parties extends GuardedApp {
 const block = requestBlock('GET', '/')
 const [start, middle, end] = [block.subarray(0, 10), block.subarray(10, -10), block.subarray(-10)]
 
-async function parties (kind: ServerKind & { tls: boolean }, guard: ReadGuardOptions = {}, own: ServerKind = {}, stays = false): Promise<Parties> {
-  const { http2, https } = kind
+async function parties ({ protocol, tls }: Http2Kind, guard: ReadGuardOptions = {}, own: ServerKind = {}, stays = false): Promise<Parties> {
   const guarded = await guardedApp({
+    protocol,
     guard: { headersTimeout: LIMIT, resolution: RESOLUTION, linger: { timeout: LINGER, bytes: 100_000 }, ...guard },
-    fastify: { ...(http2 === undefined ? {} : { http2 }), ...(https === undefined ? {} : { https }), ...own },
+    fastify: own,
     routes: (app) => {
       app.get('/', async () => 'ok')
       app.get('/large', async () => LARGE)
       app.get('/slow', async () => { await delay(LIMIT * 2); return 'slow' })
     }
   })
-  return { ...guarded, client: new Http2Client(guarded.port, { tls: kind.tls, stays }) }
+  return { ...guarded, client: new Http2Client(guarded.port, { tls, stays }) }
 }
 
 /** The frame header comes whole: nghttp2 takes its pieces for too many frames. */
@@ -88,7 +85,7 @@ const stalls: readonly Stall[] = [
   }
 ]
 
-for (const kind of kinds) {
+for (const kind of http2Kinds) {
   for (const { name, fresh, send, received } of stalls) {
     t.test(`${kind.name}: ${name} is ended at headersTimeout and not by a byte later`, async (t) => {
       const { app, client, recorded, records, log } = await parties(kind)

@@ -1,13 +1,15 @@
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import type { ReadGuardOptions } from '../../lib/index.js'
-import { guardedApp, until } from '../support/app/guarded-app.js'
-import { http2Kinds, http2Parties, streamedConsumer, type Http2Kind, type Http2Parties } from '../support/app/http2-app.js'
+import { guardedApp } from '../support/app/guarded-app.js'
+import { type Http2Kind, http2Kinds, http2Parties, type Http2Parties, streamedConsumer } from '../support/app/http2-consumers.js'
 import { Http2Client } from '../support/client/http2-client.js'
 import { data, Flag, FrameType, goAway, headers, requestBlock } from '../support/client/http2-frames.js'
-import { watchLag } from '../support/oracle/loop-lag.js'
 import { delay } from '../support/client/raw-client.js'
 import { block } from '../support/client/worker-clients.js'
+import { watchLag } from '../support/oracle/loop-lag.js'
+import { deserted } from '../support/oracle/server-state.js'
+import { until } from '../support/oracle/until.js'
 
 /** What a client may have under way on a stream, and on all of a session, before a WINDOW_UPDATE (RFC 9113 §6.9.2). */
 const WINDOW = 65_535
@@ -154,8 +156,9 @@ for (const kind of http2Kinds) {
 for (const linger of [{ bytes: 1e9, timeout: 60_000 }, false] as const) {
   t.test(`with \`linger: ${JSON.stringify(linger)}\` what a handler left unread keeps no session whose client is gone`, async (t) => {
     const { app, port } = await guardedApp({
+      t,
+      protocol: 'h2c',
       guard: { linger },
-      fastify: { http2: true },
       routes: (app) => {
         app.addContentTypeParser('application/x-stream', (_request, payload, done) => done(null, payload))
         app.post('/', ({ raw }, reply) => {
@@ -166,7 +169,6 @@ for (const linger of [{ bytes: 1e9, timeout: 60_000 }, false] as const) {
         })
       }
     })
-    t.teardown(() => app.close())
     await Promise.all([0, Flag.END_STREAM].map(async (end) => {
       const client = await new Http2Client(port).open()
       const head = headers(1, requestBlock('POST', '/', { 'content-type': 'application/x-stream' }))
@@ -177,11 +179,7 @@ for (const linger of [{ bytes: 1e9, timeout: 60_000 }, false] as const) {
       await client.write(goAway())
       client.raw.fin()
     }))
-    let open = NaN
-    await until(() => {
-      app.server.getConnections((_error, count) => { open = count })
-      return open === 0
-    }, 'the connections are closed')
-    t.pass('they are closed')
+    await deserted(app)
+    t.pass('the connections are closed')
   })
 }

@@ -1,9 +1,10 @@
 import t from 'tap'
 import type { AbortRecord, ReadGuardOptions } from '../../lib/index.js'
-import { noise, until } from '../support/app/guarded-app.js'
-import { http2Consumers, http2Kinds, http2Parties, streamedConsumer } from '../support/app/http2-app.js'
+import { noise } from '../support/app/guarded-app.js'
+import { http2Consumers, http2Kinds, http2Parties, streamedConsumer } from '../support/app/http2-consumers.js'
 import type { Http2Client } from '../support/client/http2-client.js'
 import { data, Flag, headers, requestBlock, rstStream } from '../support/client/http2-frames.js'
+import { until } from '../support/oracle/until.js'
 
 t.jobs = 8
 

@@ -2,7 +2,7 @@ import http2, { type ClientHttp2Stream, type IncomingHttpHeaders } from 'node:ht
 import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
-import { begunUpload, uploadApp, uploadType, uploadUrls } from '../support/app/upload-app.js'
+import { begunUpload, uploadApp, uploadType, uploadUrls } from '../support/app/upload-routes.js'
 
 interface Failure {
   readonly what: string
@@ -26,7 +26,7 @@ const failures: readonly Failure[] = [
 for (const url of uploadUrls) {
   for (const { what, then, statusCode, record } of failures) {
     t.test(`${url}: over HTTP/2 an upload that ${what} leaves no file and no descriptor behind`, async (t) => {
-      const guarded = await uploadApp(t, { http2: true })
+      const guarded = await uploadApp(t, 'h2c')
       const socket = connect(guarded.port, '127.0.0.1')
       const session = http2.connect('http://localhost', { createConnection: () => socket })
       t.teardown(() => session.destroy())

@@ -7,7 +7,8 @@ import { promisify } from 'node:util'
 import fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import t, { type Test } from 'tap'
 import readGuard, { type AbortRecord } from '../../lib/index.js'
-import { http2Kinds, type Http2Kind } from '../support/app/http2-app.js'
+import { type Http2Kind, http2Kinds } from '../support/app/http2-consumers.js'
+import { serverKind } from '../support/app/transport.js'
 
 const BODY = Buffer.alloc(100_000, 'x')
 const REQUESTS = 200
@@ -26,7 +27,7 @@ interface Served {
 /** The same application with the guard and without. */
 async function serve (t: Test, kind: Http2Kind, guarded: boolean): Promise<Served> {
   const records: AbortRecord[] = []
-  const app = fastify({ ...kind.server, bodyLimit: BODY.length } as FastifyServerOptions) as FastifyInstance
+  const app = fastify({ ...serverKind(kind.protocol), bodyLimit: BODY.length } as FastifyServerOptions) as FastifyInstance
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => { done(null, body) })
   if (guarded) await app.register(readGuard, { bodyLimit: BODY.length, headersTimeout: 2_000, bodyTimeout: 20_000, onAbort: (record) => { records.push(record) } })
   app.get('/', async () => 'ok')

@@ -1,9 +1,11 @@
 import t, { type Test } from 'tap'
 import { readFile } from 'node:fs'
 import type { ReadGuardOptions } from '../../lib/index.js'
-import { guardedApp, until, type GuardedApp } from '../support/app/guarded-app.js'
-import { chunk, delay, head, parseAnswers, RawClient } from '../support/client/raw-client.js'
+import { guardedApp, type GuardedApp } from '../support/app/guarded-app.js'
+import { chunk, head, parseAnswers, RawClient } from '../support/client/raw-client.js'
 import { block, WorkerClients, type Script } from '../support/client/worker-clients.js'
+import { underWay } from '../support/oracle/server-state.js'
+import { until } from '../support/oracle/until.js'
 
 const LIMIT = 400
 const BLOCKED = LIMIT * 5
@@ -38,8 +40,9 @@ const scripts: Readonly<Record<string, Omit<Script, 'port'>>> = {
 const names = Object.keys(scripts)
 const late = names.filter(name => name !== 'in a later head').flatMap(name => scripts[name] ?? [])
 
-async function server (t: Test, guard: ReadGuardOptions): Promise<GuardedApp> {
-  const guarded = await guardedApp({
+function server (t: Test, guard: ReadGuardOptions): Promise<GuardedApp> {
+  return guardedApp({
+    t,
     guard: { headersTimeout: 0, bodyTimeout: 0, bodyIdleTimeout: 0, minBodyRate: false, resolution: 50, ...guard },
     routes: (app) => {
       app.get('/', async () => 'ok')
@@ -50,8 +53,6 @@ async function server (t: Test, guard: ReadGuardOptions): Promise<GuardedApp> {
       })
     }
   })
-  t.teardown(() => guarded.app.close())
-  return guarded
 }
 
 /** Where an event loop is blocked; resolves when it has been. */
@@ -155,7 +156,7 @@ const CONCERNED = late.length / 2
 
 t.test('clients that send nothing are ended after the loop was blocked, by their own time', async (t) => {
   const { apps } = await all(t, late)
-  await delay(100) // a beat or two, so that their clocks run
+  await until(() => apps.every(({ app }) => underWay(app) === late.length), 'all clocks run')
   block(BLOCKED)
   for (const [i, [limit]] of guards.entries()) {
     const records = await apps[i]?.recorded(CONCERNED) ?? []

@@ -1,8 +1,8 @@
 import t, { type Test } from 'tap'
 import type { ReadGuardOptions } from '../../lib/index.js'
 import { guardedApp, type GuardedApp } from '../support/app/guarded-app.js'
-import { chunk, delay, head, onlyAnswer, parseAnswers, RawClient } from '../support/client/raw-client.js'
 import { transport } from '../support/app/transport.js'
+import { chunk, delay, head, onlyAnswer, parseAnswers, RawClient } from '../support/client/raw-client.js'
 
 t.jobs = 16
 
@@ -18,8 +18,9 @@ const guard: ReadGuardOptions = {
   resolution: 50
 }
 
-async function server (t: Test): Promise<GuardedApp> {
-  const guarded = await guardedApp({
+function server (t: Test): Promise<GuardedApp> {
+  return guardedApp({
+    t,
     guard,
     routes: (app) => {
       app.addContentTypeParser('application/octet-stream', (_request, _payload, done) => done(null))
@@ -45,8 +46,6 @@ async function server (t: Test): Promise<GuardedApp> {
       })
     }
   })
-  t.teardown(() => guarded.app.close())
-  return guarded
 }
 
 const TEXT = { 'Content-Type': 'text/plain' }

@@ -12,6 +12,7 @@ for (const framing of ['Content-Length', 'chunked'] as const) {
   t.test(`an upload of 100 MB passes (${framing})`, async (t) => {
     let most = 0
     const guarded = await guardedApp({
+      t,
       guard: { bodyLimit: SIZE, bodyIdleTimeout: 1_000, minBodyRate: { bytesPerSecond: MB, gracePeriod: 1_000 } },
       routes: (app) => {
         app.addContentTypeParser('application/octet-stream', (_request, payload, done) => done(null, payload))
@@ -28,7 +29,6 @@ for (const framing of ['Content-Length', 'chunked'] as const) {
         })
       }
     })
-    t.teardown(() => guarded.app.close())
     const client = new RawClient(guarded.port)
     const declared = framing === 'chunked' ? { 'Transfer-Encoding': 'chunked' } : { 'Content-Length': SIZE }
     await client.write(head('POST', '/', { 'Content-Type': 'application/octet-stream', Connection: 'close', ...declared }))
@@ -47,8 +47,7 @@ for (const framing of ['Content-Length', 'chunked'] as const) {
 }
 
 t.test('an upload of 100 MB and one byte does not', async (t) => {
-  const guarded = await guardedApp({ guard: { bodyLimit: SIZE }, routes: (app) => { app.post('/', async () => 'ok') } })
-  t.teardown(() => guarded.app.close())
+  const guarded = await guardedApp({ t, guard: { bodyLimit: SIZE }, routes: (app) => { app.post('/', async () => 'ok') } })
   const client = new RawClient(guarded.port)
   await client.write(head('POST', '/', { 'Content-Type': 'text/plain', 'Content-Length': SIZE + 1 }))
   t.match(onlyAnswer(await client.closed), { statusCode: 413, json: { code: 'FST_READ_BODY_TOO_LARGE' } })

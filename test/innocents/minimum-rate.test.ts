@@ -15,13 +15,12 @@ const BELOW = PER_TICK - 2
 
 const rate = { bytesPerSecond: RATE, gracePeriod: GRACE }
 
-async function server (t: Test): Promise<GuardedApp> {
-  const guarded = await guardedApp({
+function server (t: Test): Promise<GuardedApp> {
+  return guardedApp({
+    t,
     guard: { headersTimeout: 0, minHeadersRate: rate, minBodyRate: rate },
     routes: (app) => { app.all('/', async (request) => ({ received: request.readGuard.received })) }
   })
-  t.teardown(() => guarded.app.close())
-  return guarded
 }
 
 /** Sends at a steady pace, in time whatever a single timer does, until it is done or ended. */

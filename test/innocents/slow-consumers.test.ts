@@ -4,13 +4,14 @@ import { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { FastifyRequest } from 'fastify'
 import type { ReadGuardOptions } from '../../lib/index.js'
-import { guardedApp, until, type GuardedApp } from '../support/app/guarded-app.js'
+import { guardedApp, type GuardedApp } from '../support/app/guarded-app.js'
 import { chunk, delay, head, onlyAnswer, RawClient } from '../support/client/raw-client.js'
+import { quiet } from '../support/oracle/server-state.js'
 
 t.jobs = 20
 
-const LIMIT = 500
-const LONG = LIMIT * 10
+const LIMIT = 1_000
+const LONG = LIMIT * 5
 
 /** A client's own time is less than this, however long the consumer takes. */
 const guard: ReadGuardOptions = {
@@ -31,6 +32,7 @@ interface ConsumerApp extends GuardedApp {
 async function consumerApp (t: Test, consume: Consumer, own: ReadGuardOptions = {}): Promise<ConsumerApp> {
   const requests: FastifyRequest[] = []
   const guarded = await guardedApp({
+    t,
     guard: { ...guard, ...own },
     routes: (app) => {
       app.addContentTypeParser('application/octet-stream', (_request, _payload, done) => done(null))
@@ -40,7 +42,6 @@ async function consumerApp (t: Test, consume: Consumer, own: ReadGuardOptions = 
       })
     }
   })
-  t.teardown(() => guarded.app.close())
   return { ...guarded, requests }
 }
 
@@ -201,5 +202,5 @@ t.test('a client that is ended does not hold its consumer', async (t) => {
   await client.write(upload({ 'Transfer-Encoding': 'chunked' }) + chunk('x'))
   t.match(onlyAnswer(await client.closed), { statusCode: 408, json: { code: /^FST_READ_BODY_/ } })
   t.match(guarded.handled, [{ code: /^FST_READ_BODY_/ }])
-  await until(() => Object.values(guarded.app.readGuard.stats().reading).every(count => count === 0), 'nothing is read any more')
+  await quiet(guarded.app)
 })

@@ -15,8 +15,9 @@ const traces: Readonly<Record<string, RegExp>> = {
 
 function filesBelow (folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    if (passedOver.has(entry.name)) return [] // a folder, or what stands for it in another work tree
     const path = join(folder, entry.name)
-    if (entry.isDirectory()) return passedOver.has(entry.name) ? [] : filesBelow(path)
+    if (entry.isDirectory()) return filesBelow(path)
     return entry.isFile() ? [path] : []
   })
 }

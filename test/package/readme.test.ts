@@ -43,7 +43,16 @@ function occursIn (file: string, code: string): boolean {
 }
 
 t.test('it is short', async (t) => {
-  t.ok(readme.trimEnd().split('\n').length <= 250)
+  t.ok(readme.trimEnd().split('\n').length <= 260)
+})
+
+t.test('its commands are there, and the tests are run as it says', async (t) => {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
+  const named = [...readme.matchAll(/npm (?:run )?(\w+)/g)].map(([, name = '']) => name).filter((name) => !['install', 'ci'].includes(name))
+  t.ok(['demo', 'test'].every((name) => named.includes(name)))
+  for (const name of named) t.ok(scripts[name], `npm run ${name}`)
+  t.match(readme, /^npm ci && npm run demo\nnpm ci && npm test$/m)
+  t.match(readFileSync(join(root, '.ci/run'), 'utf8'), /^npm ci$.*^check .* npm test$/ms)
 })
 
 t.test('every snippet is taken from an example that is run', async (t) => {
@@ -79,11 +88,11 @@ t.test('every error is there with its status', async (t) => {
 })
 
 t.test('its record has the fields that a record has', async (t) => {
-  const { app, port, log, recorded } = await guardedApp({
+  const { port, log, recorded } = await guardedApp({
+    t,
     guard: { bodyIdleTimeout: 200, resolution: 50 },
     routes: (app) => { app.post('/notes', async () => 'fine') }
   })
-  t.teardown(() => app.close())
   const client = new RawClient(port)
   await client.write(head('POST', '/notes', { 'Content-Type': 'application/json', 'Content-Length': 2_048 }) + '{"text":"half of it')
   await client.closed

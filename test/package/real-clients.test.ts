@@ -1,7 +1,6 @@
-import t, { type Test } from 'tap'
-import { certificate } from '../support/app/certificate.js'
-import { guardedApp, noise, type GuardedApp, type ServerKind } from '../support/app/guarded-app.js'
-import { realRoutes } from '../support/app/real-app.js'
+import t from 'tap'
+import { guardedApp, noise } from '../support/app/guarded-app.js'
+import { realRoutes } from '../support/app/real-routes.js'
 import { isInstalled, realClients, sawAnswer, tryUploads, uploadsOf } from '../support/client/real-clients.js'
 
 const TRIES = 2
@@ -11,18 +10,10 @@ t.jobs = 3
 /** The default leaves 2 seconds, which are plenty (see `bench/RESULTS.md`) unless the machine has too much to do. */
 const guard = { linger: { timeout: 10_000 } }
 
-const servers: Readonly<Record<string, ServerKind>> = { http: {}, h2c: { http2: true }, h2: { http2: true, https: certificate } }
-
-function start (t: Test, server: ServerKind): Promise<GuardedApp> {
-  const started = guardedApp({ guard, fastify: { ...server }, routes: realRoutes })
-  t.teardown(async () => (await started).app.close())
-  return started
-}
-
 for (const client of realClients) {
   const uploads = uploadsOf(client)
   t.test(`${client.name} sees the answer to an upload that is refused`, { buffered: true, skip: !isInstalled(client) && 'it is not installed' }, async (t) => {
-    const { app, records, log } = await start(t, servers[client.server] ?? {})
+    const { app, records, log } = await guardedApp({ t, protocol: client.server, guard, routes: realRoutes })
     const { port } = app.server.address() as { port: number }
     const saws = await tryUploads(client, uploads, `${client.server === 'h2' ? 'https' : 'http'}://127.0.0.1:${port}`, TRIES)
     for (const [upload, all] of saws) {

@@ -1,9 +1,9 @@
 import { readFileSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { until } from '../support/app/guarded-app.js'
-import { chunk, head, onlyAnswer, RawClient } from '../support/client/raw-client.js'
 import { startExample } from '../support/app/example.js'
+import { chunk, head, onlyAnswer, RawClient } from '../support/client/raw-client.js'
+import { until } from '../support/oracle/until.js'
 
 const boundary = 'b0undary'
 const type = { 'Content-Type': `multipart/form-data; boundary=${boundary}`, Connection: 'close' }

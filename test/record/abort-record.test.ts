@@ -1,8 +1,8 @@
 import t from 'tap'
 import type { AbortRecord, ReadGuardOptions } from '../../lib/index.js'
 import { guardedApp, type GuardedApp } from '../support/app/guarded-app.js'
-import { chunk, head, RawClient } from '../support/client/raw-client.js'
 import { transport } from '../support/app/transport.js'
+import { chunk, head, RawClient } from '../support/client/raw-client.js'
 
 t.jobs = 8
 
@@ -11,8 +11,8 @@ const MIN_RATE = { bytesPerSecond: 1_000, gracePeriod: LIMIT }
 
 /** Every key of a record, as the contract has them. */
 const KEYS = [
-  'code', 'reason', 'phase', 'blame', 'statusCode', 'answered', 'received', 'expected', 'limit', 'elapsed', 'paused', 'idle', 'rate', 'method', 'url',
-  'route', 'reqId', 'remoteAddress', 'remotePort', 'protocol', 'tls', 'observed', 'time'
+  'code', 'reason', 'phase', 'blame', 'statusCode', 'answered', 'received', 'expected', 'sent', 'limit', 'elapsed', 'paused', 'idle', 'rate', 'method', 'url',
+  'route', 'reqId', 'ip', 'remoteAddress', 'remotePort', 'protocol', 'tls', 'observed', 'time'
 ]
 
 type Measured = 'elapsed' | 'paused' | 'idle' | 'rate' | 'time' | 'remotePort'
@@ -31,7 +31,7 @@ interface Row {
 const post = head('POST', '/things/7?q=1', { 'Content-Type': 'text/plain', 'Content-Length': 9 })
 const chunked = head('POST', '/things/7?q=1', { 'Content-Type': 'text/plain', 'Transfer-Encoding': 'chunked' })
 const stall = (client: RawClient): Promise<void> => client.write(`${post}ab`)
-const unrouted = { phase: 'headers', method: undefined, url: undefined, route: undefined, reqId: undefined, expected: undefined } as const
+const unrouted = { phase: 'headers', method: undefined, url: undefined, route: undefined, reqId: undefined, ip: undefined, expected: undefined } as const
 const left = { code: 'FST_READ_ABORTED', reason: 'client_aborted', blame: 'client_gone', statusCode: 499, answered: false, limit: undefined } as const
 const leave = async (client: RawClient, bytes: string): Promise<void> => {
   await client.write(bytes)
@@ -60,8 +60,8 @@ const rows: readonly Row[] = [
   { name: 'a client that leaves in its body', send: client => leave(client, `${post}ab`), record: left, level: 'info' },
   { name: 'a client that leaves, with a status of its own', guard: { abortStatusCode: 460 }, send: client => leave(client, `${post}ab`), record: { ...left, statusCode: 460 }, level: 'info' },
   { name: 'a body without a route', guard: { bodyIdleTimeout: LIMIT }, send: client => client.write(`${head('POST', '/missing', { 'Content-Type': 'text/plain', 'Content-Length': 9 })}ab`), record: { code: 'FST_READ_BODY_IDLE_TIMEOUT', reason: 'body_idle_timeout', url: '/missing', route: undefined }, level: 'warn', waits: LIMIT },
-  { name: 'an observed body', guard: { bodyIdleTimeout: LIMIT, mode: 'observe' }, send: stall, record: { code: 'FST_READ_BODY_IDLE_TIMEOUT', reason: 'body_idle_timeout', answered: false, observed: true }, level: 'warn', waits: LIMIT },
-  { name: 'an observed head', guard: { mode: 'observe' }, send: client => client.write('GET /thi'), record: { ...unrouted, code: 'FST_READ_HEADERS_TIMEOUT', reason: 'headers_timeout', answered: false, observed: true, received: 8 }, level: 'warn', waits: LIMIT }
+  { name: 'an observed body', guard: { bodyIdleTimeout: LIMIT, mode: 'observe' }, send: stall, record: { code: 'FST_READ_BODY_IDLE_TIMEOUT', reason: 'body_idle_timeout', answered: false, observed: true }, level: 'info', waits: LIMIT },
+  { name: 'an observed head', guard: { mode: 'observe' }, send: client => client.write('GET /thi'), record: { ...unrouted, code: 'FST_READ_HEADERS_TIMEOUT', reason: 'headers_timeout', answered: false, observed: true, received: 8 }, level: 'info', waits: LIMIT }
 ]
 
 function listen (guard: ReadGuardOptions = {}): Promise<GuardedApp> {
@@ -94,11 +94,13 @@ for (const { name, guard, send, record: differs, level, waits = 0 } of rows) {
       answered: true,
       received: 2,
       expected: 9,
+      sent: undefined,
       limit: LIMIT,
       method: 'POST',
       url: '/things/7?q=1',
       route: '/things/:id',
       reqId: 'req-of-ours',
+      ip: '127.0.0.1',
       remoteAddress: '127.0.0.1',
       protocol: 'http/1.1',
       tls: transport.tls,
@@ -119,7 +121,7 @@ for (const { name, guard, send, record: differs, level, waits = 0 } of rows) {
     t.equal(lines.length, 1)
     const [line] = lines
     t.strictSame(line?.abort, JSON.parse(JSON.stringify(record)))
-    t.equal(line?.msg, 'request read aborted')
+    t.equal(line?.msg, record.observed ? 'request read would have been aborted' : 'request read aborted')
     t.equal(line?.level, { debug: 20, info: 30, warn: 40 }[level])
     t.equal(line?.reqId, record.reqId, "the request's own logger, where there is a request")
     t.equal(app.readGuard.stats()[record.observed ? 'observed' : 'aborted'][record.code], 1)

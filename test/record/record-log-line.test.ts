@@ -2,8 +2,9 @@ import diagnosticsChannel from 'node:diagnostics_channel'
 import type { FastifyBaseLogger } from 'fastify'
 import t from 'tap'
 import type { AbortRecord } from '../../lib/index.js'
-import { guardedApp, until, type LogLine } from '../support/app/guarded-app.js'
+import { guardedApp, type LogLine } from '../support/app/guarded-app.js'
 import { chunk, head, RawClient } from '../support/client/raw-client.js'
+import { until } from '../support/oracle/until.js'
 
 t.jobs = 8
 

@@ -1,8 +1,10 @@
 import type { FastifyRequest } from 'fastify'
 import t from 'tap'
 import type { AbortRecord } from '../../lib/index.js'
-import { guardedApp, noise, until } from '../support/app/guarded-app.js'
+import { guardedApp, noise } from '../support/app/guarded-app.js'
 import { head, RawClient } from '../support/client/raw-client.js'
+import { quiet } from '../support/oracle/server-state.js'
+import { until } from '../support/oracle/until.js'
 
 t.jobs = 4
 
@@ -59,7 +61,7 @@ t.test('stats() counts by code since the start, what is under way, and what was 
   }, 'all are read')
   await Promise.all([...clients.map(client => client.closed), send(port, '\0\r\n\r\n')])
   await recorded(5)
-  await until(() => Object.values(app.readGuard.stats().reading).every(count => count === 0), 'nothing is read any more')
+  await quiet(app)
   t.strictSame(app.readGuard.stats(), {
     since,
     aborted: { FST_READ_HEADERS_TIMEOUT: 2, FST_READ_BODY_IDLE_TIMEOUT: 2, FST_READ_MALFORMED: 1 },

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { resolveOptions } from '../../lib/limits/resolve.js'
-import { abortLine, jsonOf, random, run } from '../support/oracle/report-log.js'
+import { abortLine, jsonOf, run } from '../support/app/report-log.js'
+import { Random } from '../support/oracle/random.js'
 
 const adviceOf = async (lines: readonly string[]) => (await jsonOf(lines)).failed.advice
 const times = <T>(count: number, make: (index: number) => T) => Array.from({ length: count }, (_, index) => make(index))
@@ -56,7 +57,8 @@ t.test('without a declared length nobody knows what was still to come', async t 
 })
 
 t.test('what reads averaged, against the longest read that a limit as low lets through', async t => {
-  const next = random(5)
+  const random = new Random(5)
+  const next = (): number => random.next()
   const rates = times(500, () => 1 + next() * 239)
   const lines = rates.map(rate => abortLine({ received: Math.round(rate * 30), expected: 1_000_000, elapsed: 30_000, rate: Math.round(rate * 100) / 100 }))
   const [limit] = (await adviceOf(lines))[0]?.limits ?? []
@@ -112,7 +114,8 @@ t.test('a body limit that would have been enough comes from the declared sizes',
 })
 
 t.test('every limit that is named is one that the options take', async t => {
-  const next = random(8)
+  const random = new Random(8)
+  const next = (): number => random.next()
   const lines = times(400, index => {
     const expected = Math.ceil(10 ** (next() * 12))
     const received = Math.ceil(expected * next() ** 4)

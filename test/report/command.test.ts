@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
-import { abortLine, jsonOf, logOf, noon, requestLine, run, variedRecords } from '../support/oracle/report-log.js'
+import { abortLine, jsonOf, logOf, noon, requestLine, run, variedRecords } from '../support/app/report-log.js'
 
 const suppressedLine = JSON.stringify({ level: 40, time: noon, abortsSuppressed: 40, period: 10_000, msg: '40 records of aborted request reads were left out of the log' })
 

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { findChromium, inspect } from '../support/oracle/report-browser.js'
-import { contrast } from '../support/oracle/report-contrast.js'
-import { abortLine, logOf, noon, run, variedRecords } from '../support/oracle/report-log.js'
+import { abortLine, logOf, noon, run, variedRecords } from '../support/app/report-log.js'
+import { findChromium, inspect } from '../support/client/report-browser.js'
+import { contrast } from '../support/oracle/contrast.js'
 
 const chromium = findChromium() ?? ''
 const skip = chromium === '' && 'there is no chromium on this machine'

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { pageStyle } from '../../lib/report/html/html-style.js'
-import { dumpDom, findChromium, layoutFaults } from '../support/oracle/report-browser.js'
-import { contrast } from '../support/oracle/report-contrast.js'
-import { abortLine, logOf, noon, run, variedRecords } from '../support/oracle/report-log.js'
+import { abortLine, logOf, noon, run, variedRecords } from '../support/app/report-log.js'
+import { dumpDom, findChromium, layoutFaults } from '../support/client/report-browser.js'
+import { contrast } from '../support/oracle/contrast.js'
 
 const chromium = findChromium()
 const noChromium = chromium === undefined && 'there is no chromium on this machine'

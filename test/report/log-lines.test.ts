@@ -2,7 +2,7 @@ import { pino, type LoggerOptions } from 'pino'
 import t from 'tap'
 import { LineScanner, longestLine } from '../../lib/report/input/line-scanner.js'
 import { parseLine } from '../../lib/report/input/parse-line.js'
-import { abortLine, abortRecord, jsonOf, noon, requestLine, run } from '../support/oracle/report-log.js'
+import { abortLine, abortRecord, jsonOf, noon, requestLine, run } from '../support/app/report-log.js'
 
 const message = 'request read aborted'
 
@@ -211,4 +211,16 @@ t.test('does not trust numbers and names in a record', t => {
     received: 0, expected: undefined, elapsed: 0, idle: 0, rate: 0, reason: 'unknown', blame: 'client_invalid', route: '(not routed)', client: '(unknown)'
   })
   t.end()
+})
+
+t.test('records of both forms are read: observed ones had the message of the others, and none had an ip', async t => {
+  const earlier = abortLine({ observed: false }).replace('"observed":false', '"observed":true')
+  t.match(await jsonOf([earlier, abortLine({ observed: true }), abortLine()]), { input: { records: 3, doubtful: 0 }, observed: { count: 2 }, failed: { count: 1 } })
+  const { failed: { clients } } = await jsonOf([
+    abortLine({ remoteAddress: '10.0.0.1' }),
+    abortLine({ ip: '203.0.113.9', remoteAddress: '10.0.0.1' }),
+    abortLine({ ip: '203.0.113.9', remoteAddress: '10.0.0.2' }),
+    abortLine({ remoteAddress: undefined })
+  ])
+  t.same(clients.map(({ client, count }) => [client, count]), [['203.0.113.9', 2], ['(unknown)', 1], ['10.0.0.1', 1]], 'by ip, else by the address of the connection')
 })

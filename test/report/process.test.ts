@@ -9,7 +9,7 @@ import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import ts from 'typescript'
 import { Progress } from '../../lib/report/text/progress.js'
-import { abortLine, logOf, noon, run, variedRecords } from '../support/oracle/report-log.js'
+import { abortLine, logOf, noon, run, variedRecords } from '../support/app/report-log.js'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const directory = t.testdir()

@@ -1,13 +1,14 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { bytesText, countText, durationText, percentText, rateText } from '../../lib/report/words/amount-text.js'
 import { niceTicks, shortCount, timeTicks, widthName } from '../../lib/report/html/axis-ticks.js'
 import { Busiest } from '../../lib/report/tally/busiest.js'
 import { QuantileSketch } from '../../lib/report/tally/quantile-sketch.js'
 import { roundDown, roundUp } from '../../lib/report/tally/rounding.js'
 import { TimeBuckets } from '../../lib/report/tally/time-buckets.js'
 import { TimeGroups } from '../../lib/report/tally/time-groups.js'
-import { abortLine, jsonOf, noon, random, run } from '../support/oracle/report-log.js'
+import { bytesText, countText, durationText, percentText, rateText } from '../../lib/report/words/amount-text.js'
+import { abortLine, jsonOf, noon, run } from '../support/app/report-log.js'
+import { Random } from '../support/oracle/random.js'
 
 const values = fc.array(fc.oneof(fc.nat(1e6), fc.double({ min: 0, max: 1e12, noNaN: true }), fc.constant(0)), { minLength: 1, maxLength: 300, size: 'max' }) // few are kept as they are, many in bins
 const shares = fc.constantFrom(0, 0.01, 0.1, 0.5, 0.9, 0.95, 0.99, 1)
@@ -74,7 +75,8 @@ t.test('counts by key are exact while there are not too many keys', t => {
 })
 
 t.test('past that sums stay exact, true counts lie within the bounds, and the busy are found', t => {
-  const next = random(3)
+  const random = new Random(3)
+  const next = (): number => random.next()
   const busiest = new Busiest(64, () => new Counter())
   const exact = new Map<string, number>()
   const total = 50_000
@@ -104,7 +106,8 @@ t.test('many clients are counted in bounded memory, and uncertain counts say so'
 })
 
 t.test('of too many groups the sums are exact, the counts are within their bounds, and uncertain ones say so', async t => {
-  const next = random(4)
+  const random = new Random(4)
+  const next = (): number => random.next()
   const truth = new Map<string, number>()
   const lines = Array.from({ length: 12_000 }, (_, index) => {
     const client = index % 100 === 7 ? '10.8.8.8' : index > 8000 && index % 50 === 9 ? '10.9.9.9' : `172.16.${Math.floor(next() * 20)}.${Math.floor(next() * 250)}`

@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util'
 import t from 'tap'
-import { displayWidth, fitting, shortened, shortenedInside } from '../../lib/report/text/display-width.js'
-import { abortLine, logOf, requestLine, run, variedRecords } from '../support/oracle/report-log.js'
+import { displayWidth, fitting, shortened, shortenedInside } from '../../lib/report/words/display-width.js'
+import { abortLine, logOf, requestLine, run, variedRecords } from '../support/app/report-log.js'
 
 const log = logOf(variedRecords(1500))
 const longest = (text: string) => Math.max(...text.split('\n').map(displayWidth))

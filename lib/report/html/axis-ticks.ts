@@ -28,13 +28,13 @@ export interface TimeTick {
   readonly label: string
 }
 
-/** Moments at which a clock or a calendar is read, about seven of them at most, with what to write there. UTC. */
+/** At most about seven round moments between two times, each with its label, in UTC. */
 export function timeTicks (from: number, to: number): TimeTick[] {
   const step = steps.find(step => (to - from) / step <= mostTicks)
   if (step === undefined) return monthTicks(from, to)
   const ticks: TimeTick[] = []
   for (let time = Math.ceil(from / step) * step; time < to; time += step) {
-    ticks.push({ time, label: timeLabel(new Date(time), step, ticks.length === 0) })
+    ticks.push({ time, label: timeLabel(new Date(time), step, { withDay: ticks.length === 0 }) })
   }
   return ticks
 }
@@ -53,11 +53,11 @@ function monthTicks (from: number, to: number): TimeTick[] {
   return ticks
 }
 
-function timeLabel (date: Date, step: number, first: boolean): string {
+function timeLabel (date: Date, step: number, { withDay }: { withDay: boolean }): string {
   const dayLabel = `${date.getUTCDate()} ${monthName(date)}`
   if (step >= day) return dayLabel
   const clock = date.toISOString().slice(11, step < 60 * second ? 19 : 16)
-  if (first) return `${dayLabel} ${clock}`
+  if (withDay) return `${dayLabel} ${clock}`
   return date.getTime() % day === 0 ? dayLabel : clock
 }
 

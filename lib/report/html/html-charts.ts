@@ -1,9 +1,8 @@
-import type { Mood } from '../words/advice-text.js'
 import { bytesText, countText, rateText, timeText } from '../words/amount-text.js'
 import { html, type Html } from './html.js'
 import { timeTicks, widthName } from './axis-ticks.js'
 import { blameName, blames, reportedReasons, type ReportedReason } from '../reasons.js'
-import type { RateDistribution, Section } from '../report.js'
+import type { RateDistribution, Section, SectionKind } from '../report.js'
 import { svgBars } from './svg-bars.js'
 import { svgColumns, type Segment, type Tick } from './svg-columns.js'
 
@@ -20,7 +19,7 @@ export function timelineChart ({ timeline: { bucketMs, buckets }, reasons }: Sec
   const to = last + bucketMs
   const unit = `reads per ${widthName(bucketMs)}`
   const moments = timeTicks(from, to)
-  // days rather than hours, where there is room for half of them
+  // On a narrow screen every other label is left out. Those that name a day are kept, whether they come first or second.
   const odd = moments[0]?.label.includes(':') === true && moments[1]?.label.includes(':') === false ? 1 : 0
   const ticks = moments.map(({ time, label }, index) => ({ at: (time - from) / (to - from), label, minor: index % 2 !== odd }))
   return figure('wide', 'Over time', `${unit}, by reason; times in UTC`, reasonLegend(reasons), svgColumns({
@@ -43,14 +42,14 @@ export function routeChart ({ routes, reasons }: Section, path: string): Html {
   }))))
 }
 
-export function clientChart ({ clients, blame }: Section, path: Mood): Html {
+export function clientChart ({ clients, blame }: Section, sectionKind: SectionKind): Html {
   const legend = blames.map(blame => ({ series: blame, name: blameName(blame) })).filter(({ series }) => blame[series] > 0)
-  return figure('', 'Busiest clients', { failed: 'reads, by who ended them', observed: 'reads, by blame' }[path], legend.map(({ series, name }) => key(series, name)), svgBars('Reads by client', clients.slice(0, mostBars).map((row, index) => ({
+  return figure('', 'Busiest clients', { failed: 'reads, by who ended them', observed: 'reads, by blame' }[sectionKind], legend.map(({ series, name }) => key(series, name)), svgBars('Reads by client', clients.slice(0, mostBars).map((row, index) => ({
     label: row.client,
     count: row.count,
     atMost: row.atMost,
-    path: `${path}.clients.${index}.count`,
-    segments: blames.map(blame => ({ series: blame, value: row.blame[blame], path: `${path}.clients.${index}.blame.${blame}` }))
+    path: `${sectionKind}.clients.${index}.count`,
+    segments: blames.map(blame => ({ series: blame, value: row.blame[blame], path: `${sectionKind}.clients.${index}.blame.${blame}` }))
   }))))
 }
 
@@ -67,12 +66,12 @@ export function shareChart ({ receivedShare: { bins, declared, undeclared } }: S
   }))
 }
 
-export function rateChart ({ rates }: Section, path: Mood): Html {
+export function rateChart ({ rates }: Section, sectionKind: SectionKind): Html {
   const { bins, limits } = rates
   if (bins.length === 0) return html``
   const decades = [...bins.entries()].filter(([, { from }]) => Number.isInteger(Math.log10(from)))
   const ticks = decades.map(([index, { from }], place): Tick => ({ at: index / bins.length, label: rateTick(from), minor: decades.length > 5 && place % 2 === 1 }))
-  const cut = { failed: 'cut', observed: 'would have been cut' }[path]
+  const cut = { failed: 'cut', observed: 'would have been cut' }[sectionKind]
   const legend = [
     ...bins.some(bin => bin.tooSlow > 0) ? [key('tooslow', `${cut} for its rate`)] : [],
     ...bins.some(bin => bin.other > 0) ? [key('other', `${cut} for its time`)] : []
@@ -82,8 +81,8 @@ export function rateChart ({ rates }: Section, path: Mood): Html {
     columns: bins.map(({ from, to, tooSlow, other }, index) => ({
       title: `${rateText(from)} to ${rateText(to)}: ${countText(tooSlow)} ${cut} for their rate, ${countText(other)} for their time`,
       segments: [
-        { series: 'tooslow', value: tooSlow, path: `${path}.rates.bins.${index}.tooSlow` },
-        { series: 'other', value: other, path: `${path}.rates.bins.${index}.other` }
+        { series: 'tooslow', value: tooSlow, path: `${sectionKind}.rates.bins.${index}.tooSlow` },
+        { series: 'other', value: other, path: `${sectionKind}.rates.bins.${index}.other` }
       ]
     })),
     ticks,
@@ -91,7 +90,7 @@ export function rateChart ({ rates }: Section, path: Mood): Html {
   }))
 }
 
-/** Where a rate stands on an axis on which every bin is as wide as the next. */
+/** The place of a rate, from 0 to 1, on an axis whose bins are equally wide. */
 function placeOf (rate: number, bins: RateDistribution['bins']): number {
   const index = bins.findIndex(bin => rate < bin.to)
   const bin = bins[index]

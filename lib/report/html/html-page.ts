@@ -1,4 +1,4 @@
-import { adviceText, moreAdviceText, movingText, type Mood } from '../words/advice-text.js'
+import { adviceText, moreAdviceText, movingText } from '../words/advice-text.js'
 import { countText, percentText } from '../words/amount-text.js'
 import { html, Html, jsonPoint } from './html.js'
 import { clientChart, rateChart, routeChart, shareChart, timelineChart } from './html-charts.js'
@@ -6,7 +6,7 @@ import { pageStyle } from './html-style.js'
 import { clientTable, groupTable, limitTable, timelineTable } from './html-tables.js'
 import { inputText, observedText, periodText, untimedText } from '../words/overview-text.js'
 import { blameName, blames } from '../reasons.js'
-import type { Report, Section } from '../report.js'
+import type { Report, Section, SectionKind } from '../report.js'
 
 const advisedRoutes = 20
 
@@ -18,7 +18,7 @@ const groupTitles: Readonly<Record<Report['groupBy'], string>> = {
   hour: 'By hour'
 }
 
-/** One page that needs no other file, no network and no script, and by its policy could not use them. */
+/** One page without other files, network or script: its own content security policy forbids them. */
 export function htmlPage (report: Report): string {
   const { input, failed, observed } = report
   return `<!doctype html>
@@ -54,41 +54,41 @@ ${sectionPart(observed, 'observed', report)}
 `.toString()}`
 }
 
-function sectionPart (section: Section, mood: Mood, { groupBy }: Report): Html {
+function sectionPart (section: Section, sectionKind: SectionKind, { groupBy }: Report): Html {
   if (section.count === 0) return html``
-  const title = { failed: 'Reads that failed', observed: 'What enforcing would have cut' }[mood]
+  const title = { failed: 'Reads that failed', observed: 'What enforcing would have cut' }[sectionKind]
   return html`<section>
 <h2>${title}</h2>
-${mood === 'observed' ? html`<p>${observedText(section)}</p>` : ''}
+${sectionKind === 'observed' ? html`<p>${observedText(section)}</p>` : ''}
 <ul class="tiles">
-${tile('reads', countText(section.count), `${mood}.count`, section.count)}
-${blames.filter(blame => section.blame[blame] > 0).map(blame => tile(`${blameName(blame)}, ${percentText(section.blame[blame] / section.count)}`, countText(section.blame[blame]), `${mood}.blame.${blame}`, section.blame[blame]))}
+${tile('reads', countText(section.count), `${sectionKind}.count`, section.count)}
+${blames.filter(blame => section.blame[blame] > 0).map(blame => tile(`${blameName(blame)}, ${percentText(section.blame[blame] / section.count)}`, countText(section.blame[blame]), `${sectionKind}.blame.${blame}`, section.blame[blame]))}
 </ul>
 ${untimedText(section).map(text => html`<p class="note">${text}</p>
 `)}<div class="charts">
-${timelineChart(section, mood)}
-${shareChart(section, mood)}
-${rateChart(section, mood)}
-${routeChart(section, mood)}
-${clientChart(section, mood)}
+${timelineChart(section, sectionKind)}
+${shareChart(section, sectionKind)}
+${rateChart(section, sectionKind)}
+${routeChart(section, sectionKind)}
+${clientChart(section, sectionKind)}
 </div>
 <h3>${groupTitles[groupBy]}</h3>
-${groupTable(section, mood)}
+${groupTable(section, sectionKind)}
 <h3>Busiest clients</h3>
-${clientTable(section, mood)}
+${clientTable(section, sectionKind)}
 <details><summary>Numbers over time</summary>
-${timelineTable(section, mood)}</details>
-${advicePart(section, mood)}
+${timelineTable(section, sectionKind)}</details>
+${advicePart(section, sectionKind)}
 </section>`
 }
 
-function advicePart ({ advice }: Section, mood: Mood): Html {
+function advicePart ({ advice }: Section, sectionKind: SectionKind): Html {
   if (advice.length === 0) return html``
-  return html`<h2>${{ failed: 'Are the limits right?', observed: 'What limits would be enough?' }[mood]}</h2>
+  return html`<h2>${{ failed: 'Are the limits right?', observed: 'What limits would be enough?' }[sectionKind]}</h2>
 <p class="note">${movingText}</p>
 ${advice.slice(0, advisedRoutes).map((route, index) => html`<div class="advice"><h3>${route.route}</h3>
-${adviceText(route, mood).map(text => html`<p>${text}</p>
-`)}${limitTable(route, `${mood}.advice.${index}`)}</div>
+${adviceText(route, sectionKind).map(text => html`<p>${text}</p>
+`)}${limitTable(route, `${sectionKind}.advice.${index}`)}</div>
 `)}${moreAdviceText(advice.length - advisedRoutes).map(text => html`<p class="note">${text}</p>
 `)}`
 }

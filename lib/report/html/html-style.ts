@@ -1,4 +1,4 @@
-/** Every colour has at least 3:1 on white and on the dark ground, so series need no second set. */
+/** Every colour has a contrast of at least 3:1 on white and on the dark ground, so one set serves both. */
 const seriesColours: Readonly<Record<string, string>> = {
   body_too_slow: '#3f6fd8',
   body_idle_timeout: '#d9661f',
@@ -23,7 +23,7 @@ const seriesColours: Readonly<Record<string, string>> = {
 
 const series = Object.entries(seriesColours).map(([name, colour]) => `.${name}{fill:${colour}}`).join('')
 
-/** The page's whole style sheet. No class of it is made from what a log says. */
+/** The page's whole style sheet. Its classes are fixed: none is made from the text of a log. */
 export const pageStyle = `
 :root{color-scheme:light dark;--ground:#fff;--card:#fff;--text:#1b1f24;--faint:#59636e;--line:#d8dee4;--mark:#b42318}
 @media (prefers-color-scheme:dark){:root{--ground:#0f1318;--card:#161b22;--text:#e8edf2;--faint:#9aa5b1;--line:#303841;--mark:#ff8a7a}}

@@ -1,9 +1,9 @@
 import { html, jsonPoint, type Html } from './html.js'
 
-/** Text, a number with its place in the `--json` output, or nothing where there is no such number. */
+/** Text, or a number with its place in the `--json` output; `undefined` where there is no such number. */
 export type Cell = string | { readonly text: string, readonly path: string, readonly value: number } | undefined
 
-/** A table that turns into one card for each row on a narrow screen, where every cell says which column it is of. */
+/** A table. On a narrow screen each row becomes a card, whose cells show the names of their columns. */
 export function htmlTable (heads: readonly string[], rows: readonly (readonly Cell[])[]): Html {
   return html`<div class="table"><table><thead><tr>${heads.map((head, index) => html`<th scope="col" class="${typeof rows[0]?.[index] === 'string' ? 'text' : ''}">${head}</th>`)}</tr></thead>
 <tbody>

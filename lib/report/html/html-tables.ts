@@ -15,8 +15,8 @@ export function groupTable ({ groups, otherGroups, groupSpan }: Section, path: s
   const rows = indexed.filter(row => shown.has(row)).map(({ group, index }) => [...nameCells(group), ...measureCells(group, `${path}.groups.${index}`)])
   const names = groups[0] === undefined ? [] : nameHeads(groups[0])
   if (otherGroups !== null) rows.push([...names.map((_, index) => index === 0 ? 'all others' : ''), ...measureCells({ ...otherGroups, atMost: otherGroups.count }, `${path}.otherGroups`)])
-  const left = groups.length - shown.size
-  return html`${htmlTable([...names, ...measureHeads], rows)}${left === 0 ? '' : html`<p class="note">and ${countText(left)} rows with fewer reads, which --json has</p>`}${groupNotes(groups, groupSpan).map(note => html`<p class="note">${note}</p>`)}`
+  const omitted = groups.length - shown.size
+  return html`${htmlTable([...names, ...measureHeads], rows)}${omitted === 0 ? '' : html`<p class="note">and ${countText(omitted)} rows with fewer reads, which --json has</p>`}${groupNotes(groups, groupSpan).map(note => html`<p class="note">${note}</p>`)}`
 }
 
 export function clientTable ({ clients }: Section, path: string): Html {
@@ -41,7 +41,7 @@ export function timelineTable ({ timeline: { bucketMs, buckets }, reasons }: Sec
   return htmlTable(['From (UTC)', ...used], rows)
 }
 
-/** What would have been enough, or what the reads averaged, for every limit that the records tell it of. */
+/** For every limit that the records tell enough of: the value that would have been enough, or that the reads averaged. */
 export function limitTable ({ limits }: RouteAdvice, path: string): Html {
   const rows = limits.flatMap((limit, index) => limit.enough.map((enough, at): Cell[] => {
     const place = `${path}.limits.${index}.enough.${at}`

@@ -15,7 +15,7 @@ export type HtmlValue = Html | string | number | readonly Html[]
 
 const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
 
-/** A template whose values are escaped, in text and in quoted attributes, unless they are `Html`. */
+/** Escapes the values of a template, for text and for quoted attributes, unless they are `Html` already. */
 export function html (strings: TemplateStringsArray, ...values: readonly HtmlValue[]): Html {
   return new Html(strings.map((string, index) => string + valueText(values[index] ?? '')).join(''))
 }
@@ -26,7 +26,7 @@ function valueText (value: HtmlValue): string {
   return String(value).replace(/[&<>"']/g, character => entities[character] ?? '')
 }
 
-/** Attributes that say which number of the `--json` output an element shows, and what it is. */
+/** Attributes that name the number of the `--json` output that an element shows. */
 export function jsonPoint (path: string, value: number): Html {
   return html`data-json="${path}" data-value="${value}"`
 }

@@ -1,5 +1,5 @@
 import { atLeastText } from '../words/amount-text.js'
-import { shortenedInside } from '../text/display-width.js'
+import { shortenedInside } from '../words/display-width.js'
 import { html, jsonPoint, type Html } from './html.js'
 import { percent, type Segment } from './svg-columns.js'
 
@@ -13,9 +13,9 @@ export interface Bar {
 }
 
 const rowHeight = 44
-/** Of the width; the rest is room for the number. */
+/** Share of the width. The rest is room for the number. */
 const longest = 0.74
-/** Start and end, which tell routes apart; the whole label is in the title and in the table. */
+/** A longer label keeps its start and its end, which tell routes apart. The title and the table have all of it. */
 const longestLabel = 40
 
 /** Stacked horizontal bars, each under its label and with its total at the end. */

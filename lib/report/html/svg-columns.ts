@@ -18,7 +18,7 @@ export interface Tick {
   /** From 0, left, to 1, right. */
   readonly at: number
   readonly label: string
-  /** Left out on a narrow screen. */
+  /** A narrow screen leaves it out. */
   readonly minor?: boolean
   /** Names a column, and is not wider. */
   readonly ofColumn?: boolean
@@ -65,7 +65,7 @@ ${marksSvg(marks, bottom)}
 </svg></div>`
 }
 
-/** From left to right one lower than the other, so that no line starts above the name of one before it. */
+/** From left to right each mark starts lower than the one before, so that no line crosses the name of another. */
 function marksSvg (marks: readonly Tick[], bottom: number): Html {
   const placed = [...marks].sort((a, b) => a.at - b.at).map((mark, index) => ({ ...mark, top: 14 + index * markRoom }))
   const lines = placed.map(({ at, top }) => html`<line class="mark" x1="${percent(at)}" x2="${percent(at)}" y1="${top - 10}" y2="${bottom}"/>`)
@@ -76,7 +76,7 @@ function marksSvg (marks: readonly Tick[], bottom: number): Html {
   return html`${lines}${names}`
 }
 
-/** Keeps the outermost labels inside, also where the chart is no wider than 240 pixels. */
+/** The outermost labels stay inside the chart, down to a width of 240 pixels. */
 function anchor ({ at, label, ofColumn }: Tick): 'start' | 'middle' | 'end' {
   const half = label.length * 3.6 / 240
   if (ofColumn === true) return 'middle'

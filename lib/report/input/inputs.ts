@@ -3,19 +3,22 @@ import { stat } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { getSystemErrorMap } from 'node:util'
 import type { Io } from '../io.js'
-import { unpacked } from './unpack.js'
+import { unpack } from './unpack.js'
 import { UsageError } from '../usage.js'
 
 const chunkSize = 262_144
 
 export interface Input {
   readonly name: string
-  /** Bytes as stored; `undefined` where that is not known before the end. */
+  /** Bytes as stored; `undefined` where the size is known only at the end. */
   readonly size: number | undefined
   open (): Readable
 }
 
-/** All inputs, looked at before the first is read: a name mistyped last is told at once. Throws `UsageError`. */
+/**
+ * Finds all inputs before the first is read, so that a mistyped name is told at once.
+ * @throws {UsageError}
+ */
 export async function findInputs (files: readonly string[], io: Pick<Io, 'stdin'>): Promise<Input[]> {
   if (files.length === 0 && io.stdin.isTTY === true) throw new UsageError('no file given, and standard input is a terminal (--help tells more)')
   const names = files.length === 0 ? ['-'] : files
@@ -37,11 +40,15 @@ function unreadable (name: string, error: unknown): UsageError {
 }
 
 export function systemMessage (error: unknown): string {
-  const { errno, message } = error as NodeJS.ErrnoException // what Node's fs functions reject with
+  const { errno, message } = error as NodeJS.ErrnoException // Node's fs functions reject with it
   return (errno === undefined ? undefined : getSystemErrorMap().get(errno)?.[1]) ?? message
 }
 
-/** The content, unpacked where it is gzip, which its first two bytes tell. Throws `UsageError`, or zlib's error for damaged gzip. */
+/**
+ * The content of an input. Gzip is told by its first two bytes, and unpacked.
+ * @throws {UsageError} where the input cannot be read
+ * @throws zlib's error for damaged gzip
+ */
 export async function * contentOf (input: Input, onRead: (bytes: number) => void): AsyncGenerator<Buffer> {
   const stored = storedChunks(input, onRead)
   let head: Buffer = Buffer.alloc(0)
@@ -55,7 +62,7 @@ export async function * contentOf (input: Input, onRead: (bytes: number) => void
     yield * whole
     return
   }
-  yield * unpacked(whole)
+  yield * unpack(whole)
 }
 
 async function * headFirst (head: Buffer, rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {

@@ -7,8 +7,11 @@ const byteOrderMark = Buffer.from('\ufeff')
 /** A line longer than this is passed over: memory must not depend on what was logged. */
 export const longestLine = 1_048_576
 
-/** How many lines that are not JSON are kept to tell what they are. */
+/** So many lines that are not JSON are kept as samples: they tell which program wrote the file. */
 const samples = 50
+
+/** Whether a line contains one of the markers. */
+type Mark = 'marked' | 'unmarked'
 
 export interface LineCounts {
   lines: number
@@ -18,7 +21,7 @@ export interface LineCounts {
 
 /**
  * Cuts chunks into lines and hands on those that contain one of the markers. The others, most of a log, are never made
- * a string: whether they are JSON is told from their first and last byte, `{` and `}`.
+ * a string: their first and last byte, `{` and `}`, tell whether they are JSON.
  */
 export class LineScanner {
   readonly counts: LineCounts = { lines: 0, notJson: 0, tooLong: 0 }
@@ -55,7 +58,7 @@ export class LineScanner {
     if (rest < chunk.length) this.#keep(chunk.subarray(rest))
   }
 
-  /** The input ends here: a last line needs no newline. The next input starts on a line of its own. */
+  /** Ends an input: its last line needs no newline, and the next input starts on a line of its own. */
   end (): void {
     if (this.#carried > 0) this.#endOfLine()
     this.#skipping = false
@@ -86,15 +89,18 @@ export class LineScanner {
     const line = Buffer.concat(this.#carry)
     this.#carry = []
     this.#carried = 0
-    this.#line(line, 0, line.length, this.#markers.some(marker => line.includes(marker)))
+    this.#line(line, 0, line.length, this.#markers.some(marker => line.includes(marker)) ? 'marked' : 'unmarked')
   }
 
-  /** Every whole line from `start` on; answers where the last, unfinished one begins. */
+  /**
+   * Takes every whole line from `start` on.
+   * @returns where the last, unfinished one begins
+   */
   #scan (chunk: Buffer, start: number): number {
-    const found = this.#markers.map(() => -1) // where each marker occurs next
+    const found = this.#markers.map(() => -1) // the next place of each marker
     let from = start
     for (let end = chunk.indexOf(newline, from); end !== -1; end = chunk.indexOf(newline, from)) {
-      let marked = false
+      let mark: Mark = 'unmarked'
       for (const [index, marker] of this.#markers.entries()) {
         let at = found[index] ?? -1
         if (at < from) {
@@ -102,15 +108,15 @@ export class LineScanner {
           if (at === -1) at = chunk.length
           found[index] = at
         }
-        if (at < end) marked = true
+        if (at < end) mark = 'marked'
       }
-      this.#line(chunk, from, end, marked)
+      this.#line(chunk, from, end, mark)
       from = end + 1
     }
     return from
   }
 
-  #line (buffer: Buffer, from: number, to: number, marked: boolean): void {
+  #line (buffer: Buffer, from: number, to: number, mark: Mark): void {
     let start = from
     let end = to
     if (this.#atStart && buffer.subarray(start, start + 3).equals(byteOrderMark)) start += 3
@@ -119,7 +125,7 @@ export class LineScanner {
     if (start === end) return // a blank line is no line of a log
     this.counts.lines++
     if (buffer[start] !== openBrace || buffer[end - 1] !== closeBrace) this.notJson(buffer.toString('utf8', start, Math.min(end, start + 200)))
-    else if (marked) this.#onLine(buffer.toString('utf8', start, end))
+    else if (mark === 'marked') this.#onLine(buffer.toString('utf8', start, end))
   }
 
   notJson (line: string): void {

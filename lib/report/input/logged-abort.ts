@@ -5,12 +5,12 @@ import { blames, reasonOf, reasonTable, type ReportedReason } from '../reasons.j
 /** Stands for the route of a read that failed before routing. No pattern looks like it: those start with `/` or `*`. */
 const notRouted = '(not routed)'
 
-/** The part of an abort record that the report is made from, as safe to print as to add up. */
+/** The part of an abort record that the report uses. Its texts are safe to print, its numbers safe to add up. */
 export interface LoggedAbort extends Pick<AbortRecord, 'blame' | 'received' | 'expected' | 'limit' | 'elapsed' | 'idle' | 'rate' | 'observed'> {
   readonly reason: ReportedReason
   readonly route: string
   readonly client: string
-  /** Milliseconds since the epoch; `undefined` where the line does not say. */
+  /** Milliseconds since the epoch; `undefined` where the line has no time. */
   readonly time: number | undefined
 }
 
@@ -20,7 +20,7 @@ export function isJsonObject (value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** Told by its shape, so that a logger's `nestedKey`, `messageKey` and `base` do not matter. */
+/** A record is told by its shape, so that the logger's `nestedKey`, `messageKey` and `base` do not matter. */
 export function looksLikeAbort (value: unknown): value is JsonObject {
   return isJsonObject(value) &&
     typeof value['code'] === 'string' && value['code'].startsWith('FST_READ_') &&
@@ -33,7 +33,7 @@ export function loggedAbort (record: JsonObject, lineTime: number | undefined): 
     reason,
     blame: blames.find(blame => blame === record['blame']) ?? reasonTable[reason].blame,
     route: typeof record['route'] === 'string' ? plainText(record['route'], 256) : notRouted,
-    client: typeof record['remoteAddress'] === 'string' ? plainText(record['remoteAddress'], 64) : '(unknown)',
+    client: clientOf(record),
     received: amount(record['received']) ?? 0,
     expected: amount(record['expected']),
     limit: amount(record['limit']),
@@ -45,15 +45,21 @@ export function loggedAbort (record: JsonObject, lineTime: number | undefined): 
   }
 }
 
-/** ISO 8601, or a number as pino writes it: milliseconds, with `unixTime` seconds. */
+/** `ip` goes back behind a proxy. Records of earlier versions, and of reads without a request, have no more than the connection's address. */
+function clientOf ({ ip, remoteAddress }: JsonObject): string {
+  const address = typeof ip === 'string' ? ip : remoteAddress
+  return typeof address === 'string' ? plainText(address, 64) : '(unknown)'
+}
+
+/** Takes ISO 8601, and numbers as pino writes them: milliseconds, or seconds with `unixTime`. */
 export function timeOf (value: unknown): number | undefined {
   const time = typeof value === 'string' ? Date.parse(value) : typeof value === 'number' ? value : NaN
   if (!(time > 0)) return undefined
   const ms = typeof value === 'number' && time < 1e11 ? time * 1000 : time
-  return ms <= 8.64e15 ? ms : undefined // what a Date can hold
+  return ms <= 8.64e15 ? ms : undefined // a Date holds no more
 }
 
-/** What is above is no amount of bytes or milliseconds that was ever read, and would not add up. */
+/** A larger number is no amount of bytes or milliseconds that was ever read, and sums of it would not be exact. */
 const largest = 1e15
 
 function amount (value: unknown): number | undefined {

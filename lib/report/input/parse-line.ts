@@ -6,12 +6,13 @@ interface SuppressedLine {
   readonly time: number | undefined
 }
 
-/** `doubtful`: it contains what a journal would write, but does not end as the journal's lines do. */
+/** A `doubtful` line contains a record, but does not end as the lines of the guard's journal do. */
 export type ParsedLine = LoggedAbort | SuppressedLine | 'doubtful' | 'other' | 'not json'
 
-const message = 'request read aborted'
+/** The second is that of observed records; earlier versions wrote those with the first one as well. */
+const messages = ['request read aborted', 'request read would have been aborted']
 
-/** What a line of the log says that the report is about. */
+/** Finds in a line of the log what the report is about. */
 export function parseLine (line: string): ParsedLine {
   let parsed: unknown
   try {
@@ -21,27 +22,27 @@ export function parseLine (line: string): ParsedLine {
   }
   if (!isJsonObject(parsed)) return 'not json'
   const time = timeOf(parsed['time'])
-  // One level down, behind all bindings, is where pino's `nestedKey` puts what is logged.
+  // Pino's `nestedKey` puts the record one level down, behind all bindings.
   for (const logged of [parsed, ...Object.values(parsed).filter(isJsonObject).reverse()]) {
     const abort = logged['abort']
-    if (looksLikeAbort(abort)) return says(line, parsed, message) ? loggedAbort(abort, time) : 'doubtful'
+    if (looksLikeAbort(abort)) return messages.some(message => hasMessage(line, parsed, message)) ? loggedAbort(abort, time) : 'doubtful'
     const suppressed = suppressedIn(logged)
-    if (suppressed !== undefined) return says(line, parsed, `${suppressed} records of aborted request reads were left out of the log`) ? { suppressed, time } : 'doubtful'
+    if (suppressed !== undefined) return hasMessage(line, parsed, `${suppressed} records of aborted request reads were left out of the log`) ? { suppressed, time } : 'doubtful'
   }
   return 'other'
 }
 
-/** Under which pino, and those who pass its lines on, have the message. */
+/** Keys under which pino, and programs that pass its lines on, have the message. */
 const messageKeys = ['msg', 'message']
 
 /**
- * Whether it is a line with this message. Pino writes the message behind everything else, under whatever `messageKey` and
- * with whatever `msgPrefix`; who passes lines on may put keys in another order, and more behind them. So what a client
- * made a server log (`{ body: request.body }`, or the body itself) can't pass for a record: the message of the application
- * stands behind it, and of a key that occurs twice the later one counts. (Only an application that logs a body as it is and
- * without a message lets clients write whole lines.)
+ * Tells whether the line has this message, so that a client cannot forge a record by having a server log one, as in
+ * `{ body: request.body }`: the message of the application stands behind that, and of a key that occurs twice the later one
+ * counts. Pino writes the message last, under any `messageKey` and behind any `msgPrefix`; a program that passes lines on may
+ * change the order of keys, and add some. (An application that logs a body as it is, without a message, lets clients write
+ * whole lines: those cannot be told.)
  */
-function says (line: string, parsed: JsonObject, text: string): boolean {
+function hasMessage (line: string, parsed: JsonObject, text: string): boolean {
   if (line.endsWith(`${text}"}`)) return true
   const messages = messageKeys.map(key => parsed[key]).filter(value => value !== undefined)
   return messages.length > 0 && messages.every(value => typeof value === 'string' && value.endsWith(text))

@@ -1,21 +1,24 @@
 import { createGunzip, type Gunzip, type ZlibOptions } from 'node:zlib'
 
-/** Of what it is given at once zlib unpacks all or, where it is damaged, nothing. So it is given little. */
+/** zlib unpacks all of one write or, where that is damaged, nothing of it. So each write is small. */
 const sliceSize = 8192
-/** The end is given byte by byte: what was put behind the data must not take the last lines with it. */
+/** The end is written byte by byte, so that junk behind the gzip data does not cost the last lines. */
 const endSize = 1024
-/** Deflate makes no more than 1032 bytes of one, so that a slice never waits for its output to be taken. */
+/** One byte unpacks to 1032 at most. With room for that, a write never waits for its output to be taken. */
 const options: ZlibOptions & { readableHighWaterMark: number } = { chunkSize: 262_144, readableHighWaterMark: sliceSize * 1032 }
 
-/** What gzip data contains, up to (within a slice) where it is damaged or breaks off. Then it throws zlib's error. */
-export async function * unpacked (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+/**
+ * The content of gzip data. Where the data is damaged or breaks off, everything before it (but for part of a slice) is given.
+ * @throws zlib's error, after that
+ */
+export async function * unpack (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   const gunzip = createGunzip(options)
   let made: Buffer[] = []
   for await (const slice of slicesOf(chunks)) {
-    const writing = written(gunzip, slice)
-    yield * made // while zlib works in its own thread
+    const writing = write(gunzip, slice)
+    yield * made // zlib works in its own thread meanwhile
     const error = await writing
-    made = ready(gunzip)
+    made = takeOutput(gunzip)
     if (error === undefined) continue
     yield * made
     throw error
@@ -38,19 +41,19 @@ async function * slicesOf (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer
   for (let at = end; at < rest.length; at++) yield rest.subarray(at, at + 1)
 }
 
-/** Resolves once zlib has taken it, with the error if it could not: of that it does not call back. */
-function written (gunzip: Gunzip, slice: Buffer): Promise<Error | undefined> {
+/** Resolves with the error that zlib emits, or with `undefined` once it has taken the slice. On an error it does not call back. */
+function write (gunzip: Gunzip, slice: Buffer): Promise<Error | undefined> {
   return new Promise(resolve => {
     gunzip.once('error', resolve)
     gunzip.write(slice, error => {
-      if (error !== undefined && error !== null) return // is emitted as well
+      if (error !== undefined && error !== null) return // it is emitted as well
       gunzip.off('error', resolve)
       resolve(undefined)
     })
   })
 }
 
-function ready (gunzip: Gunzip): Buffer[] {
+function takeOutput (gunzip: Gunzip): Buffer[] {
   const made: Buffer[] = []
   for (let chunk: unknown = gunzip.read(); Buffer.isBuffer(chunk); chunk = gunzip.read()) made.push(chunk)
   return made

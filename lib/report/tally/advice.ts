@@ -4,21 +4,21 @@ import type { LimitAdvice, RouteAdvice } from '../report.js'
 import { roundDown, roundShare, roundUp } from './rounding.js'
 import type { RouteTally } from './route-tally.js'
 
-/** Of fewer reads nothing is said. */
-const fewest = 5
+/** Fewer reads give no advice. */
+const fewestReads = 5
 
-/** What a time in the options may be at most. */
+/** The longest time that an option takes, in milliseconds: Node has no longer timer. */
 const longestTimer = 2 ** 31 - 1
 
 const shares = [0.5, 0.9, 0.99]
 
-/** What the records of a route say about its limits; `undefined` where they are too few, or no limit cut any. */
+/** Advice on the limits of a route, from its records; `undefined` where a limit cut too few of them. */
 export function advise (route: string, tally: RouteTally, missed: number): RouteAdvice | undefined {
-  if (tally.cut < fewest) return undefined
+  if (tally.cut < fewestReads) return undefined
   const limits: LimitAdvice[] = []
   for (const reason of reportedReasons) {
     const limit = tally.limits.get(reason)
-    if (limit !== undefined && limit.count >= fewest) limits.push(limitAdvice(reason, limit))
+    if (limit !== undefined && limit.count >= fewestReads) limits.push(limitAdvice(reason, limit))
   }
   const { cutShare } = tally
   return {
@@ -26,7 +26,7 @@ export function advise (route: string, tally: RouteTally, missed: number): Route
     count: tally.count,
     atMost: tally.count + missed,
     cut: tally.cut,
-    cutReceivedShare: cutShare.count < fewest
+    cutReceivedShare: cutShare.count < fewestReads
       ? null
       : { count: cutShare.count, median: roundShare(cutShare.quantile(0.5) ?? 0), p95: roundShare(cutShare.quantile(0.95) ?? 0) },
     limits
@@ -52,19 +52,19 @@ function limitAdvice (reason: ReportedReason, tally: LimitTally): LimitAdvice {
 type Enough = LimitAdvice['enough']
 
 const enoughBy: Readonly<Record<LimitKind, (tally: LimitTally) => Enough>> = {
-  // How long a silence would have lasted is not in a record that was written when it had lasted long enough.
+  // The record is written when the silence passes its limit, so it cannot tell how long the silence would have lasted.
   silence: () => [],
-  // The length of what was still to come is declared nowhere.
+  // A head declares no length.
   head: () => [],
   time: enoughTime,
   rate: enoughRate,
   size: enoughSize
 }
 
-// Each answer is a value that the option takes, or 0: only no limit at all is enough.
+// Each limit is a value that the option takes, or 0 where only no limit at all is enough.
 
 function enoughTime ({ needed }: LimitTally): Enough {
-  if (needed.count < fewest) return []
+  if (needed.count < fewestReads) return []
   return shares.map(share => {
     const ms = Math.ceil((needed.atMost(share) ?? 0) / 1000) * 1000
     return { share, limit: ms > longestTimer ? 0 : ms, longestMs: ms }
@@ -72,15 +72,15 @@ function enoughTime ({ needed }: LimitTally): Enough {
 }
 
 function enoughRate (tally: LimitTally): Enough {
-  if (tally.rates.count < fewest) return []
+  if (tally.rates.count < fewestReads) return []
   return shares.map(share => {
     const rate = tally.rates.atLeast(share) ?? 0
     const longest = tally.longestFrom(rate)
-    return { share, limit: roundDown(rate), longestMs: longest.count < fewest ? null : Math.ceil(longest.ms) }
+    return { share, limit: roundDown(rate), longestMs: longest.count < fewestReads ? null : Math.ceil(longest.ms) }
   })
 }
 
 function enoughSize ({ sizes }: LimitTally): Enough {
-  if (sizes.count < fewest) return []
+  if (sizes.count < fewestReads) return []
   return shares.map(share => ({ share, limit: Math.ceil(roundUp(sizes.atMost(share) ?? 0)), longestMs: null }))
 }

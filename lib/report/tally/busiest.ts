@@ -1,6 +1,6 @@
 export interface Tally<Self> {
   readonly count: number
-  /** Takes over what the other one counted. */
+  /** Adds the counts of the other one to its own. */
   merge (other: Self): void
 }
 
@@ -30,7 +30,7 @@ export class Busiest<T extends Tally<T>> {
     return tally
   }
 
-  /** Busiest first. `missed` is how many more there may have been of a key before it was seen as one of the busy ones. */
+  /** Busiest first. `missed` is how many more of a key may have been merged into `others` before it was kept apart. */
   ranked (): { key: string, tally: T, missed: number }[] {
     return [...this.#entries]
       .map(([key, { tally, missed }]) => ({ key, tally, missed }))

@@ -2,7 +2,7 @@ import type { LoggedAbort } from '../input/logged-abort.js'
 import { reasonOf } from '../reasons.js'
 import type { GroupBy, GroupRow } from '../report.js'
 
-/** Between route and reason: `plainText` leaves no such character in a route. */
+/** Stands between route and reason. `plainText` leaves no such character in a route. */
 const separator = '\n'
 
 export function groupKey (groupBy: GroupBy, { route, reason, client, time }: LoggedAbort): string {
@@ -28,7 +28,7 @@ export function groupName (groupBy: GroupBy, key: string): Pick<GroupRow, 'route
   }
 }
 
-/** Hours as they passed, everything else busiest first; the reasons of a route stay together. */
+/** Hours are ordered by time, all other rows busiest first. The reasons of a route stay together. */
 export function groupOrder (groupBy: GroupBy, routes: readonly { readonly key: string }[]): (a: GroupRow, b: GroupRow) => number {
   if (groupBy === 'hour') return (a, b) => (a.hour ?? '') < (b.hour ?? '') ? -1 : 1
   if (groupBy !== 'route-and-reason') return (a, b) => b.count - a.count

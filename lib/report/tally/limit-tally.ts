@@ -2,7 +2,7 @@ import type { LoggedAbort } from '../input/logged-abort.js'
 import { binOf, QuantileSketch } from './quantile-sketch.js'
 import type { LimitKind } from '../reasons.js'
 
-/** The reads of a route that one limit cut, and what of them tells which limit would have been enough. */
+/** The reads of a route that one limit cut, with the facts that tell which limit would have been enough. */
 export class LimitTally {
   count = 0
   silent = 0
@@ -13,7 +13,7 @@ export class LimitTally {
   declared = 0
   lowest = Infinity
   highest = -Infinity
-  /** Milliseconds the read would have taken at the rate it had. */
+  /** Milliseconds that each read would have taken to its end, at the rate that it had. */
   readonly needed = new QuantileSketch()
   readonly rates = new QuantileSketch()
   readonly sizes = new QuantileSketch()
@@ -35,7 +35,7 @@ export class LimitTally {
     }
     const moves = isMoving(abort)
     if (moves) this.moving++
-    // What came at once is in the average, but of the bucket only `gracePeriod` is kept: it says nothing about a better rate.
+    // A fast start raises the average, but the token bucket saves up no more than `gracePeriod`: the average tells nothing then.
     const burst = moves && this.#kind === 'rate' && limit !== undefined && rate >= limit
     if (burst) this.burst++
     if (this.#kind === 'size') this.#addSize(expected)
@@ -56,7 +56,7 @@ export class LimitTally {
     for (const [bin, { count, ms }] of other.#longest) this.#keepLongest(bin, count, ms)
   }
 
-  /** Of the moving reads at this rate or a higher one that declared a length: how many, and the longest that one would have taken. */
+  /** Of the moving reads at this rate or a higher one that declared a length: their number, and the longest time needed. */
   longestFrom (rate: number): { count: number, ms: number } {
     const found = { count: 0, ms: 0 }
     for (const [bin, { count, ms }] of this.#longest) {
@@ -87,7 +87,7 @@ export class LimitTally {
   }
 }
 
-/** Slow, not stuck: something came, and the last of it in the last quarter of the read's time. */
+/** A moving read is slow, but not stuck: its last byte came in the last quarter of its time. */
 function isMoving ({ received, idle, elapsed }: LoggedAbort): boolean {
   return received > 0 && elapsed > 0 && idle <= elapsed / 4
 }

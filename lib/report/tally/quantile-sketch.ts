@@ -4,7 +4,7 @@ const logGrowth = Math.log(growth)
 const smallest = 0.001
 const largest = 1e15
 const noBins = new Uint32Array(0)
-/** So many values are kept as they are, which is exact, and takes less memory than bins: most clients have no more. */
+/** Up to so many values are kept as they are: that is exact, and takes less memory than bins. Most clients have no more. */
 const mostKept = 64
 
 /** Bin 0 holds zero (and what is below a thousandth). */
@@ -19,9 +19,8 @@ function topOfBin (bin: number): number {
 }
 
 /**
- * Quantiles in constant memory, each within 1 % of the exact one (DDSketch: Masson, Rim and Lee, VLDB 2019), of few values
- * exact. A quantile is a value such that at least that share of all values is not above it. For values from 0 to 10¹⁵;
- * sums and counts stay exact elsewhere.
+ * Quantiles in constant memory, each within 1 % of the exact one (DDSketch: Masson, Rim and Lee, VLDB 2019); of few values they
+ * are exact. A quantile is a value such that at least that share of all values is not above it. Values are from 0 to 10¹⁵.
  */
 export class QuantileSketch {
   count = 0
@@ -40,10 +39,10 @@ export class QuantileSketch {
     this.#min = Math.min(this.#min, value)
     this.#max = Math.max(this.#max, value)
     if (this.count >= mostKept) {
-      this.#release()
+      this.#moveKeptToBins()
       this.#addToBin(binOf(value), 1)
     } else if (this.count === 0) {
-      this.#kept = [value] // of an array that grows V8 makes room for 17, and most clients have one value
+      this.#kept = [value] // V8 makes room for 17 in an array that grows, and most clients have one value
     } else {
       this.#kept.push(value)
     }
@@ -53,7 +52,7 @@ export class QuantileSketch {
   merge (other: QuantileSketch): void {
     for (const value of other.#kept) this.add(value)
     if (other.#bins.length === 0) return
-    this.#release()
+    this.#moveKeptToBins()
     this.#min = Math.min(this.#min, other.#min)
     this.#max = Math.max(this.#max, other.#max)
     this.count += other.count
@@ -62,26 +61,29 @@ export class QuantileSketch {
     }
   }
 
-  /** `undefined` of no values. */
+  /** `undefined` where there are no values. */
   quantile (share: number): number | undefined {
-    return this.#valueAt(this.#rank(share), bin => topOfBin(bin) * 2 / (1 + growth))
+    return this.#valueAt(this.#rankOf(share), bin => topOfBin(bin) * 2 / (1 + growth))
   }
 
   /** Not below the exact quantile: at least this share of the values is not above it. */
   atMost (share: number): number | undefined {
-    return this.#valueAt(this.#rank(share), topOfBin)
+    return this.#valueAt(this.#rankOf(share), topOfBin)
   }
 
   /** At least this share of the values is not below it. */
   atLeast (share: number): number | undefined {
-    return this.#valueAt(this.#rank(1 - share, true), bin => topOfBin(bin - 1))
+    return this.#valueAt(this.#rankAfter(1 - share), bin => topOfBin(bin - 1))
   }
 
-  /** The rank of a quantile, from 1; `next` for the one after it. */
-  #rank (share: number, next = false): number {
-    const exact = share * this.count
-    // 0.99 × 100 is not 99 in binary floating point, and must not end up one rank too high
-    return Math.max(1, next ? Math.floor(exact + 1e-9) + 1 : Math.ceil(exact - 1e-9))
+  // Ranks count from 1. 0.99 × 100 is not 99 in binary floating point, and must not end up one rank too high.
+
+  #rankOf (share: number): number {
+    return Math.max(1, Math.ceil(share * this.count - 1e-9))
+  }
+
+  #rankAfter (share: number): number {
+    return Math.floor(share * this.count + 1e-9) + 1
   }
 
   #valueAt (rank: number, ofBin: (bin: number) => number): number | undefined {
@@ -95,19 +97,19 @@ export class QuantileSketch {
     return this.#max
   }
 
-  #release (): void {
+  #moveKeptToBins (): void {
     for (const value of this.#kept) this.#addToBin(binOf(value), 1)
     this.#kept = []
   }
 
   #addToBin (bin: number, count: number): void {
     const size = this.#bins.length
-    if (size === 0 || bin < this.#first || bin >= this.#first + size) this.#cover(bin)
+    if (size === 0 || bin < this.#first || bin >= this.#first + size) this.#growTo(bin)
     const offset = bin - this.#first
     this.#bins[offset] = (this.#bins[offset] ?? 0) + count
   }
 
-  #cover (bin: number): void {
+  #growTo (bin: number): void {
     const size = this.#bins.length
     const spare = Math.max(8, size >> 2) // so that it seldom has to grow again
     const first = size === 0 ? bin : this.#first

@@ -7,7 +7,7 @@ const most = 27 // up to 10⁹ bytes per second
 const mostLimits = 64
 const shownLimits = 3
 
-/** Rates of slow clients in steps of 1, 2, 5, 10 …, apart for those that a minimum rate cut. */
+/** Rates of slow clients in steps of 1, 2, 5, 10 …. Reads that a minimum rate cut are counted apart. */
 export class RateHistogram {
   readonly #tooSlow = new Array<number>(most + 1).fill(0)
   readonly #other = new Array<number>(most + 1).fill(0)
@@ -24,7 +24,7 @@ export class RateHistogram {
     if (known !== undefined || this.#limits.size < mostLimits) this.#limits.set(limit, (known ?? 0) + 1)
   }
 
-  /** From the first to the last bin in use, and so far that each limit has its place. */
+  /** Spans all bins in use, and those of the limits that are shown. */
   distribution (): RateDistribution {
     const limits = [...this.#limits]
       .sort(([, a], [, b]) => b - a)

@@ -21,7 +21,7 @@ function toTwoDigits (value: number, round: (value: number) => number): number {
   if (value === 0) return 0
   const exponent = Math.floor(Math.log10(value)) - 1
   const unit = 10 ** Math.abs(exponent)
-  // 1 ÷ 10⁻ⁿ is not 10ⁿ in binary floating point; what is two digits already must stay as it is
+  // 1 ÷ 10⁻ⁿ is not 10ⁿ in binary floating point, and a value of two digits must stay as it is.
   const scaled = Number((exponent < 0 ? value * unit : value / unit).toPrecision(14))
   return exponent < 0 ? round(scaled) / unit : round(scaled) * unit
 }

@@ -4,7 +4,7 @@ import type { LoggedAbort } from '../input/logged-abort.js'
 import { QuantileSketch } from './quantile-sketch.js'
 import { reasonTable, type ReportedReason } from '../reasons.js'
 
-/** One route: its reasons, and for the advice what each limit cut. */
+/** One route: its reasons, and for the advice the reads that each limit cut. */
 export class RouteTally implements Tally<RouteTally> {
   count = 0
   cut = 0

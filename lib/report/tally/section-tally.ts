@@ -21,7 +21,7 @@ const shownClients = 20
 
 type Groups = Pick<Busiest<MeasureTally>, 'of' | 'ranked' | 'others'> & { readonly span?: Span }
 
-/** Adds up the records of one kind, failed or observed, in memory that does not depend on how many there are. */
+/** Adds up the records of one section, in memory that does not grow with their number. */
 export class SectionTally {
   readonly #groupBy: GroupBy
   readonly #groups: Groups

@@ -1,7 +1,7 @@
 import type { LoggedAbort } from '../input/logged-abort.js'
 import type { ShareDistribution } from '../report.js'
 
-/** How far reads got: received of declared, in steps of ten percent, nothing and everything apart. */
+/** Received share of the declared length, in steps of ten percent. 0 % and 100 % have bins of their own. */
 export class ShareHistogram {
   #undeclared = 0
   #declared = 0

@@ -5,7 +5,7 @@ const second = 1000
 const minute = 60 * second
 const hour = 60 * minute
 const day = 24 * hour
-/** Each a multiple of the one before, so that buckets can be put together. */
+/** Each is a multiple of the one before, so that buckets can be merged. */
 const widths = [second, 5 * second, 15 * second, minute, 5 * minute, 15 * minute, hour, 3 * hour, 6 * hour, 12 * hour, day, 7 * day, 28 * day, 364 * day, 3640 * day, 36_400 * day, 364_000 * day]
 const mostKept = 1024
 const mostShown = 96
@@ -20,7 +20,7 @@ export class TimeBuckets {
     if (this.#buckets.size > mostKept) this.#coarsen()
   }
 
-  /** Buckets without a gap, as narrow as gives not more than 96 of them. */
+  /** Buckets without a gap, as narrow as possible with at most 96 of them. */
   timeline (): Timeline {
     while (this.#span() / this.#width() >= mostShown && this.#level < widths.length - 1) this.#coarsen()
     const width = this.#width()

@@ -2,7 +2,7 @@ import { MeasureTally } from './measure-tally.js'
 import type { Span } from '../report.js'
 
 const mostKept = 5_000
-/** What follows in the time at which such a span starts, each coarser than the one before. */
+/** Spans from fine to coarse. Replacing the match in an ISO 8601 time gives the start of the span that it is in. */
 const starts: readonly (readonly [Span, RegExp, string])[] = [
   ['hour', /:.*/, ':00:00.000Z'],
   ['day', /T.*/, 'T00:00:00.000Z'],
@@ -11,7 +11,7 @@ const starts: readonly (readonly [Span, RegExp, string])[] = [
   ['millennium', /\d{3}-\d\d-\d\dT.*/, '000-01-01T00:00:00.000Z']
 ]
 
-/** Tallies by hour in bounded memory, all of them exact: of more than 5 000 hours they are put together to days, and so on. */
+/** Exact tallies by hour in bounded memory. Past 5 000 hours they are merged into days, past 5 000 days into months, and so on. */
 export class TimeGroups {
   readonly others = undefined
   #level = 0
@@ -21,7 +21,7 @@ export class TimeGroups {
     return starts[this.#level]?.[0] ?? 'millennium'
   }
 
-  /** For an ISO 8601 time; what is none has a tally of its own. */
+  /** The tally of an ISO 8601 time. A text that is no time has a tally of its own. */
   of (time: string): MeasureTally {
     const known = this.#tallies.get(this.#start(time))
     if (known !== undefined) return known

@@ -35,10 +35,10 @@ export function groupTable ({ groups, otherGroups, groupSpan }: Section, width: 
     rows.push(row(group, paint))
   }
   if (otherGroups !== null) rows.push({ label: 'all others', cells: cells({ ...otherGroups, atMost: otherGroups.count }) })
-  const left = groups.length - shown.size
+  const omitted = groups.length - shown.size
   return [
     ...textTable(columns, rows, width, paint),
-    ...left === 0 ? [] : [paint.faint(`and ${countText(left)} rows with fewer reads, which --json has`)],
+    ...omitted === 0 ? [] : [paint.faint(`and ${countText(omitted)} rows with fewer reads, which --json has`)],
     ...groupNotes(groups, groupSpan).flatMap(note => wrapText(note, width, '')).map(paint.faint)
   ]
 }

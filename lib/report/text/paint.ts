@@ -1,7 +1,7 @@
 import type { Blame } from '../../record/errors.js'
 import type { Io } from '../io.js'
 
-/** Colours, or nothing: every function answers a text that looks as long as the one it was given. */
+/** Colours text, or leaves it as it is. The text keeps the width at which it is shown. */
 export interface Paint {
   readonly strong: (text: string) => string
   readonly faint: (text: string) => string
@@ -10,7 +10,7 @@ export interface Paint {
 
 const ansi: Readonly<Record<Blame, number>> = { client_slow: 33, client_gone: 36, client_invalid: 35 }
 
-/** Colour only on a terminal, and not where `NO_COLOR` is set (no-color.org) or the terminal has none. */
+/** Colours only on a terminal that has them, and where `NO_COLOR` is not set (no-color.org). */
 export function paintFor ({ stdout, env }: Pick<Io, 'stdout' | 'env'>): Paint {
   const noColor = env['NO_COLOR']
   const plain = stdout.isTTY !== true || env['TERM'] === 'dumb' || (noColor !== undefined && noColor !== '')

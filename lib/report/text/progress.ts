@@ -4,7 +4,7 @@ import type { Output } from '../io.js'
 const firstAfter = 1000
 const every = 200
 
-/** One line on a terminal that says how far the reading got; shown only once it has taken a second, and wiped at the end. */
+/** One line on a terminal that tells how much has been read. It appears after a second, and is wiped at the end. */
 export class Progress {
   readonly #output: Output
   readonly #total: number | undefined

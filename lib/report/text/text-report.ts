@@ -1,11 +1,11 @@
-import { adviceText, moreAdviceText, movingText, type Mood } from '../words/advice-text.js'
+import { adviceText, moreAdviceText, movingText } from '../words/advice-text.js'
 import { clientTable } from './client-table.js'
-import { shortened } from './display-width.js'
+import { shortened } from '../words/display-width.js'
 import { groupTable } from './group-table.js'
 import type { Io } from '../io.js'
 import { failedText, inputText, observedText, periodText, untimedText } from '../words/overview-text.js'
 import { paintFor, type Paint } from './paint.js'
-import type { Report, Section } from '../report.js'
+import type { Report, Section, SectionKind } from '../report.js'
 import { wrapText } from './wrap-text.js'
 
 const narrowest = 80
@@ -13,7 +13,7 @@ const widest = 160
 const longestParagraph = 100
 const advisedRoutes = 10
 
-/** 80 columns, and what a wider terminal gives. */
+/** The report as text, 80 columns wide, or as wide as the terminal up to 160. */
 export function textReport (report: Report, io: Pick<Io, 'stdout' | 'env'>): string {
   const width = Math.min(widest, Math.max(narrowest, io.stdout.columns ?? narrowest))
   const paint = paintFor(io)
@@ -30,10 +30,10 @@ export function textReport (report: Report, io: Pick<Io, 'stdout' | 'env'>): str
   return lines.slice(0, -1).map(line => `${line}\n`).join('')
 }
 
-function section (section: Section, mood: Mood, width: number, paint: Paint): string[] {
+function section (section: Section, sectionKind: SectionKind, width: number, paint: Paint): string[] {
   if (section.count === 0) return []
   return [
-    ...paragraph({ failed: failedText, observed: observedText }[mood](section), width, '').map(paint.strong),
+    ...paragraph({ failed: failedText, observed: observedText }[sectionKind](section), width, '').map(paint.strong),
     ...untimedText(section).flatMap(text => paragraph(text, width, '')),
     '',
     ...groupTable(section, width, paint),
@@ -41,18 +41,18 @@ function section (section: Section, mood: Mood, width: number, paint: Paint): st
     paint.strong('Busiest clients'),
     ...clientTable(section, width, paint),
     '',
-    ...advice(section, mood, width, paint)
+    ...advice(section, sectionKind, width, paint)
   ]
 }
 
-function advice ({ advice }: Section, mood: Mood, width: number, paint: Paint): string[] {
+function advice ({ advice }: Section, sectionKind: SectionKind, width: number, paint: Paint): string[] {
   const lines = advice.slice(0, advisedRoutes).flatMap(route => [
     paint.strong(shortened(route.route, width)),
-    ...adviceText(route, mood).flatMap(text => paragraph(text, width, '  ')),
+    ...adviceText(route, sectionKind).flatMap(text => paragraph(text, width, '  ')),
     ''
   ])
   const more = moreAdviceText(advice.length - advisedRoutes).flatMap(text => [text, ''])
-  return lines.length === 0 ? [] : [paint.strong({ failed: 'Are the limits right?', observed: 'What enforcing would have cost' }[mood]), ...paragraph(movingText, width, ''), '', ...lines, ...more]
+  return lines.length === 0 ? [] : [paint.strong({ failed: 'Are the limits right?', observed: 'What enforcing would have cost' }[sectionKind]), ...paragraph(movingText, width, ''), '', ...lines, ...more]
 }
 
 function paragraph (text: string, width: number, indent: string): string[] {

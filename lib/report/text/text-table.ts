@@ -1,15 +1,15 @@
-import { displayWidth, shortened } from './display-width.js'
+import { displayWidth, shortened } from '../words/display-width.js'
 import type { Paint } from './paint.js'
 
 export interface Column {
   readonly heads: readonly [string, string]
-  /** Shown only where there is room; the lowest goes first. A column without it is always shown. */
+  /** A column with a rank is left out where there is no room, the highest rank first. One without a rank is always shown. */
   readonly rank?: number
 }
 
 export interface Row {
   readonly label: string
-  /** One for each column; none for a heading. */
+  /** One for each column. A heading has none. */
   readonly cells: readonly string[]
   readonly paint?: (label: string) => string
 }
@@ -25,7 +25,7 @@ interface Layout {
   readonly rows: readonly Row[]
 }
 
-/** Lines not longer than `width`. Takes more columns where there is room, and gives a long label a line of its own. */
+/** Lines no longer than `width`, with as many columns as there is room for. A long label has a line of its own. */
 export function textTable (columns: readonly Column[], rows: readonly Row[], width: number, paint: Paint): string[] {
   const fitting = fit(columns, rows, width)
   const layout = { ...fitting, label: Math.max(0, Math.min(fitting.label, longestOf(rows))) }
@@ -38,7 +38,7 @@ export function textTable (columns: readonly Column[], rows: readonly Row[], wid
   return [...heads.map(paint.faint), ...layout.rows.flatMap(row => rowLines(row, layout.label, width, line))]
 }
 
-/** Headings have the whole line. */
+/** The longest label beside which there are cells: a heading has the whole line. */
 function longestOf (rows: readonly Row[]): number {
   return Math.max(0, ...rows.filter(row => row.cells.length > 0).map(row => displayWidth(row.label)))
 }
@@ -54,7 +54,7 @@ function rowLines ({ label, cells, paint = text => text }: Row, room: number, wi
 function fit (columns: readonly Column[], rows: readonly Row[], width: number): Layout {
   const wanted = Math.min(longestLabel, longestOf(rows))
   const ranks = columns.flatMap(({ rank }) => rank === undefined ? [] : [rank]).sort((a, b) => b - a)
-  // the last resort: `31.2s` for `31.2 s`
+  // The last resort is `31.2s` in the place of `31.2 s`.
   const tight = rows.map(row => ({ ...row, cells: row.cells.map(cell => cell.replace(' ', '')) }))
   const layouts = [
     ...ranks.map(rank => layoutOf(columns, rows, rank, 2, width)),
@@ -65,7 +65,7 @@ function fit (columns: readonly Column[], rows: readonly Row[], width: number): 
   return layouts.find(({ label }) => label >= wanted) ?? layouts.find(({ label }) => label >= shortestLabel) ?? layoutOf(columns, tight, -1, 1, width)
 }
 
-/** With all columns up to this rank. `label` is the room that they leave. */
+/** The layout with all columns up to this rank. Its `label` is the room that they leave. */
 function layoutOf (columns: readonly Column[], rows: readonly Row[], rank: number, gap: number, width: number): Layout {
   const shown = [...columns.keys()].filter(index => (columns[index]?.rank ?? -1) <= rank)
   const widths = shown.map(index => Math.max(...(columns[index]?.heads ?? []).map(head => head.length), ...rows.map(row => row.cells[index]?.length ?? 0)))

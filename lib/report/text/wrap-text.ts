@@ -1,4 +1,4 @@
-import { displayWidth } from './display-width.js'
+import { displayWidth } from '../words/display-width.js'
 
 /** Lines not longer than `width`, each with `indent` in front. A longer word is not broken. */
 export function wrapText (text: string, width: number, indent: string): string[] {

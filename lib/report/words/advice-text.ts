@@ -1,35 +1,32 @@
 import { bytesText, countText, durationText, percentText, rateText } from './amount-text.js'
 import type { LimitKind } from '../reasons.js'
-import type { LimitAdvice, RouteAdvice } from '../report.js'
-
-/** Whether the reads were cut, or would have been. */
-export type Mood = 'failed' | 'observed'
+import type { LimitAdvice, RouteAdvice, SectionKind } from '../report.js'
 
 /** Said once, before all advice. */
 export const movingText = 'A read is still moving if its last byte came in the last quarter of its time.'
 
-/** How many routes there would be something to say of beside those that are shown. */
-export function moreAdviceText (left: number): string[] {
-  return left <= 0 ? [] : [`The same of ${countText(left)} more ${left === 1 ? 'route' : 'routes'}: --json has it.`]
+/** Tells how many routes have advice that is not shown. */
+export function moreAdviceText (omitted: number): string[] {
+  return omitted <= 0 ? [] : [`The same of ${countText(omitted)} more ${omitted === 1 ? 'route' : 'routes'}: --json has it.`]
 }
 
-/** Plain sentences, one paragraph each; numbers only from the records. */
-export function adviceText (advice: RouteAdvice, mood: Mood): string[] {
-  return [routeText(advice, mood), ...advice.limits.map(limit => limitText(limit, mood))]
+/** The advice on a route in plain sentences, one paragraph each. All numbers are from the records. */
+export function adviceText (advice: RouteAdvice, sectionKind: SectionKind): string[] {
+  return [routeText(advice, sectionKind), ...advice.limits.map(limit => limitText(limit, sectionKind))]
 }
 
-function routeText ({ count, atMost, cut, cutReceivedShare: got }: RouteAdvice, mood: Mood): string {
-  const whole = { failed: 'reads that failed here', observed: 'reads recorded here' }[mood]
-  const verb = { failed: 'cut', observed: 'would have cut' }[mood]
+function routeText ({ count, atMost, cut, cutReceivedShare: got }: RouteAdvice, sectionKind: SectionKind): string {
+  const whole = { failed: 'reads that failed here', observed: 'reads recorded here' }[sectionKind]
+  const verb = { failed: 'cut', observed: 'would have cut' }[sectionKind]
   const part = atMost > count ? `at least ${countText(cut)} ${whole}` : cut === count ? `all ${countText(count)} ${whole}` : `${countText(cut)} of the ${countText(count)} ${whole} (${percentText(cut / count)})`
   const first = `A limit ${verb} ${part}.`
   if (got === null) return first
-  return `${first} ${subject(got.count, cut)} declared a length: half had received no more than ${percentText(got.median)} of it, 95% no more than ${percentText(got.p95)}.`
+  return `${first} ${subjectText(got.count, cut)} declared a length: half had received no more than ${percentText(got.median)} of it, 95% no more than ${percentText(got.p95)}.`
 }
 
-function limitText (limit: LimitAdvice, mood: Mood): string {
-  const verb = { failed: 'cut', observed: 'would have cut' }[mood]
-  const what = `${limit.option}${inForce(limit)} ${verb} ${countText(limit.count)} ${limit.count === 1 ? 'read' : 'reads'}`
+function limitText (limit: LimitAdvice, sectionKind: SectionKind): string {
+  const verb = { failed: 'cut', observed: 'would have cut' }[sectionKind]
+  const what = `${limit.option}${inForceText(limit)} ${verb} ${countText(limit.count)} ${limit.count === 1 ? 'read' : 'reads'}`
   return texts[limit.kind](what, limit)
 }
 
@@ -40,46 +37,46 @@ const texts: Readonly<Record<LimitKind, (what: string, limit: LimitAdvice) => st
 
   time: (what, { option, enough, ...limit }) => {
     const [half, most, nearly] = enough
-    if (half === undefined || most === undefined || nearly === undefined) return `${what}${movement(limit)}. ${tooLittle(limit)}`
-    return `${what}${movement(limit)}. At the pace that the ${countText(limit.declared)} of these with a declared length had, a ${option} of ${exactDuration(half.limit)} would have been enough for 50% of them, ${exactDuration(most.limit)} for 90% and ${exactDuration(nearly.limit)} for 99%. ${longest(enough)}`
+    if (half === undefined || most === undefined || nearly === undefined) return `${what}${movementText(limit)}. ${notEnoughText(limit)}`
+    return `${what}${movementText(limit)}. At the pace that the ${countText(limit.declared)} of these with a declared length had, a ${option} of ${optionDurationText(half.limit)} would have been enough for 50% of them, ${optionDurationText(most.limit)} for 90% and ${optionDurationText(nearly.limit)} for 99%. ${longestText(enough)}`
   },
 
   rate: (what, { enough, ...limit }) => {
-    const first = `${what}${movement(limit)}.${burst(limit)}`
+    const first = `${what}${movementText(limit)}.${burstText(limit)}`
     const [half, most, nearly] = enough
-    if (half === undefined || most === undefined || nearly === undefined) return `${first} ${tooFew}`
+    if (half === undefined || most === undefined || nearly === undefined) return `${first} ${tooFewText}`
     const whose = limit.burst === 0 ? 'those still moving' : 'the others'
-    return `${first} Of ${whose}, 50% averaged at least ${exactRate(half.limit)}, 90% ${exactRate(most.limit)} and 99% ${exactRate(nearly.limit)}; a read whose pace is uneven needs a lower limit than its average.${held(limit.declared, enough)}`
+    return `${first} Of ${whose}, 50% averaged at least ${optionRateText(half.limit)}, 90% ${optionRateText(most.limit)} and 99% ${optionRateText(nearly.limit)}; a read whose pace is uneven needs a lower limit than its average.${heldText(limit.declared, enough)}`
   },
 
   size: (what, { option, enough, ...limit }) => {
     const [half, most, nearly] = enough
     if (half === undefined || most === undefined || nearly === undefined) return `${what}.`
-    return `${what}. ${subject(limit.declared, limit.count)} declared a length: a ${option} of ${exactBytes(half.limit)} would have been enough for 50% of them, ${exactBytes(most.limit)} for 90% and ${exactBytes(nearly.limit)} for 99%.`
+    return `${what}. ${subjectText(limit.declared, limit.count)} declared a length: a ${option} of ${optionBytesText(half.limit)} would have been enough for 50% of them, ${optionBytesText(most.limit)} for 90% and ${optionBytesText(nearly.limit)} for 99%.`
   }
 }
 
-const tooFew = 'That is too few to tell which limit would have been enough.'
+const tooFewText = 'That is too few to tell which limit would have been enough.'
 
-function tooLittle ({ moving, declared }: Pick<LimitAdvice, 'moving' | 'declared'>): string {
+function notEnoughText ({ moving, declared }: Pick<LimitAdvice, 'moving' | 'declared'>): string {
   if (moving > 0 && declared === 0) return 'Nothing says how much was still to come, so the log cannot tell which limit would have been enough.'
-  return tooFew
+  return tooFewText
 }
 
-function burst ({ moving, burst }: Pick<LimitAdvice, 'moving' | 'burst'>): string {
+function burstText ({ moving, burst }: Pick<LimitAdvice, 'moving' | 'burst'>): string {
   if (burst === 0) return ''
-  const who = burst === moving ? 'All of those' : `Of those still moving ${countText(burst)}`
-  return ` ${who} sent fast first: an average that is not below the limit tells nothing.`
+  const subject = burst === moving ? 'All of those' : `Of those still moving ${countText(burst)}`
+  return ` ${subject} sent fast first: an average that is not below the limit tells nothing.`
 }
 
-/** Only of reads that declared a length is it known how much was still to come. */
-function held (declared: number, enough: LimitAdvice['enough']): string {
+/** How much was still to come is known only of reads that declared a length. */
+function heldText (declared: number, enough: LimitAdvice['enough']): string {
   const known = enough.flatMap(({ share, longestMs }) => longestMs === null ? [] : [`${durationText(longestMs)} (of the ${share * 100}%)`])
   if (known.length === 0) return ''
   return ` At that pace the longest of the ${countText(declared)} that declared a length would have held a connection for ${listText(known)}, unless another limit ended it.`
 }
 
-function longest (enough: LimitAdvice['enough']): string {
+function longestText (enough: LimitAdvice['enough']): string {
   if (enough.every(({ limit, longestMs }) => limit === longestMs)) return 'That is also how long the slowest of them would have held a connection.'
   return `The slowest of them would have held a connection for ${listText(enough.map(({ longestMs }) => durationText(longestMs ?? 0)))}.`
 }
@@ -88,33 +85,33 @@ function listText (parts: readonly string[]): string {
   return parts.length < 2 ? parts.join() : `${parts.slice(0, -1).join(', ')} and ${parts.at(-1)}`
 }
 
-function movement ({ count, silent, moving }: Pick<LimitAdvice, 'count' | 'silent' | 'moving'>): string {
+function movementText ({ count, silent, moving }: Pick<LimitAdvice, 'count' | 'silent' | 'moving'>): string {
   const part = moving === count ? 'all' : moving === 0 ? 'none' : countText(moving)
   return `; ${part} of them were still moving${silent === 0 ? '' : `, ${countText(silent)} had sent nothing`}`
 }
 
-function inForce ({ kind, limit }: LimitAdvice): string {
+function inForceText ({ kind, limit }: LimitAdvice): string {
   if (limit === null) return ''
   const show = { time: durationText, silence: durationText, rate: rateText, size: bytesText, head: countText }[kind]
   const range = limit.min === limit.max ? show(limit.max) : `${show(limit.min)} to ${show(limit.max)}`
   return kind === 'size' ? ` (${range}; the guard's or Fastify's own)` : ` (${range})`
 }
 
-function subject (part: number, whole: number): string {
+function subjectText (part: number, whole: number): string {
   return part === whole ? `All ${countText(whole)}` : `${countText(part)} of them`
 }
 
-/** What can be put into the options: the option's own unit beside the readable one. */
-function exactDuration (ms: number): string {
+/** The value is given in the option's own unit too, so that it can be put into the options. */
+function optionDurationText (ms: number): string {
   if (ms === 0) return '0 (no limit: Node has no timer as long)'
   return `${durationText(ms)} (${countText(ms)} ms)`
 }
 
-/** A rate below what a record can say is one that only `false` lets through. */
-function exactRate (rate: number): string {
+/** Records have two decimals: a read whose rate rounds to 0 is let through by `false` alone. */
+function optionRateText (rate: number): string {
   return rate === 0 ? '0 B/s (only false is enough)' : rateText(rate)
 }
 
-function exactBytes (bytes: number): string {
+function optionBytesText (bytes: number): string {
   return bytes < 1000 ? bytesText(bytes) : `${bytesText(bytes)} (${countText(bytes)} bytes)`
 }

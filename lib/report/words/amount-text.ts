@@ -5,7 +5,7 @@ export function countText (count: number): string {
   return count.toLocaleString('en-US')
 }
 
-/** `≥ 12` where there may have been more, while the row was not yet one of those that are counted. */
+/** `≥ 12` where some may have come before the row was counted by itself. */
 export function atLeastText ({ count, atMost }: { readonly count: number, readonly atMost: number }): string {
   return atMost > count ? `≥ ${countText(count)}` : countText(count)
 }
@@ -41,7 +41,7 @@ export function durationText (ms: number): string {
   return `${significant(seconds / 86_400)} d`
 }
 
-/** `2025-03-01 14:05` in UTC, which is what records carry; with seconds where steps of less than a minute are shown. */
+/** `2025-03-01 14:05`, in UTC as in the records. Steps of less than a minute have seconds. */
 export function timeText (iso: string, stepMs = minute): string {
   return iso.replace(stepMs < minute ? /\.\d+Z$/ : /:\d\d\.\d+Z$/, '').replace('T', ' ')
 }

@@ -1,6 +1,6 @@
 import type { Section } from '../report.js'
 
-/** What has to be known to read the rows right; mostly nothing. */
+/** Notes that the rows need to be read right. Most reports need none. */
 export function groupNotes (groups: Section['groups'], span: Section['groupSpan']): string[] {
   return [
     ...groups.some(group => group.atMost > group.count) ? ['≥: there may be more. Of too many to keep apart, the quiet ones go to all others, and who comes back is counted anew.'] : [],

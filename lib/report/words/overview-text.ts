@@ -1,7 +1,7 @@
 import { countText, percentText, timeText } from './amount-text.js'
 import type { InputCounts, Report, Section } from '../report.js'
 
-/** What was read, and what was passed over, as sentences. */
+/** Sentences about the lines that were read, and those that were passed over. */
 export function inputText (input: InputCounts): string[] {
   const { lines, records, notJson, tooLong, doubtful, filteredOut, suppressed, damaged } = input
   const passedOver = [
@@ -29,14 +29,14 @@ export function failedText ({ count, blame }: Section): string {
   return `${countText(count)} ${plural(count, 'read')} failed: ${blameText(count, blame)}.`
 }
 
-/** What is missing wherever time is shown. */
+/** Tells how many reads are missing wherever time is shown. */
 export function untimedText ({ count, untimed }: Section): string[] {
   if (untimed === 0) return []
   const which = untimed === count ? 'None of the records says when it was' : untimed === 1 ? 'One record does not say when it was' : `${countText(untimed)} records do not say when they were`
   return [`${which}: not in what is shown over time.`]
 }
 
-/** Clients that left and bytes that are no request end a read in either mode. */
+/** A client that leaves ends its read in either mode, so enforcing would not have cut it. */
 export function observedText ({ count, blame }: Section): string {
   const left = blame.client_gone === 0 ? '' : ` In ${countText(blame.client_gone)} the client left by itself.`
   return `${countText(count)} ${plural(count, 'read')} recorded in observe mode; enforcing the limits would have cut ${countText(count - blame.client_gone)}.${left}`

@@ -18,6 +18,7 @@ await app.register(readGuard, {
   requireContentLength: true,
   bodyLimit: 1_000,
   strictFraming: false,
+  maxFailedReads: 100,
   linger: false,
   mode: 'enforce',
   abortStatusCode: 499,

@@ -1,6 +1,10 @@
 import type { FastifyInstance } from 'fastify'
+import type { Test } from 'tap'
 import type { ReadGuardOptions } from '../../../lib/index.js'
-import { chunk, head } from '../client/raw-client.js'
+import { chunk, head, RawClient } from '../client/raw-client.js'
+import { serverSockets, type ServerSockets } from '../oracle/server-state.js'
+import { guardedApp, type GuardedApp } from './guarded-app.js'
+import { transport } from './transport.js'
 
 /** An answer that is given before the client has sent all it has announced. */
 export interface EarlyAnswer {
@@ -43,7 +47,7 @@ export const earlyAnswers: readonly EarlyAnswer[] = [
 ]
 
 /** The limits that they break. */
-export const earlyLimits: ReadGuardOptions = { headersTimeout: 300, resolution: 50 }
+const earlyLimits: ReadGuardOptions = { headersTimeout: 300, resolution: 50 }
 
 /** The routes that give them, and one that answers in time. */
 export function earlyRoutes (app: FastifyInstance): void {
@@ -68,4 +72,32 @@ export function earlyRoutes (app: FastifyInstance): void {
     reply.raw.setHeader('Connection', 'close').setHeader('Content-Length', 2).setHeader('Content-Type', 'application/json')
     reply.raw.end('{}')
   })
+}
+
+export interface LingeringApp extends GuardedApp {
+  /** A client that does not end because the server does. */
+  readonly connect: () => RawClient
+  readonly sockets: ServerSockets
+  readonly lingering: () => number
+  readonly lingered: () => number
+}
+
+/** An application that lingers on those who go on after an early answer; closed with the test. */
+export async function lingeringApp (t: Test, overTls: boolean, guard: ReadGuardOptions, routes: (app: FastifyInstance) => void = earlyRoutes): Promise<LingeringApp> {
+  const tls = overTls || transport.tls
+  const guarded = await guardedApp({
+    t,
+    protocol: tls ? 'https' : 'http',
+    guard: { ...earlyLimits, ...guard },
+    routes: (app) => {
+      const sockets = serverSockets(app)
+      routes(app)
+      return {
+        sockets,
+        lingering: () => app.readGuard.stats().reading.lingering,
+        lingered: () => app.readGuard.stats().lingered
+      }
+    }
+  })
+  return { ...guarded, connect: () => new RawClient(guarded.port, { tls, stays: true }) }
 }

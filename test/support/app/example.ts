@@ -3,7 +3,8 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import type { AbortRecord } from '../../../lib/index.js'
-import { until, type LogLine } from './guarded-app.js'
+import { until } from '../oracle/until.js'
+import type { LogLine } from './guarded-app.js'
 
 /** A file of `examples/` at work, in a process of its own, as a reader would start it. */
 export interface RunningExample {

@@ -1,11 +1,10 @@
-import type { ServerOptions } from 'node:http'
-import type { SecureServerOptions } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { Writable } from 'node:stream'
 import fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import type { Test } from 'tap'
 import readGuard, { type AbortRecord, type ReadGuardOptions } from '../../../lib/index.js'
-import { delay } from '../client/raw-client.js'
-import { serverKind } from './transport.js'
+import { until } from '../oracle/until.js'
+import { serverKind, type Protocol, type ServerKind } from './transport.js'
 
 /** A line of the log, parsed. */
 export type LogLine = Record<string, unknown> & { level: number, msg: string, abort?: AbortRecord, err?: { code?: string, message: string } }
@@ -24,39 +23,30 @@ export interface GuardedApp {
   recorded: (count?: number) => Promise<AbortRecord[]>
 }
 
-/** What Fastify has other types for: `http`, `https`, `http2`. */
-export interface ServerKind {
-  readonly http?: ServerOptions & { connectionsCheckingInterval?: number }
-  readonly https?: SecureServerOptions
-  readonly http2?: boolean
-  readonly http2SessionTimeout?: number
-}
-
-export interface GuardedAppOptions {
+/** @typeParam Facts what the routes tell of themselves beside */
+export interface GuardedAppOptions<Facts = void> {
+  /** The application is closed with this test; without one the caller closes it. */
+  readonly t?: Test
+  /** Without one, what the suite speaks: HTTP or HTTPS. */
+  readonly protocol?: Protocol
   readonly guard?: ReadGuardOptions
   readonly fastify?: FastifyServerOptions & ServerKind
-  readonly routes?: (app: FastifyInstance) => void | Promise<void>
+  /** What they return becomes part of the application. */
+  readonly routes?: (app: FastifyInstance) => Facts | Promise<Facts>
   /** Called before the guard is registered. */
   readonly before?: (app: FastifyInstance) => void
   readonly listen?: { host?: string, port?: number, path?: string }
 }
+
+export type GuardedAppWith<Facts> = Facts extends object ? GuardedApp & Facts : GuardedApp
 
 /** Lines of warning and error level that are not abort records: noise that nobody asked for. */
 export function noise (log: readonly LogLine[]): LogLine[] {
   return log.filter(line => line.level >= 40 && line.abort === undefined)
 }
 
-/** @param timeout for a machine that is busy with much else */
-export async function until (condition: () => boolean, what: string, timeout = 15_000): Promise<void> {
-  const deadline = performance.now() + timeout
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`timed out: ${what}`)
-    await delay(5)
-  }
-}
-
-/** A listening application under guard, with everything it says kept. The caller closes it. */
-export async function guardedApp (options: GuardedAppOptions = {}): Promise<GuardedApp> {
+/** A listening application under guard, with everything it says kept. */
+export async function guardedApp<Facts = void> (options: GuardedAppOptions<Facts> = {}): Promise<GuardedAppWith<Facts>> {
   const records: AbortRecord[] = []
   const log: LogLine[] = []
   const onError: Error[] = []
@@ -67,7 +57,9 @@ export async function guardedApp (options: GuardedAppOptions = {}): Promise<Guar
       done()
     }
   })
-  const app = fastify({ logger: { level: 'debug', stream }, ...serverKind((options.fastify as { http?: object } | undefined)?.http), ...options.fastify } as FastifyServerOptions) as FastifyInstance
+  const server = serverKind(options.protocol, options.fastify?.http)
+  const app = fastify({ logger: { level: 'debug', stream }, ...server, ...options.fastify } as FastifyServerOptions) as FastifyInstance
+  options.t?.teardown(() => app.close())
   options.before?.(app)
   await app.register(readGuard, { logLimit: false, ...options.guard, onAbort: (record, request) => { records.push(record); options.guard?.onAbort?.(record, request) } })
   app.addHook('onError', async (_request, _reply, error) => { onError.push(error) })
@@ -75,11 +67,11 @@ export async function guardedApp (options: GuardedAppOptions = {}): Promise<Guar
     handled.push(error)
     return reply.send(error)
   })
-  await options.routes?.(app)
+  const facts = await options.routes?.(app)
   const { listen = {} } = options
   await app.listen(listen.path === undefined ? { port: 0, host: '127.0.0.1', ...listen } : listen)
   const { port } = app.server.address() as AddressInfo
-  return {
+  const guarded: GuardedApp = {
     app,
     port,
     records,
@@ -91,4 +83,5 @@ export async function guardedApp (options: GuardedAppOptions = {}): Promise<Guar
       return records
     }
   }
+  return { ...guarded, ...facts } as GuardedAppWith<Facts> // which the compiler does not see of a conditional type
 }

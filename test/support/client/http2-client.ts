@@ -1,5 +1,5 @@
+import { until } from '../oracle/until.js'
 import { Flag, FrameType, frame, parseFrames, PREFACE, settings, settingsAck, statusOf, type Frame } from './http2-frames.js'
-import { until } from '../app/guarded-app.js'
 import { RawClient, type RawClientOptions, type Seen } from './raw-client.js'
 
 /** What came on one stream. */

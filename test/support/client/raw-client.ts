@@ -35,6 +35,8 @@ export interface RawClientOptions {
 /** A client that writes bytes as it is told, and keeps what it got. */
 export class RawClient {
   text = ''
+  /** Bytes that were written, without those of TLS. */
+  sent = 0
   readonly socket: net.Socket
   readonly closed: Promise<Seen>
   /** What TLS runs over. */
@@ -92,6 +94,7 @@ export class RawClient {
   write (bytes: string | Uint8Array): Promise<void> {
     return new Promise((resolve) => {
       if (this.socket.destroyed || !this.socket.writable) return resolve()
+      this.sent += bytes.length
       this.socket.write(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes, () => resolve())
     })
   }

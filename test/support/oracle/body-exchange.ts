@@ -2,9 +2,10 @@ import { once } from 'node:events'
 import type { FastifyInstance, FastifyServerOptions } from 'fastify'
 import type { AbortRecord, ReadGuardOptions } from '../../../lib/index.js'
 import type { Consumer } from '../app/consumer.js'
-import { guardedApp, noise, until, type GuardedApp, type LogLine } from '../app/guarded-app.js'
-import { watchLag } from './loop-lag.js'
+import { guardedApp, type GuardedApp, type LogLine, noise } from '../app/guarded-app.js'
 import { parseAnswers, RawClient, type Answer, type Seen } from '../client/raw-client.js'
+import { watchLag } from './loop-lag.js'
+import { until } from './until.js'
 
 /** What a client knows of its body. */
 export interface Sent {

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import t from 'tap'
 import { Heartbeat } from '../../../lib/clock/heartbeat.js'
 import { LONGEST_REST, NOT_WATCHED, type Watched } from '../../../lib/clock/watch-list.js'
-import { until } from '../../support/app/guarded-app.js'
+import { until } from '../../support/oracle/until.js'
 
 const RESOLUTION = 50
 /** The most that a beat counts. */

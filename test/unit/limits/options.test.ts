@@ -10,7 +10,7 @@ const PERIOD = 'must be an integer of milliseconds from 1 to 2147483647'
 const BYTES = 'must be an integer of bytes from 0 (off) to 9007199254740991'
 const RATE = 'must be a finite number of bytes per second above 0'
 const RATE_OBJECT = 'must be false or an object with bytesPerSecond and gracePeriod'
-const PLUGIN_NAMES = 'handshakeTimeout, headersTimeout, minHeadersRate, strictFraming, abortStatusCode, logLimit, resolution, onAbort'
+const PLUGIN_NAMES = 'handshakeTimeout, headersTimeout, minHeadersRate, strictFraming, maxFailedReads, abortStatusCode, logLimit, resolution, onAbort'
 const LIMIT_NAMES = 'bodyTimeout, bodyIdleTimeout, minBodyRate, requireContentLength, bodyLimit, linger, mode'
 const ALL_NAMES = `${PLUGIN_NAMES}, ${LIMIT_NAMES}`
 
@@ -73,6 +73,7 @@ t.test('nothing given is the defaults of the contract', async (t) => {
     requireContentLength: false,
     bodyLimit: 0,
     strictFraming: true,
+    maxFailedReads: 100,
     linger: { timeout: 2_000, bytes: 67_108_864 },
     mode: 'enforce',
     abortStatusCode: 499,
@@ -96,6 +97,7 @@ t.test('a value at the edge of its range is taken as it is', async (t) => {
     ['headersTimeout', 0, 1, LONGEST],
     ['minHeadersRate', false, { bytesPerSecond: 0.5, gracePeriod: 1 }],
     ['strictFraming', true, false],
+    ['maxFailedReads', 0, 1, Number.MAX_SAFE_INTEGER],
     ['abortStatusCode', 400, 599],
     ['logLimit', false, { records: 1, period: 1 }, { records: Number.MAX_SAFE_INTEGER, period: LONGEST }],
     ['resolution', 10, 1000],
@@ -108,7 +110,7 @@ t.test('a value at the edge of its range is taken as it is', async (t) => {
     ['linger', false, { timeout: 1, bytes: 1 }, { timeout: LONGEST, bytes: Number.MAX_SAFE_INTEGER }],
     ['mode', 'enforce', 'observe']
   ]
-  t.strictSame(rows.map(([name]) => name), ['handshakeTimeout', 'headersTimeout', 'minHeadersRate', 'strictFraming', 'abortStatusCode',
+  t.strictSame(rows.map(([name]) => name), ['handshakeTimeout', 'headersTimeout', 'minHeadersRate', 'strictFraming', 'maxFailedReads', 'abortStatusCode',
     'logLimit', 'resolution', 'onAbort', 'bodyTimeout', 'bodyIdleTimeout', 'minBodyRate', 'requireContentLength', 'bodyLimit', 'linger', 'mode'])
   for (const [name, ...values] of rows) {
     for (const value of values) {
@@ -131,6 +133,7 @@ t.test('a wrong number names the option, the rule and the value', async (t) => {
     ['minBodyRate.gracePeriod', PERIOD, zero, fraction, tooLong],
     ['logLimit.records', 'must be an integer from 1 to 9007199254740991', zero, fraction, unsafe],
     ['logLimit.period', PERIOD, zero, fraction, tooLong],
+    ['maxFailedReads', 'must be an integer from 0 (off) to 9007199254740991', fraction, unsafe],
     ['abortStatusCode', 'must be an integer from 400 to 599', zero, [399, '399'], [600, '600'], [499.5, '499.5']],
     ['resolution', 'must be an integer of milliseconds from 10 to 1000', zero, [9, '9'], [1001, '1001'], [99.9, '99.9']]
   ]
@@ -326,6 +329,7 @@ t.test('an option of the plugin is refused on a route and for a read', async (t)
     ['headersTimeout', 5000, '5000'],
     ['minHeadersRate', false, 'false'],
     ['strictFraming', false, 'false'],
+    ['maxFailedReads', 100, '100'],
     ['abortStatusCode', 499, '499'],
     ['logLimit', false, 'false'],
     ['resolution', 50, '50'],

@@ -1,11 +1,11 @@
 import diagnosticsChannel from 'node:diagnostics_channel'
-import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
+import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
 import t from 'tap'
-import { Journal } from '../../../lib/record/journal.js'
 import type { AbortRecord } from '../../../lib/index.js'
 import type { ReadGuardOptions } from '../../../lib/limits/options.js'
 import { resolveOptions } from '../../../lib/limits/resolve.js'
-import { until } from '../../support/app/guarded-app.js'
+import { Journal } from '../../../lib/record/journal.js'
+import { until } from '../../support/oracle/until.js'
 
 interface Line {
   readonly level: string
@@ -40,6 +40,7 @@ const slow: AbortRecord = {
   answered: true,
   received: 3,
   expected: 10,
+  sent: undefined,
   limit: 1_000,
   elapsed: 1_050,
   paused: 0,
@@ -49,6 +50,7 @@ const slow: AbortRecord = {
   url: '/',
   route: '/',
   reqId: 'req-1',
+  ip: '127.0.0.1',
   remoteAddress: '127.0.0.1',
   remotePort: 50_000,
   protocol: 'http/1.1',
@@ -58,6 +60,9 @@ const slow: AbortRecord = {
 }
 const gone: AbortRecord = { ...slow, code: 'FST_READ_ABORTED', reason: 'client_aborted', blame: 'client_gone', statusCode: 499, answered: false }
 const silent: AbortRecord = { ...slow, code: 'FST_READ_HEADERS_TIMEOUT', reason: 'headers_timeout', phase: 'headers', received: 0 }
+
+/** As much of a reply as is asked for. */
+const replyTo = (request: Partial<FastifyRequest>): FastifyReply => ({ request }) as FastifyReply
 
 const aborts = (lines: readonly Line[]): Line[] => lines.filter(line => 'abort' in line.fields)
 const summaries = (lines: readonly Line[]): Line[] => lines.filter(line => 'abortsSuppressed' in line.fields)
@@ -132,9 +137,9 @@ t.test('logLimit: lines below the level of the logger do not use it up, and are 
 t.test("logLimit: the request's own logger is asked for its level, and gets the line", async (t) => {
   const { journal, lines } = keep({ logLimit: { records: 1, period: 60_000 } })
   const own: Line[] = []
-  journal.write(slow, { log: logger(own, () => false) } as FastifyRequest)
+  journal.write(slow, replyTo({ log: logger(own, () => false) }))
   t.equal(own.length, 0)
-  journal.write(slow, { log: logger(own, () => true) } as FastifyRequest)
+  journal.write(slow, replyTo({ log: logger(own, () => true) }))
   t.strictSame(own, [{ level: 'warn', fields: { abort: slow }, message: 'request read aborted' }])
   t.equal(lines.length, 0)
   journal.write(slow, undefined)
@@ -147,6 +152,27 @@ t.test('a logger that does not tell its level gets every line', async (t) => {
   t.strictSame(lines.map(line => line.level), ['debug', 'info', 'warn'])
 })
 
+t.test('level and message say whose fault it was, and whether anything was refused', async (t) => {
+  const invalid: AbortRecord = { ...slow, code: 'FST_READ_MALFORMED', reason: 'malformed', phase: 'headers', blame: 'client_invalid' }
+  const [aborted, observed] = ['request read aborted', 'request read would have been aborted']
+  for (const [name, record, level, message] of [
+    ['a slow client', slow, 'warn', aborted],
+    ['an invalid client', invalid, 'warn', aborted],
+    ['a client that has gone', gone, 'info', aborted],
+    ['a body of which not one byte came', { ...slow, received: 0 }, 'warn', aborted],
+    ['a body of which not one byte came before its client went', { ...gone, received: 0 }, 'info', aborted],
+    ['a connection on which not one byte came', silent, 'debug', aborted],
+    ['a handshake of which not one byte came', { ...silent, phase: 'handshake' }, 'debug', aborted],
+    ['a slow client that is observed', { ...slow, observed: true }, 'info', observed],
+    ['an invalid client that is observed', { ...invalid, observed: true }, 'info', observed],
+    ['a silent connection that is observed', { ...silent, observed: true }, 'debug', observed]
+  ] as const) {
+    const { journal, lines } = keep()
+    journal.write(record, undefined)
+    t.strictSame(lines, [{ level, fields: { abort: record }, message }], name)
+  }
+})
+
 t.test('onAbort, the channel and the counters get what logLimit leaves out, with the request', async (t) => {
   const told: unknown[] = []
   const published: unknown[] = []
@@ -154,12 +180,18 @@ t.test('onAbort, the channel and the counters get what logLimit leaves out, with
   diagnosticsChannel.subscribe('fastify-read-guard.abort', subscriber)
   t.teardown(() => diagnosticsChannel.unsubscribe('fastify-read-guard.abort', subscriber))
   const { journal, lines } = keep({ logLimit: { records: 1, period: 60_000 }, onAbort: (...args) => { told.push(args) } })
-  const request = { log: logger(lines) } as FastifyRequest
-  journal.write(slow, request)
+  const exchanges: unknown[] = []
+  const onExchange = (message: unknown): void => { exchanges.push(message) }
+  diagnosticsChannel.subscribe('fastify-read-guard.exchange', onExchange)
+  t.teardown(() => diagnosticsChannel.unsubscribe('fastify-read-guard.exchange', onExchange))
+  const reply = replyTo({ log: logger(lines) })
+  const { request } = reply
+  journal.write(slow, reply)
   journal.write(gone, undefined)
   journal.write({ ...slow, observed: true }, undefined)
   t.strictSame(told, [[slow, request], [gone, undefined], [{ ...slow, observed: true }, undefined]])
   t.strictSame(published, [slow, gone, { ...slow, observed: true }])
+  t.strictSame(exchanges, [{ record: slow, request, reply }], 'where there is a request')
   t.strictSame(journal.counts(), { aborted: { FST_READ_BODY_TIMEOUT: 1, FST_READ_ABORTED: 1 }, observed: { FST_READ_BODY_TIMEOUT: 1 }, suppressed: 2 })
 })
 

@@ -1,9 +1,10 @@
 import t from 'tap'
-import { observeAll, type Failure } from '../../support/oracle/body-exchange.js'
 import { consumers } from '../../support/app/consumers.js'
-import { expectAnswered, expectLeft } from '../../support/oracle/expect-failed-body.js'
-import { guardedApp, until } from '../../support/app/guarded-app.js'
+import { guardedApp } from '../../support/app/guarded-app.js'
 import { chunk, head, RawClient } from '../../support/client/raw-client.js'
+import { observeAll, type Failure } from '../../support/oracle/body-exchange.js'
+import { expectAnswered, expectLeft } from '../../support/oracle/expect-failed-body.js'
+import { until } from '../../support/oracle/until.js'
 
 const RECEIVED = 200
 const guard = { linger: { timeout: 300 } }
@@ -79,7 +80,8 @@ t.test('a body whose trailers are too long is refused as a head would be', async
 
 t.test("who listens to the deprecated 'aborted' is told after those who listen to 'error'", async (t) => {
   const told: string[] = []
-  const { app, port, recorded } = await guardedApp({
+  const { port, recorded } = await guardedApp({
+    t,
     routes: (app) => {
       app.addContentTypeParser('application/x-stream', (_request, payload, done) => {
         payload.on('aborted', () => told.push('aborted'))
@@ -92,7 +94,6 @@ t.test("who listens to the deprecated 'aborted' is told after those who listen t
       app.post('/', async () => ({}))
     }
   })
-  t.teardown(() => app.close())
   const client = new RawClient(port)
   await client.write(head('POST', '/', { 'Content-Type': 'application/x-stream', 'Content-Length': 10 }) + 'xx')
   client.fin()

@@ -1,9 +1,9 @@
 import t from 'tap'
-import { observeAll, type Failure } from '../../support/oracle/body-exchange.js'
 import { consumers } from '../../support/app/consumers.js'
-import { expectAnswered, type Expected } from '../../support/oracle/expect-failed-body.js'
 import { guardedApp } from '../../support/app/guarded-app.js'
 import { chunk, head, onlyAnswer, RawClient } from '../../support/client/raw-client.js'
+import { observeAll, type Failure } from '../../support/oracle/body-exchange.js'
+import { expectAnswered, type Expected } from '../../support/oracle/expect-failed-body.js'
 
 const LIMIT = 1_000
 const tooLarge = { code: 'FST_READ_BODY_TOO_LARGE', reason: 'body_too_large', statusCode: 413 } as const
@@ -69,11 +69,11 @@ for (const [claim, concerned, failure, expected] of rows) {
 }
 
 t.test('a body of exactly the limit is not too large, one more byte is', async (t) => {
-  const { app, port, records } = await guardedApp({
+  const { port, records } = await guardedApp({
+    t,
     ...limits.ours,
     routes: (app) => { app.post('/', async (request) => ({ bytes: String(request.body).length })) }
   })
-  t.teardown(() => app.close())
   for (const [size, statusCode] of [[LIMIT - 1, 200], [LIMIT, 200], [LIMIT + 1, 413]] as const) {
     for (const framing of [{ 'Content-Length': size }, { 'Transfer-Encoding': 'chunked' }]) {
       const client = new RawClient(port)

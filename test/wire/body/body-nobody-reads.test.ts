@@ -1,8 +1,9 @@
 import t, { type Test } from 'tap'
 import type { FastifyInstance } from 'fastify'
-import { guardedApp, noise, until, type GuardedApp } from '../../support/app/guarded-app.js'
-import { mustBeRefused, onlyRecord } from '../../support/app/head-app.js'
+import { guardedApp, type GuardedApp, noise } from '../../support/app/guarded-app.js'
 import { chunk, delay, head, onlyAnswer, parseAnswers, RawClient } from '../../support/client/raw-client.js'
+import { mustBeRefused, onlyRecord } from '../../support/oracle/expect-refusal.js'
+import { quiet } from '../../support/oracle/server-state.js'
 
 t.jobs = 16
 
@@ -23,17 +24,12 @@ async function routes (app: FastifyInstance): Promise<void> {
   }, { prefix: '/scope' })
 }
 
-async function server (t: Test): Promise<GuardedApp> {
-  const guarded = await guardedApp({
+function server (t: Test): Promise<GuardedApp> {
+  return guardedApp({
+    t,
     guard: { bodyIdleTimeout: LIMIT, bodyLimit: 100, linger: { timeout: LINGER }, resolution: 50 },
     routes
   })
-  t.teardown(() => guarded.app.close())
-  return guarded
-}
-
-async function nothingIsRead (guarded: GuardedApp): Promise<void> {
-  await until(() => Object.values(guarded.app.readGuard.stats().reading).every(count => count === 0), 'nothing is read any more')
 }
 
 for (const method of ['GET', 'HEAD']) {
@@ -43,7 +39,7 @@ for (const method of ['GET', 'HEAD']) {
     const request = head(method, '/', { 'Content-Length': 3 }) + 'abc'
     await client.write(request)
     await client.until(/\r\n\r\n/)
-    await nothingIsRead(guarded)
+    await quiet(guarded.app)
     await client.write(head(method, '/', { Connection: 'close', 'Content-Length': 3 }) + 'abc')
     const { text } = await client.closed
     t.equal(text.match(/HTTP\/1\.1 200 OK/g)?.length, 2)
@@ -57,7 +53,7 @@ for (const method of ['GET', 'HEAD']) {
     const { text } = await client.closed
     t.equal(text.match(/HTTP\/1\.1 /g)?.length, 1)
     t.match(text, /^HTTP\/1\.1 200 OK/)
-    await nothingIsRead(guarded)
+    await quiet(guarded.app)
     t.strictSame(guarded.records, [])
     t.equal(guarded.app.readGuard.stats().lingered, 1)
   })
@@ -111,7 +107,7 @@ for (const url of ['/nowhere', '/scope/nowhere']) {
     const client = new RawClient(guarded.port)
     await client.write(head('POST', url, { 'Content-Type': 'application/x-unknown', 'Content-Length': 7 }) + 'abc')
     t.equal(onlyAnswer(await client.closed).statusCode, 404)
-    await nothingIsRead(guarded)
+    await quiet(guarded.app)
     t.strictSame(guarded.records, [])
   })
 

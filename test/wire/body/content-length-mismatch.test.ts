@@ -3,16 +3,14 @@ import { Readable, Transform } from 'node:stream'
 import { gzipSync } from 'node:zlib'
 import compress from '@fastify/compress'
 import type { FastifyInstance, RequestPayload } from 'fastify'
-import { guardedApp, noise, type GuardedApp, type GuardedAppOptions } from '../../support/app/guarded-app.js'
-import { mustBeRefused, onlyRecord } from '../../support/app/head-app.js'
+import { guardedApp, type GuardedApp, type GuardedAppOptions, noise } from '../../support/app/guarded-app.js'
 import { head, onlyAnswer, RawClient } from '../../support/client/raw-client.js'
+import { mustBeRefused, onlyRecord } from '../../support/oracle/expect-refusal.js'
 
 t.jobs = 16
 
-async function app (t: Test, routes: (app: FastifyInstance) => void | Promise<void>, options: GuardedAppOptions = {}): Promise<GuardedApp> {
-  const guarded = await guardedApp({ ...options, routes })
-  t.teardown(() => guarded.app.close())
-  return guarded
+function app (t: Test, routes: (app: FastifyInstance) => void | Promise<void>, options: GuardedAppOptions = {}): Promise<GuardedApp> {
+  return guardedApp({ t, ...options, routes })
 }
 
 function echo (app: FastifyInstance): void {

@@ -1,9 +1,10 @@
 import t, { type Test } from 'tap'
 import type { FastifyInstance } from 'fastify'
 import type { ReadGuardOptions } from '../../../lib/index.js'
-import { guardedApp, noise, type GuardedApp, type GuardedAppOptions } from '../../support/app/guarded-app.js'
-import { mustBeRefused, onlyRecord } from '../../support/app/head-app.js'
+import { guardedApp, type GuardedApp, type GuardedAppOptions, noise } from '../../support/app/guarded-app.js'
 import { chunk, delay, head, onlyAnswer, RawClient } from '../../support/client/raw-client.js'
+import { mustBeRefused, onlyRecord } from '../../support/oracle/expect-refusal.js'
+import { serverSockets } from '../../support/oracle/server-state.js'
 
 t.jobs = 16
 
@@ -27,8 +28,7 @@ function routes (app: FastifyInstance, bodies: unknown[]): void {
 
 async function lengthApp (t: Test, guard: ReadGuardOptions, options: GuardedAppOptions = {}): Promise<LengthApp> {
   const bodies: unknown[] = []
-  const guarded = await guardedApp({ ...options, guard, routes: (app) => routes(app, bodies) })
-  t.teardown(() => guarded.app.close())
+  const guarded = await guardedApp({ t, ...options, guard, routes: (app) => routes(app, bodies) })
   return { ...guarded, bodies }
 }
 
@@ -100,9 +100,11 @@ for (const [name, guard, request, body] of passing) {
 
 t.test('a chunked body is refused with its first byte over the limit', async (t) => {
   const guarded = await lengthApp(t, { bodyLimit: LIMIT })
+  const sockets = serverSockets(guarded.app)
   const client = new RawClient(guarded.port)
   await client.write(chunked + chunk('x'.repeat(LIMIT)))
-  await delay(100)
+  await sockets.haveRead(client)
+  await delay(100) // no answer
   t.equal(client.text, '')
   await client.write(chunk('x'))
   mustBeRefused(t, await client.closed, 413, 'Payload Too Large', 'FST_READ_BODY_TOO_LARGE')
@@ -142,10 +144,10 @@ for (const [way, leave] of [['FIN', (client: RawClient) => client.fin()], ['RST'
   for (const sent of [0, 1, LIMIT - 1]) {
     t.test(`${sent} of ${LIMIT} bytes and a ${way} is a client that left`, async (t) => {
       const guarded = await lengthApp(t, {})
+      const sockets = serverSockets(guarded.app)
       const client = new RawClient(guarded.port)
       await client.write(post({ 'Content-Length': LIMIT }) + 'x'.repeat(sent))
-      // The bytes are to be read before the RST overtakes them.
-      await delay(100)
+      await sockets.haveRead(client) // before an RST overtakes it
       leave(client)
       t.equal((await client.closed).text, '')
       t.match(await onlyRecord(t, guarded, 'info'), {

@@ -44,13 +44,15 @@ for (const [how, drain] of Object.entries(drains)) {
     for (const [title, statusCode, request] of refusals) {
       await t.test(title, async (t) => {
         const { app, port, records } = await guardedApp({
-          routes: (app) => app.register(async (scope) => {
-            scope.setErrorHandler(async (error: { statusCode: number, code: string }, request, reply) => {
-              await drain(request)
-              return reply.code(error.statusCode).send({ mine: error.code })
+          routes: async (app) => {
+            await app.register(async (scope) => {
+              scope.setErrorHandler(async (error: { statusCode: number, code: string }, request, reply) => {
+                await drain(request)
+                return reply.code(error.statusCode).send({ mine: error.code })
+              })
+              routes(scope)
             })
-            routes(scope)
-          })
+          }
         })
         t.teardown(() => app.close())
         const client = new RawClient(port)

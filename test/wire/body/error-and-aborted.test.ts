@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import t from 'tap'
-import { guardedApp, until } from '../../support/app/guarded-app.js'
+import { guardedApp } from '../../support/app/guarded-app.js'
 import { RawClient, head } from '../../support/client/raw-client.js'
+import { until } from '../../support/oracle/until.js'
 
 /** What a consumer heard, and whether the connection stood at that moment. */
 type Voices = Array<readonly [event: string, socketDestroyed: boolean]>

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { guardedApp } from '../../support/app/guarded-app.js'
-import { watchLag } from '../../support/oracle/loop-lag.js'
 import { delay, head, onlyAnswer, RawClient } from '../../support/client/raw-client.js'
+import { watchLag } from '../../support/oracle/loop-lag.js'
 
 const LIMIT = 350 // no multiple of the resolution
 const RESOLUTION = 100
@@ -10,11 +10,11 @@ const USUAL_DELAY = 50
 
 for (const [what, bytes] of [['after some bytes', 3], ['before the first byte', 0]] as const) {
   t.test(`the verdict on a body that stalls ${what} comes within one resolution of its limit`, async (t) => {
-    const { app, port } = await guardedApp({
+    const { port } = await guardedApp({
+      t,
       guard: { bodyIdleTimeout: LIMIT, resolution: RESOLUTION },
       routes: (app) => { app.post('/', async () => ({})) }
     })
-    t.teardown(() => app.close())
     // Whenever between two looks the request comes.
     await Promise.all(Array.from({ length: 10 }, async (_, i) => {
       const client = new RawClient(port)

@@ -1,9 +1,9 @@
 import t from 'tap'
 import type { ReadGuardOptions } from '../../../lib/index.js'
 import { noise } from '../../support/app/guarded-app.js'
-import { onlyRecord } from '../../support/app/head-app.js'
-import { LIMIT, observingApp } from '../../support/app/observing-app.js'
+import { LIMIT, observingApp } from '../../support/app/observed-routes.js'
 import { chunk, delay, head, onlyAnswer, parseAnswers, RawClient } from '../../support/client/raw-client.js'
+import { onlyRecord } from '../../support/oracle/expect-refusal.js'
 
 t.jobs = 16
 
@@ -86,7 +86,7 @@ for (const { name, guard, send, code, received, body } of broken) {
       const client = new RawClient(guarded.port)
       await send(client, url)
       t.match(onlyAnswer(await client.closed), { statusCode: 200, json: { body } })
-      const record = await onlyRecord(t, guarded, 'warn')
+      const record = await onlyRecord(t, guarded, 'info')
       t.match(record, { code, observed: true, answered: false, received, phase: 'body', route: url })
       t.match(guarded.app.readGuard.stats(), { aborted: {}, observed: { [code]: 1 } })
       t.strictSame(Object.keys(guarded.app.readGuard.stats().aborted), [])
@@ -114,7 +114,7 @@ t.test('a body that breaks several rules is recorded once', async (t) => {
   await delay(LIMIT * 3)
   await client.write('0\r\n\r\n')
   t.match(onlyAnswer(await client.closed), { statusCode: 200, json: { body: `a${'x'.repeat(200)}` } })
-  await onlyRecord(t, guarded, 'warn')
+  await onlyRecord(t, guarded, 'info')
 })
 
 t.test('every request of a connection has its own record', async (t) => {

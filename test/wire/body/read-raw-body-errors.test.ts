@@ -1,9 +1,9 @@
 import t from 'tap'
 import type { FastifyRequest } from 'fastify'
 import { guardedApp, noise } from '../../support/app/guarded-app.js'
-import { mustBeRefused, onlyRecord } from '../../support/app/head-app.js'
-import { post, rawApp } from '../../support/app/raw-body-app.js'
+import { post, unreadApp } from '../../support/app/unread-bodies.js'
 import { delay, onlyAnswer, RawClient } from '../../support/client/raw-client.js'
+import { mustBeRefused, onlyRecord } from '../../support/oracle/expect-refusal.js'
 
 t.jobs = 16
 
@@ -25,7 +25,7 @@ const consumers: Readonly<Record<string, (request: FastifyRequest) => Promise<un
 
 for (const [name, consume] of Object.entries(consumers)) {
   t.test(`after ${name} it rejects with FST_READ_BODY_CONSUMED, which is no failed read`, async (t) => {
-    const guarded = await rawApp(t, async (request) => {
+    const guarded = await unreadApp(t, async (request) => {
       await consume(request)
       return request.readRawBody()
     })
@@ -38,8 +38,7 @@ for (const [name, consume] of Object.entries(consumers)) {
 }
 
 t.test('after a parser it rejects with FST_READ_BODY_CONSUMED', async (t) => {
-  const guarded = await guardedApp({ routes: (app) => { app.post('/', async (request) => request.readRawBody()) } })
-  t.teardown(() => guarded.app.close())
+  const guarded = await guardedApp({ t, routes: (app) => { app.post('/', async (request) => request.readRawBody()) } })
   const response = await guarded.app.inject({ method: 'POST', url: '/', payload: { a: 1 } })
   t.match(response.json(), { statusCode: 500, code: 'FST_READ_BODY_CONSUMED' })
   t.strictSame(guarded.records, [])
@@ -47,7 +46,7 @@ t.test('after a parser it rejects with FST_READ_BODY_CONSUMED', async (t) => {
 
 t.test('it rejects with the error of the read', async (t) => {
   const errors: unknown[] = []
-  const guarded = await rawApp(t, async (request) => {
+  const guarded = await unreadApp(t, async (request) => {
     await request.readRawBody().catch((error: unknown) => {
       errors.push(error)
       throw error
@@ -71,7 +70,7 @@ t.test('it rejects with the error of the read', async (t) => {
 })
 
 t.test('of a read that failed before it was called it rejects with the same error', async (t) => {
-  const guarded = await rawApp(t, async (request) => {
+  const guarded = await unreadApp(t, async (request) => {
     await delay(600)
     return request.readRawBody()
   }, { bodyIdleTimeout: 200 })
@@ -84,7 +83,7 @@ t.test('of a read that failed before it was called it rejects with the same erro
 })
 
 t.test('an error that the handler answers in its own way is recorded all the same', async (t) => {
-  const guarded = await rawApp(t, async (request) => request.readRawBody().then(() => 'whole', (error: Error & { code: string }) => ({ instead: error.code })), { bodyIdleTimeout: 200 })
+  const guarded = await unreadApp(t, async (request) => request.readRawBody().then(() => 'whole', (error: Error & { code: string }) => ({ instead: error.code })), { bodyIdleTimeout: 200 })
   const client = new RawClient(guarded.port)
   await client.write(post({ 'Content-Length': 5 }) + 'abc')
   t.match(onlyAnswer(await client.closed), { statusCode: 200, headers: { connection: 'close' }, json: { instead: 'FST_READ_BODY_IDLE_TIMEOUT' } })
@@ -93,7 +92,7 @@ t.test('an error that the handler answers in its own way is recorded all the sam
 
 for (const [name, options] of Object.entries({ 'an unknown option': { limti: 3 }, null: null, 'a wrong limit': { limit: -1 } })) {
   t.test(`${name} is refused, and the body can still be read`, async (t) => {
-    const guarded = await rawApp(t, async (request) => {
+    const guarded = await unreadApp(t, async (request) => {
       await t.rejects(request.readRawBody(options as object), { code: 'FST_READ_OPTIONS_INVALID', message: /^readRawBody\(\): / })
       return request.readRawBody()
     })

@@ -2,9 +2,9 @@ import t from 'tap'
 import { gzipSync } from 'node:zlib'
 import type { FastifyRequest } from 'fastify'
 import { noise } from '../../support/app/guarded-app.js'
-import { mustBeRefused, onlyRecord } from '../../support/app/head-app.js'
-import { post, rawApp } from '../../support/app/raw-body-app.js'
+import { post, unreadApp } from '../../support/app/unread-bodies.js'
 import { chunk, head, onlyAnswer, RawClient } from '../../support/client/raw-client.js'
+import { mustBeRefused, onlyRecord } from '../../support/oracle/expect-refusal.js'
 
 t.jobs = 16
 
@@ -17,7 +17,7 @@ const framings = [
 
 for (const [name, pieces] of framings) {
   t.test(`readRawBody() gives ${name} body as a Buffer, byte for byte`, async (t) => {
-    const guarded = await rawApp(t, async (request) => {
+    const guarded = await unreadApp(t, async (request) => {
       const body = await request.readRawBody()
       return { isBuffer: Buffer.isBuffer(body), hex: body.toString('hex') }
     })
@@ -38,7 +38,7 @@ const encodings: ReadonlyArray<readonly [encoding: string | true, bytes: Buffer,
 
 for (const [encoding, bytes, text] of encodings) {
   t.test(`readRawBody({ encoding: ${String(encoding)} }) gives a string`, async (t) => {
-    const guarded = await rawApp(t, async (request) => ({ text: await request.readRawBody({ encoding }) }))
+    const guarded = await unreadApp(t, async (request) => ({ text: await request.readRawBody({ encoding }) }))
     const client = new RawClient(guarded.port)
     await client.write(post({ 'Content-Length': bytes.length }))
     for (const byte of bytes) await client.write(Buffer.from([byte])) // a character may be split between packets
@@ -49,14 +49,14 @@ for (const [encoding, bytes, text] of encodings) {
 }
 
 t.test('an encoding that nobody knows is the caller\'s mistake: raw-body\'s own error, and no record', async (t) => {
-  const guarded = await rawApp(t, async (request) => request.readRawBody({ encoding: 'klingon' }))
+  const guarded = await unreadApp(t, async (request) => request.readRawBody({ encoding: 'klingon' }))
   const response = await guarded.app.inject({ method: 'POST', url: '/', headers: { 'content-type': 'application/octet-stream' }, payload: 'abc' })
   t.equal(response.statusCode, 415)
   t.strictSame(guarded.records, [])
 })
 
 t.test('without a body it gives an empty one', async (t) => {
-  const guarded = await rawApp(t, async (request) => {
+  const guarded = await unreadApp(t, async (request) => {
     const body = await request.readRawBody()
     return { length: body.length }
   })
@@ -71,7 +71,7 @@ t.test('without a body it gives an empty one', async (t) => {
 
 t.test('an encoded body is given as sent', async (t) => {
   const bytes = gzipSync('text')
-  const guarded = await rawApp(t, async (request) => ({ hex: (await request.readRawBody()).toString('hex') }))
+  const guarded = await unreadApp(t, async (request) => ({ hex: (await request.readRawBody()).toString('hex') }))
   const response = await guarded.app.inject({ method: 'POST', url: '/', headers: { 'content-type': 'application/octet-stream', 'content-encoding': 'gzip' }, payload: bytes })
   t.same(response.json(), { hex: bytes.toString('hex') })
 })
@@ -87,7 +87,7 @@ const sizes = [
 
 for (const [framing, length, request] of sizes) {
   t.test(`a ${framing} body of ${length} bytes is within a limit of ${LIMIT}`, async (t) => {
-    const guarded = await rawApp(t, limited({ limit: LIMIT }))
+    const guarded = await unreadApp(t, limited({ limit: LIMIT }))
     const client = new RawClient(guarded.port)
     await client.write(request)
     t.match(onlyAnswer(await client.closed), { statusCode: 200, json: { length } })
@@ -104,7 +104,7 @@ const tooLarge = [
 
 for (const [name, options, guard, request, received] of tooLarge) {
   t.test(`a body beyond the limit is refused: ${name}`, async (t) => {
-    const guarded = await rawApp(t, limited(options), guard)
+    const guarded = await unreadApp(t, limited(options), guard)
     const client = new RawClient(guarded.port)
     await client.write(request)
     mustBeRefused(t, await client.closed, 413, 'Payload Too Large', 'FST_READ_BODY_TOO_LARGE', `The request body is larger than ${LIMIT} bytes`)
@@ -115,7 +115,7 @@ for (const [name, options, guard, request, received] of tooLarge) {
 }
 
 t.test('a limit of 0 is none', async (t) => {
-  const guarded = await rawApp(t, limited({ limit: 0 }))
+  const guarded = await unreadApp(t, limited({ limit: 0 }))
   const client = new RawClient(guarded.port)
   await client.write(post({ 'Content-Length': 100 }) + 'x'.repeat(100))
   t.match(onlyAnswer(await client.closed), { statusCode: 200, json: { length: 100 } })
@@ -123,7 +123,7 @@ t.test('a limit of 0 is none', async (t) => {
 
 for (const limit of [-1, 1.5, NaN, '10kb', null]) {
   t.test(`a limit of ${JSON.stringify(limit)} is the caller's mistake`, async (t) => {
-    const guarded = await rawApp(t, limited({ limit: limit as number }))
+    const guarded = await unreadApp(t, limited({ limit: limit as number }))
     const response = await guarded.app.inject({ method: 'POST', url: '/', headers: { 'content-type': 'application/octet-stream' }, payload: 'abc' })
     t.match(response.json(), { statusCode: 500, code: 'FST_READ_OPTIONS_INVALID', message: /^readRawBody\(\): limit must be an integer of bytes from 0 \(off\)/ })
     t.strictSame(guarded.records, [])

@@ -1,13 +1,13 @@
 import t from 'tap'
-import { guardedApp, until } from '../../support/app/guarded-app.js'
-import { post } from '../../support/app/raw-body-app.js'
+import { guardedApp } from '../../support/app/guarded-app.js'
+import { countBody, post, unreadApp } from '../../support/app/unread-bodies.js'
 import { chunk, delay, onlyAnswer, RawClient } from '../../support/client/raw-client.js'
-import { streamApp } from '../../support/app/stream-app.js'
+import { until } from '../../support/oracle/until.js'
 
 t.jobs = 8
 
 t.test('request.readGuard tells how far a body is', async (t) => {
-  const guarded = await streamApp(t, {})
+  const guarded = await unreadApp(t, countBody)
   const client = new RawClient(guarded.port)
   await client.write(post({ 'Content-Length': 10 }) + 'abc')
   const { readGuard, raw } = await guarded.begun
@@ -27,7 +27,7 @@ t.test('request.readGuard tells how far a body is', async (t) => {
 })
 
 t.test('expected is undefined where nothing is declared', async (t) => {
-  const guarded = await streamApp(t, {})
+  const guarded = await unreadApp(t, countBody)
   const client = new RawClient(guarded.port)
   await client.write(post({ 'Transfer-Encoding': 'chunked' }) + chunk('abc'))
   const { readGuard } = await guarded.begun
@@ -40,6 +40,7 @@ t.test('expected is undefined where nothing is declared', async (t) => {
 
 t.test('time in which the application holds back is told apart', async (t) => {
   const guarded = await guardedApp({
+    t,
     guard: { resolution: 50 },
     routes: (app) => {
       app.addContentTypeParser('application/octet-stream', (_request, _payload, done) => done(null))
@@ -52,7 +53,6 @@ t.test('time in which the application holds back is told apart', async (t) => {
       })
     }
   })
-  t.teardown(() => guarded.app.close())
   const client = new RawClient(guarded.port)
   await client.write(post({ 'Content-Length': 8_000_000 }))
   await client.write(Buffer.alloc(8_000_000))
@@ -62,7 +62,7 @@ t.test('time in which the application holds back is told apart', async (t) => {
 })
 
 t.test('of a request without a body there is nothing to tell, and its limits are those of the route', async (t) => {
-  const guarded = await streamApp(t, { bodyTimeout: 1_234 })
+  const guarded = await unreadApp(t, countBody, { bodyTimeout: 1_234 })
   await guarded.app.inject('/')
   const { readGuard } = await guarded.begun
   t.match(readGuard, { phase: undefined, received: 0, expected: undefined, elapsed: 0, paused: 0, limits: { bodyTimeout: 1_234 } })

@@ -2,8 +2,8 @@ import t, { type Test } from 'tap'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { ReadGuardOptions, ReadLimits } from '../../../lib/index.js'
 import { guardedApp, type GuardedApp } from '../../support/app/guarded-app.js'
-import { mustBeRefused, onlyRecord } from '../../support/app/head-app.js'
 import { chunk, delay, head, onlyAnswer, RawClient } from '../../support/client/raw-client.js'
+import { mustBeRefused, onlyRecord } from '../../support/oracle/expect-refusal.js'
 
 t.jobs = 16
 
@@ -21,10 +21,8 @@ const guard: ReadGuardOptions = {
   resolution: RESOLUTION
 }
 
-async function server (t: Test, routes: (app: FastifyInstance) => void | Promise<void>): Promise<GuardedApp> {
-  const guarded = await guardedApp({ guard, routes })
-  t.teardown(() => guarded.app.close())
-  return guarded
+function server (t: Test, routes: (app: FastifyInstance) => void | Promise<void>): Promise<GuardedApp> {
+  return guardedApp({ t, guard, routes })
 }
 
 const limitsOf = async (request: FastifyRequest): Promise<ReadLimits> => request.readGuard.limits
@@ -135,8 +133,7 @@ t.test('a route that is not guarded has no limit of any kind, and no record', as
 })
 
 t.test('the headers of a route that is not guarded still are', async (t) => {
-  const guarded = await guardedApp({ guard: { headersTimeout: SHORT }, routes: declare })
-  t.teardown(() => guarded.app.close())
+  const guarded = await guardedApp({ t, guard: { headersTimeout: SHORT }, routes: declare })
   const client = new RawClient(guarded.port)
   await client.write('POST /unguarded HTTP/1.1\r\n')
   mustBeRefused(t, await client.closed, 408, 'Request Timeout', 'FST_READ_HEADERS_TIMEOUT')

@@ -1,10 +1,10 @@
 import t from 'tap'
 import type { RequestReadGuard } from '../../../lib/index.js'
-import { guardedApp, until } from '../../support/app/guarded-app.js'
-import { mustBeRefused, onlyRecord } from '../../support/app/head-app.js'
-import { post } from '../../support/app/raw-body-app.js'
+import { guardedApp } from '../../support/app/guarded-app.js'
+import { countBody, post, unreadApp } from '../../support/app/unread-bodies.js'
 import { chunk, delay, onlyAnswer, RawClient } from '../../support/client/raw-client.js'
-import { streamApp } from '../../support/app/stream-app.js'
+import { mustBeRefused, onlyRecord } from '../../support/oracle/expect-refusal.js'
+import { until } from '../../support/oracle/until.js'
 
 t.jobs = 16
 
@@ -14,7 +14,10 @@ const RESOLUTION = 50
 const chunked = post({ 'Transfer-Encoding': 'chunked' })
 
 t.test('setLimits() loosens the limits of this one read', async (t) => {
-  const guarded = await streamApp(t, { bodyIdleTimeout: LIMIT }, (readGuard) => readGuard.setLimits({ bodyIdleTimeout: 0 }))
+  const guarded = await unreadApp(t, (request) => {
+    request.readGuard.setLimits({ bodyIdleTimeout: 0 })
+    return countBody(request)
+  }, { bodyIdleTimeout: LIMIT })
   const client = new RawClient(guarded.port)
   await client.write(post({ 'Content-Length': 2 }) + 'a')
   await delay(LIMIT * 2)
@@ -32,7 +35,7 @@ const tightened: ReadonlyArray<readonly [name: string, changes: Parameters<Reque
 
 for (const [name, changes, code, limit] of tightened) {
   t.test(`setLimits() tightens ${name}`, async (t) => {
-    const guarded = await streamApp(t, {})
+    const guarded = await unreadApp(t, countBody)
     const client = new RawClient(guarded.port)
     await client.write(post({ 'Content-Length': 10 }) + 'abc')
     const { readGuard } = await guarded.begun
@@ -50,7 +53,7 @@ for (const [name, changes, code, limit] of tightened) {
 }
 
 t.test('setLimits() with a time that has passed already ends the read at the next look', async (t) => {
-  const guarded = await streamApp(t, {})
+  const guarded = await unreadApp(t, countBody)
   const client = new RawClient(guarded.port)
   await client.write(post({ 'Content-Length': 10 }) + 'abc')
   const { readGuard } = await guarded.begun
@@ -62,7 +65,7 @@ t.test('setLimits() with a time that has passed already ends the read at the nex
 
 t.test('setLimits() with a bodyLimit ends what is larger already, and what is declared larger', async (t) => {
   for (const request of [chunked + chunk('x'.repeat(20)), post({ 'Content-Length': 20 }) + 'x']) {
-    const guarded = await streamApp(t, {})
+    const guarded = await unreadApp(t, countBody)
     const client = new RawClient(guarded.port)
     await client.write(request)
     const { readGuard } = await guarded.begun
@@ -74,12 +77,15 @@ t.test('setLimits() with a bodyLimit ends what is larger already, and what is de
 })
 
 t.test('setLimits() with a bodyLimit holds for what comes', async (t) => {
-  const guarded = await streamApp(t, { bodyLimit: 5 }, (readGuard) => readGuard.setLimits({ bodyLimit: 10 }))
+  const guarded = await unreadApp(t, (request) => {
+    request.readGuard.setLimits({ bodyLimit: 10 })
+    return countBody(request)
+  }, { bodyLimit: 5 })
   const client = new RawClient(guarded.port)
   await client.write(chunked)
-  await guarded.begun
+  const { readGuard } = await guarded.begun
   await client.write(chunk('x'.repeat(10)))
-  await delay(100)
+  await until(() => readGuard.received === 10, 'the bytes')
   t.strictSame(guarded.records, [])
   await client.write(chunk('x'))
   mustBeRefused(t, await client.closed, 413, 'Payload Too Large', 'FST_READ_BODY_TOO_LARGE')
@@ -87,7 +93,7 @@ t.test('setLimits() with a bodyLimit holds for what comes', async (t) => {
 })
 
 t.test('setLimits() with requireContentLength refuses a body that has none', async (t) => {
-  const guarded = await streamApp(t, {})
+  const guarded = await unreadApp(t, countBody)
   const client = new RawClient(guarded.port)
   await client.write(chunked + chunk('x'))
   const { readGuard } = await guarded.begun
@@ -98,6 +104,7 @@ t.test('setLimits() with requireContentLength refuses a body that has none', asy
 
 t.test('setLimits() guards a read of a route that is not guarded', async (t) => {
   const guarded = await guardedApp({
+    t,
     guard: { resolution: RESOLUTION },
     routes: (app) => {
       app.addContentTypeParser('*', (_request, _payload, done) => done(null))
@@ -107,7 +114,6 @@ t.test('setLimits() guards a read of a route that is not guarded', async (t) => 
       })
     }
   })
-  t.teardown(() => guarded.app.close())
   const client = new RawClient(guarded.port)
   await client.write(chunked + chunk('x'))
   mustBeRefused(t, await client.closed, 408, 'Request Timeout', 'FST_READ_BODY_IDLE_TIMEOUT')
@@ -115,7 +121,7 @@ t.test('setLimits() guards a read of a route that is not guarded', async (t) => 
 })
 
 t.test('what is not named in setLimits() stays, and other requests keep their limits', async (t) => {
-  const guarded = await streamApp(t, { bodyTimeout: 5_000, minBodyRate: { bytesPerSecond: 3, gracePeriod: 4_000 } })
+  const guarded = await unreadApp(t, countBody, { bodyTimeout: 5_000, minBodyRate: { bytesPerSecond: 3, gracePeriod: 4_000 } })
   const client = new RawClient(guarded.port)
   await client.write(post({ 'Content-Length': 2 }) + 'a')
   const { readGuard } = await guarded.begun
@@ -139,7 +145,7 @@ const wrong: ReadonlyArray<readonly [name: string, changes: unknown, message: Re
 
 for (const [name, changes, message] of wrong) {
   t.test(`setLimits() throws on ${name}, and nothing changes`, async (t) => {
-    const guarded = await streamApp(t, {})
+    const guarded = await unreadApp(t, countBody)
     const client = new RawClient(guarded.port)
     await client.write(post({ 'Content-Length': 2 }) + 'a')
     const { readGuard } = await guarded.begun
@@ -153,7 +159,7 @@ for (const [name, changes, message] of wrong) {
 }
 
 t.test('setLimits() after the end is without effect', async (t) => {
-  const guarded = await streamApp(t, {})
+  const guarded = await unreadApp(t, countBody)
   const client = new RawClient(guarded.port)
   await client.write(post({ 'Content-Length': 2 }) + 'ab')
   const { readGuard } = await guarded.begun

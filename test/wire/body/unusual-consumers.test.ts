@@ -2,16 +2,19 @@ import { setTimeout as wait } from 'node:timers/promises'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type FastifyServerOptions } from 'fastify'
 import t, { type Test } from 'tap'
 import readGuard, { type ReadGuardOptions } from '../../../lib/index.js'
-import { guardedApp, noise, until, type GuardedApp } from '../../support/app/guarded-app.js'
+import { guardedApp, type GuardedApp, noise } from '../../support/app/guarded-app.js'
 import { chunk, head, onlyAnswer, parseAnswers, RawClient } from '../../support/client/raw-client.js'
+import { quiet } from '../../support/oracle/server-state.js'
+import { until } from '../../support/oracle/until.js'
 
 t.jobs = 8
 
 const LIMIT = 300
 const stream = { 'Content-Type': 'application/x-stream' }
 
-async function start (t: Test, handle: (request: FastifyRequest, reply: FastifyReply) => unknown, guard: ReadGuardOptions = {}, options: FastifyServerOptions = {}, also: (app: FastifyInstance) => void = () => {}): Promise<GuardedApp> {
-  const guarded = await guardedApp({
+function start (t: Test, handle: (request: FastifyRequest, reply: FastifyReply) => unknown, guard: ReadGuardOptions = {}, options: FastifyServerOptions = {}, also: (app: FastifyInstance) => void = () => {}): Promise<GuardedApp> {
+  return guardedApp({
+    t,
     guard: { bodyIdleTimeout: LIMIT, resolution: 50, linger: { timeout: 500, bytes: 1_000_000 }, ...guard },
     fastify: options,
     routes: (app) => {
@@ -21,12 +24,6 @@ async function start (t: Test, handle: (request: FastifyRequest, reply: FastifyR
       app.get('/', async () => 'next')
     }
   })
-  t.teardown(() => guarded.app.close())
-  return guarded
-}
-
-async function quiet ({ app }: GuardedApp): Promise<void> {
-  await until(() => Object.values(app.readGuard.stats().reading).every(count => count === 0), 'nothing is left')
 }
 
 const enough: Readonly<Record<string, (request: FastifyRequest) => Promise<void>>> = {
@@ -58,7 +55,7 @@ for (const [name, take] of Object.entries(enough)) {
     const client = new RawClient(guarded.port)
     await client.write(head('POST', '/', { ...stream, 'Content-Length': 300_000 }) + 'x')
     t.equal(onlyAnswer(await client.closed).body, 'enough')
-    await quiet(guarded)
+    await quiet(guarded.app)
     t.same(guarded.records, [])
   })
 }
@@ -72,7 +69,7 @@ t.test('the owner of a hijacked answer who waits for an end that can\'t be heard
   await client.write(head('POST', '/', { ...stream, 'Content-Length': 10 }) + 'x')
   t.equal((await client.closed).text, '')
   t.match(await guarded.recorded(), [{ code: 'FST_READ_BODY_IDLE_TIMEOUT', answered: false }])
-  await quiet(guarded)
+  await quiet(guarded.app)
   t.equal(guarded.records.length, 1)
 })
 
@@ -116,7 +113,7 @@ t.test('a body that stalls after a handlerTimeout makes no second answer, and no
   const client = new RawClient(guarded.port)
   await client.write(head('POST', '/', { 'Content-Type': 'application/json', 'Content-Length': 10 }) + '{')
   t.equal(onlyAnswer(await client.closed).statusCode, 503)
-  await quiet(guarded)
+  await quiet(guarded.app)
   t.same(noise(guarded.log).filter(({ err }) => err?.code !== 'FST_ERR_HANDLER_TIMEOUT'), [])
 })
 
@@ -136,7 +133,7 @@ for (const [name, destroy] of Object.entries(destroyers)) {
     const client = new RawClient(guarded.port)
     await client.write(head('POST', '/', { ...stream, 'Content-Length': 10 }) + 'x')
     t.equal((await client.closed).text, '')
-    await quiet(guarded)
+    await quiet(guarded.app)
     t.same(guarded.records, [])
   })
 }
@@ -148,10 +145,10 @@ t.test('every listener hears of a failure once, whenever it begins to listen', a
     request.readGuard.setLimits({ bodyLimit: 1 })
     raw.on('error', () => { heard.push('first') })
     raw.resume()
-    await wait(100)
+    await until(() => heard.length === 1, 'the first has heard')
     raw.once('error', () => { heard.push('late') })
     raw.resume()
-    await wait(100)
+    await until(() => heard.length === 2, 'the late one has heard')
     raw.resume()
     await wait(100)
     return reply.code(413).send({})

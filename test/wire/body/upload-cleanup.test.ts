@@ -1,6 +1,6 @@
 import t from 'tap'
+import { begunUpload, endOfUpload, uploadApp, uploadType, uploadUrls } from '../../support/app/upload-routes.js'
 import { chunk, head, onlyAnswer, RawClient } from '../../support/client/raw-client.js'
-import { begunUpload, endOfUpload, uploadApp, uploadType, uploadUrls } from '../../support/app/upload-app.js'
 
 const type = { 'Content-Type': uploadType }
 const declared = { ...type, 'Content-Length': 200_000 }

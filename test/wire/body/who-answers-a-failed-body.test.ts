@@ -2,8 +2,9 @@ import { Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
-import { guardedApp, noise, until } from '../../support/app/guarded-app.js'
+import { guardedApp, noise } from '../../support/app/guarded-app.js'
 import { delay, head, parseAnswers, RawClient } from '../../support/client/raw-client.js'
+import { until } from '../../support/oracle/until.js'
 
 const LIMIT = 200
 /** Longer than any grace. */

@@ -1,7 +1,8 @@
 import t, { type Test } from 'tap'
 import type { Socket } from 'node:net'
-import { HEADERS_TIMEOUT, headApp, mustBeRefused, onlyRecord, type HeadApp } from '../../support/app/head-app.js'
+import { headApp, type HeadApp, HEADERS_TIMEOUT } from '../../support/app/header-limits.js'
 import { head, parseAnswers, RawClient } from '../../support/client/raw-client.js'
+import { mustBeRefused, onlyRecord } from '../../support/oracle/expect-refusal.js'
 
 t.jobs = 8
 

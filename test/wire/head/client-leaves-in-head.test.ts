@@ -1,8 +1,10 @@
 import { EventEmitter, once } from 'node:events'
 import t from 'tap'
-import { until } from '../../support/app/guarded-app.js'
-import { HEADERS_TIMEOUT, headApp, onlyRecord } from '../../support/app/head-app.js'
-import { delay, head, parseAnswers, RawClient } from '../../support/client/raw-client.js'
+import { headApp, HEADERS_TIMEOUT } from '../../support/app/header-limits.js'
+import { head, parseAnswers, RawClient } from '../../support/client/raw-client.js'
+import { onlyRecord } from '../../support/oracle/expect-refusal.js'
+import { quiet, serverSockets } from '../../support/oracle/server-state.js'
+import { until } from '../../support/oracle/until.js'
 
 t.jobs = 16
 
@@ -22,6 +24,7 @@ for (const later of [false, true]) {
       for (const [name, bytes] of partialHeads) {
         t.test(name, async (t) => {
           const guarded = await headApp(t)
+          const sockets = serverSockets(guarded.app)
           const client = new RawClient(guarded.port)
           if (later) {
             await client.write(head('GET', '/'))
@@ -29,8 +32,7 @@ for (const later of [false, true]) {
           }
           const { length } = client.text
           await client.write(bytes)
-          // The bytes are to be read before the RST overtakes them.
-          await delay(100)
+          await sockets.haveRead(client) // before an RST overtakes it
           leave(client)
           const record = await onlyRecord(t, guarded, 'info')
           t.match(record, {
@@ -77,7 +79,7 @@ for (const [way, leave] of ways) {
     await client.until(/"served":1}/)
     leave(client)
     await client.closed
-    await until(() => Object.values(guarded.app.readGuard.stats().reading).every(count => count === 0), 'nothing is read any more')
+    await quiet(guarded.app)
     await guarded.app.close()
     t.strictSame(guarded.records, [])
   })
@@ -85,9 +87,10 @@ for (const [way, leave] of ways) {
 
 t.test('a client that leaves after no more than a CRLF has left in its head', async (t) => {
   const guarded = await headApp(t)
+  const sockets = serverSockets(guarded.app)
   const client = new RawClient(guarded.port)
   await client.write('\r\n')
-  await delay(100)
+  await sockets.haveRead(client)
   client.fin()
   t.match(await onlyRecord(t, guarded, 'info'), { code: 'FST_READ_ABORTED', received: 2, answered: false })
 })

@@ -1,6 +1,7 @@
 import t from 'tap'
-import { headApp, mustBeRefused, onlyRecord } from '../../support/app/head-app.js'
+import { headApp } from '../../support/app/header-limits.js'
 import { onlyAnswer, RawClient } from '../../support/client/raw-client.js'
+import { mustBeRefused, onlyRecord } from '../../support/oracle/expect-refusal.js'
 
 t.jobs = 16
 

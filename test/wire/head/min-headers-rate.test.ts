@@ -1,6 +1,7 @@
 import t from 'tap'
-import { headApp, mustBeRefused, mustBeTimely, onlyRecord } from '../../support/app/head-app.js'
+import { headApp } from '../../support/app/header-limits.js'
 import { delay, onlyAnswer, RawClient, repeat } from '../../support/client/raw-client.js'
+import { mustBeRefused, mustBeTimely, onlyRecord } from '../../support/oracle/expect-refusal.js'
 
 t.jobs = 8
 

@@ -1,7 +1,8 @@
 import t, { type Test } from 'tap'
 import type { ReadGuardOptions } from '../../../lib/index.js'
-import { guardedApp, until, type GuardedApp, type GuardedAppOptions } from '../../support/app/guarded-app.js'
+import { guardedApp, type GuardedApp, type GuardedAppOptions } from '../../support/app/guarded-app.js'
 import { chunk, head, onlyAnswer, parseAnswers, RawClient, repeat } from '../../support/client/raw-client.js'
+import { until } from '../../support/oracle/until.js'
 
 t.jobs = 16
 
@@ -10,14 +11,13 @@ const MARGIN = 1_000
 /** Node looks once a second. */
 const NODE_LOOKS = 1_000
 
-async function app (t: Test, fastify: NonNullable<GuardedAppOptions['fastify']>, guard: ReadGuardOptions = {}): Promise<GuardedApp> {
-  const guarded = await guardedApp({
+function app (t: Test, fastify: NonNullable<GuardedAppOptions['fastify']>, guard: ReadGuardOptions = {}): Promise<GuardedApp> {
+  return guardedApp({
+    t,
     fastify,
     guard: { headersTimeout: HEADERS_TIMEOUT, bodyTimeout: 0, resolution: 50, ...guard },
     routes: (app) => { app.post('/', async (request) => ({ received: (request.body as string).length })) }
   })
-  t.teardown(() => guarded.app.close())
-  return guarded
 }
 
 const requestTimeouts = [[0, HEADERS_TIMEOUT + MARGIN], [500, 500], [2_000, HEADERS_TIMEOUT + MARGIN], [60_000, HEADERS_TIMEOUT + MARGIN]] as const
@@ -103,10 +103,10 @@ t.test('with ours turned off, Node\'s own headersTimeout ends a head, and the re
 
 t.test('a requestTimeout that is set before the server listens counts', async (t) => {
   const guarded = await guardedApp({
+    t,
     guard: { headersTimeout: HEADERS_TIMEOUT },
     routes: (app) => { app.server.requestTimeout = 600 }
   })
-  t.teardown(() => guarded.app.close())
   t.equal(guarded.app.server.headersTimeout, 600)
 })
 

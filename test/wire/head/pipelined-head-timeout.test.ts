@@ -1,8 +1,10 @@
 import t, { type Test } from 'tap'
 import type { FastifyInstance } from 'fastify'
-import { HEADERS_TIMEOUT, headApp, mustBeRefused, mustBeTimely, onlyRecord, type HeadApp } from '../../support/app/head-app.js'
-import { until } from '../../support/app/guarded-app.js'
+import { headApp, type HeadApp, HEADERS_TIMEOUT } from '../../support/app/header-limits.js'
 import { delay, head, parseAnswers, RawClient } from '../../support/client/raw-client.js'
+import { mustBeRefused, mustBeTimely, onlyRecord } from '../../support/oracle/expect-refusal.js'
+import { serverSockets } from '../../support/oracle/server-state.js'
+import { until } from '../../support/oracle/until.js'
 
 t.jobs = 8
 
@@ -26,27 +28,29 @@ const PARTIAL = 'GET / HTTP/1.1\r\nHo'
 
 /** What fails while an earlier answer is owed, and how it is recorded. */
 const failing = [
-  ['a head stalls', PARTIAL, 'FST_READ_HEADERS_TIMEOUT', PARTIAL.length],
-  ['a head is malformed', 'NOT HTTP\r\n\r\n', 'FST_READ_MALFORMED', 12],
-  ['a head is too large', `GET / HTTP/1.1\r\nX: ${'x'.repeat(20_000)}`, 'FST_READ_HEADERS_TOO_LARGE', 20_019]
+  ['a head stalls', PARTIAL, 'FST_READ_HEADERS_TIMEOUT', PARTIAL.length, 408],
+  ['a head is malformed', 'NOT HTTP\r\n\r\n', 'FST_READ_MALFORMED', 12, 400],
+  ['a head is too large', `GET / HTTP/1.1\r\nX: ${'x'.repeat(20_000)}`, 'FST_READ_HEADERS_TOO_LARGE', 20_019, 431]
 ] as const
 
 for (const pending of [1, 3]) {
   t.test(`with ${pending} earlier answers pending`, async (t) => {
     t.jobs = failing.length
-    for (const [name, bytes, code, received] of failing) {
-      t.test(`${name}: they go out whole, and the connection closes`, async (t) => {
+    for (const [name, bytes, code, received, statusCode] of failing) {
+      t.test(`${name}: they go out whole, then its own answer, and the connection closes`, async (t) => {
         const guarded = await slowApp(t)
         const client = new RawClient(guarded.port)
         await client.write(getSlow.repeat(pending))
         await until(() => guarded.app.readGuard.stats().reading.headers === 0, 'the first requests are dispatched')
         await client.write(bytes)
-        const record = await onlyRecord(t, guarded, 'warn')
-        t.match(record, { code, phase: 'headers', answered: false, received })
+        await until(() => guarded.app.readGuard.stats().reading.lingering === 1, 'the head has failed')
         t.equal(client.text, '', 'no answer that would be taken for that of an earlier request')
         const seen = await client.closed
         const answers = parseAnswers(seen.text)
-        t.strictSame(answers.map(answer => answer.statusCode), Array(pending).fill(200))
+        t.strictSame(answers.map(answer => answer.statusCode), [...Array<number>(pending).fill(200), statusCode])
+        t.equal(answers.pop()?.json.code, code)
+        const record = await onlyRecord(t, guarded, 'warn')
+        t.match(record, { code, phase: 'headers', answered: true, received })
         for (const answer of answers) t.equal(answer.json.padding, 'x'.repeat(100_000))
         t.equal(seen.end, 'FIN')
         t.equal(guarded.records.length, 1)
@@ -61,24 +65,25 @@ t.test('a head that is completed too late, while an earlier answer is pending, n
   await client.write(getSlow)
   await until(() => guarded.app.readGuard.stats().reading.headers === 0, 'the first request is dispatched')
   await client.write(PARTIAL)
-  await guarded.recorded()
+  await until(() => guarded.app.readGuard.stats().reading.lingering === 1, 'the head has failed')
   await client.write('st: localhost\r\n\r\n' + get)
   const seen = await client.closed
-  t.strictSame(parseAnswers(seen.text).map(answer => answer.statusCode), [200])
+  t.strictSame(parseAnswers(seen.text).map(answer => answer.statusCode), [200, 408])
   t.equal(seen.end, 'FIN')
   t.strictSame(guarded.served, [])
-  t.match(await onlyRecord(t, guarded, 'warn'), { code: 'FST_READ_HEADERS_TIMEOUT', answered: false })
+  t.match(await onlyRecord(t, guarded, 'warn'), { code: 'FST_READ_HEADERS_TIMEOUT', answered: true })
 })
 
 t.test('what comes after our 408 never reaches a handler', async (t) => {
   const guarded = await headApp(t)
+  const sockets = serverSockets(guarded.app)
   const client = new RawClient(guarded.port)
   client.socket.removeAllListeners('end') // it goes on sending after our FIN
   await client.write(PARTIAL)
   await client.until(/}$/)
   await client.write('st: localhost\r\n\r\n' + get)
   await client.write(head('POST', '/', { 'Content-Length': 2, 'Content-Type': 'application/json' }) + '{}')
-  await delay(200)
+  await sockets.haveRead(client)
   client.fin()
   mustBeRefused(t, await client.closed, 408, 'Request Timeout', 'FST_READ_HEADERS_TIMEOUT')
   t.strictSame(guarded.served, [])

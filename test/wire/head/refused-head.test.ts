@@ -1,8 +1,9 @@
 import t from 'tap'
 import { STATUS_CODES } from 'node:http'
-import { headApp, mustBeRefused, onlyRecord } from '../../support/app/head-app.js'
 import { noise } from '../../support/app/guarded-app.js'
+import { headApp } from '../../support/app/header-limits.js'
 import { head, onlyAnswer, parseAnswers, RawClient } from '../../support/client/raw-client.js'
+import { mustBeRefused, onlyRecord } from '../../support/oracle/expect-refusal.js'
 
 t.jobs = 8
 

@@ -1,9 +1,10 @@
 import t, { type Test } from 'tap'
-import { earlyAnswers, type EarlyAnswer } from '../../support/app/early-answers.js'
-import { noise, until } from '../../support/app/guarded-app.js'
-import { answered, lingerApp, ONE_READ } from '../../support/app/linger-app.js'
-import { watchLag } from '../../support/oracle/loop-lag.js'
+import { type EarlyAnswer, earlyAnswers, lingeringApp } from '../../support/app/early-answers.js'
+import { noise } from '../../support/app/guarded-app.js'
+import { answered, ONE_READ } from '../../support/client/answered-client.js'
 import { chunk, head, onlyAnswer, parseAnswers, repeat, type RawClient } from '../../support/client/raw-client.js'
+import { watchLag } from '../../support/oracle/loop-lag.js'
+import { until } from '../../support/oracle/until.js'
 
 /** A look that would come after the time bound comes one early. */
 const ONE_LOOK = 50 + 10
@@ -21,7 +22,7 @@ function mustBeWhole (t: Test, client: RawClient, { name, statusCode, code, clos
 for (const { over, tls } of kinds) {
   t.test(`${over}: a client that floods after its answer is cut off at the byte bound, and not before`, async (t) => {
     const bytes = 1_000_000
-    const guarded = await lingerApp(t, tls, { linger: { bytes, timeout: 60_000 } })
+    const guarded = await lingeringApp(t, tls, { linger: { bytes, timeout: 60_000 } })
     await Promise.all(earlyAnswers.map(async (early) => {
       const { client, socket, readSince, closed } = await answered(guarded, early.bytes)
       mustBeWhole(t, client, early)
@@ -39,7 +40,7 @@ for (const { over, tls } of kinds) {
 
   t.test(`${over}: a client that trickles after its answer is cut off at the time bound`, async (t) => {
     const timeout = 500
-    const guarded = await lingerApp(t, tls, { linger: { bytes: 1e9, timeout } })
+    const guarded = await lingeringApp(t, tls, { linger: { bytes: 1e9, timeout } })
     const lag = watchLag()
     await Promise.all(earlyAnswers.map(async (early) => {
       const { client, begun, closed } = await answered(guarded, early.bytes)
@@ -54,7 +55,7 @@ for (const { over, tls } of kinds) {
   })
 
   t.test(`${over}: a connection is closed as soon as the client closes it`, async (t) => {
-    const guarded = await lingerApp(t, tls, { linger: { bytes: 1e9, timeout: 60_000 } })
+    const guarded = await lingeringApp(t, tls, { linger: { bytes: 1e9, timeout: 60_000 } })
     const all = await Promise.all(earlyAnswers.map(({ bytes }) => answered(guarded, bytes)))
     await until(() => guarded.lingering() === earlyAnswers.length, 'all are lingered on')
     for (const { client } of all) {
@@ -67,7 +68,7 @@ for (const { over, tls } of kinds) {
   })
 
   t.test(`${over}: with \`linger: false\` nothing is read after the last answer`, async (t) => {
-    const guarded = await lingerApp(t, tls, { linger: false })
+    const guarded = await lingeringApp(t, tls, { linger: false })
     const last = earlyAnswers.filter(({ closes }) => closes)
     await Promise.all(last.map(async (early) => {
       const { client, readSince, closed } = await answered(guarded, early.bytes)
@@ -80,7 +81,7 @@ for (const { over, tls } of kinds) {
   })
 
   t.test(`${over}: a connection stays usable where the rest of the body comes within the bounds`, async (t) => {
-    const guarded = await lingerApp(t, tls, { linger: { bytes: 100_000, timeout: 2_000 } })
+    const guarded = await lingeringApp(t, tls, { linger: { bytes: 100_000, timeout: 2_000 } })
     const type = { 'Content-Type': 'application/x-stream' }
     const rests = [
       { name: 'at once', headers: { ...type, 'Content-Length': 90_000 }, pieces: ['x'.repeat(90_000)] },
@@ -104,7 +105,7 @@ for (const { over, tls } of kinds) {
 }
 
 t.test('a route has bounds of its own', async (t) => {
-  const guarded = await lingerApp(t, false, { linger: { bytes: 1_000_000, timeout: 60_000 } }, (app) => {
+  const guarded = await lingeringApp(t, false, { linger: { bytes: 1_000_000, timeout: 60_000 } }, (app) => {
     const refused = { onRequest: async (_request: unknown, reply: { code: (status: number) => { send: (body: object) => unknown } }) => reply.code(401).send({}) }
     app.post('/plugin', refused, async () => ({}))
     app.post('/bytes', { ...refused, config: { readGuard: { linger: { bytes: 200_000 } } } }, async () => ({}))

@@ -2,9 +2,10 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
-import { guardedApp, noise, until, type GuardedApp, type GuardedAppOptions } from '../../support/app/guarded-app.js'
-import { watchLag } from '../../support/oracle/loop-lag.js'
+import { guardedApp, type GuardedApp, type GuardedAppOptions, noise } from '../../support/app/guarded-app.js'
 import { chunk, head, onlyAnswer, parseAnswers, RawClient } from '../../support/client/raw-client.js'
+import { watchLag } from '../../support/oracle/loop-lag.js'
+import { connectionsOf, quiet } from '../../support/oracle/server-state.js'
 
 const TIMEOUT = 400
 const RESOLUTION = 50
@@ -56,10 +57,6 @@ function trickle (client: RawClient, piece = 'x'): void {
   client.trickle(Array.from({ length: 200 }, () => piece), PAUSE).catch(() => {})
 }
 
-async function ended ({ app }: GuardedApp): Promise<void> {
-  await until(() => Object.values(app.readGuard.stats().reading).every(count => count === 0), 'nothing is being read')
-}
-
 for (const answer of [...early, refused]) {
   t.test(`after ${answer.what} the trickle of the rest is bounded by the time of linger`, async (t) => {
     const guarded = await start()
@@ -79,7 +76,7 @@ for (const answer of [...early, refused]) {
     t.same(guarded.records.map(({ code }) => code), answer === refused ? ['FST_READ_BODY_TOO_LARGE'] : [], 'what is left is no read any more')
     t.equal(guarded.app.readGuard.stats().lingered, 1)
     t.same(noise(guarded.log), [])
-    await ended(guarded)
+    await quiet(guarded.app)
   })
 
   t.test(`after ${answer.what} the flood of the rest is bounded by the bytes of linger`, async (t) => {
@@ -99,7 +96,7 @@ for (const answer of [...early, refused]) {
     t.ok(socket.bytesRead <= bytes + 300_000, `${socket.bytesRead} bytes read: soon after ${bytes}`)
     t.equal(guarded.records.length, answer === refused ? 1 : 0)
     t.same(noise(guarded.log), [])
-    await ended(guarded)
+    await quiet(guarded.app)
   })
 }
 
@@ -116,7 +113,7 @@ for (const answer of early) {
     t.same(parseAnswers(client.text).map(({ statusCode }) => statusCode), [answer.statusCode, 200])
     t.same(guarded.records, [])
     t.same(noise(guarded.log), [])
-    await ended(guarded)
+    await quiet(guarded.app)
   })
 
   t.test(`after ${answer.what} the next request may come with the rest`, async (t) => {
@@ -162,8 +159,8 @@ for (const answer of early) {
       if (what === "Node's own timer") t.match(timers, ['ERR_HTTP_REQUEST_TIMEOUT'], 'it fires')
       t.same(guarded.records, [], `no record of ${what}`)
       t.same(noise(guarded.log), [])
-      await ended(guarded)
-      t.equal(await new Promise((resolve) => guarded.app.server.getConnections((_error, count) => resolve(count))), 0, `${what} leaves nothing open`)
+      await quiet(guarded.app)
+      t.equal(await connectionsOf(guarded.app), 0, `${what} leaves nothing open`)
     }))
   })
 }

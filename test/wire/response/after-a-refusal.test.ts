@@ -1,7 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
-import { guardedApp, until } from '../../support/app/guarded-app.js'
+import { guardedApp } from '../../support/app/guarded-app.js'
 import { RawClient, chunk, delay, head, parseAnswers } from '../../support/client/raw-client.js'
+import { until } from '../../support/oracle/until.js'
 
 const json = { 'Content-Type': 'application/json' }
 const whole = JSON.stringify('x'.repeat(23))

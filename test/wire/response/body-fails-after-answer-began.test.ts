@@ -6,9 +6,10 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import t, { type Test } from 'tap'
 import type { ReadGuardOptions } from '../../../lib/index.js'
-import { certificate } from '../../support/app/certificate.js'
-import { guardedApp, noise, until, type GuardedApp } from '../../support/app/guarded-app.js'
+import { guardedApp, type GuardedApp, noise } from '../../support/app/guarded-app.js'
+import type { Protocol } from '../../support/app/transport.js'
 import { chunk, head, parseAnswers, RawClient } from '../../support/client/raw-client.js'
+import { until } from '../../support/oracle/until.js'
 
 const limits: ReadGuardOptions = { bodyIdleTimeout: 300, bodyLimit: 1_000, resolution: 50 }
 
@@ -31,7 +32,7 @@ interface Half extends GuardedApp {
 }
 
 /** Answers begin with the request, and end with its body. */
-async function half (t: Test, kind: object, guard: ReadGuardOptions = {}, listen: { host?: string } = {}): Promise<Half> {
+async function half (t: Test, protocol: Protocol, guard: ReadGuardOptions = {}, listen: { host?: string } = {}): Promise<Half> {
   const outcomes: string[] = []
   const read = async (request: FastifyRequest): Promise<string> => {
     const result = await outcome(request)
@@ -39,8 +40,9 @@ async function half (t: Test, kind: object, guard: ReadGuardOptions = {}, listen
     return result
   }
   const guarded = await guardedApp({
+    t,
+    protocol,
     guard: { ...limits, ...guard },
-    fastify: kind,
     listen,
     routes: (app: FastifyInstance) => {
       app.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
@@ -74,7 +76,6 @@ async function half (t: Test, kind: object, guard: ReadGuardOptions = {}, listen
       app.get('/', async () => ({}))
     }
   })
-  t.teardown(() => guarded.app.close())
   return { ...guarded, outcomes }
 }
 
@@ -88,7 +89,7 @@ const violations = [
 
 for (const tls of [false, true]) {
   t.test(`${tls ? 'https' : 'http'}: an answer that is under way is cut when the body fails, and is not counted as given`, async (t) => {
-    const guarded = await half(t, tls ? { https: certificate } : {})
+    const guarded = await half(t, tls ? 'https' : 'http')
     await Promise.all(violations.map(async ({ name, then }) => {
       const client = new RawClient(guarded.port, { tls })
       await client.write(chunked('/stream', chunk('x')))
@@ -112,7 +113,7 @@ for (const tls of [false, true]) {
 }
 
 t.test('in `mode: observe` an answer that is under way is not cut', async (t) => {
-  const guarded = await half(t, {}, { mode: 'observe' })
+  const guarded = await half(t, 'http', { mode: 'observe' })
   const client = new RawClient(guarded.port)
   await client.write(chunked('/stream', chunk('x')))
   const [record] = await guarded.recorded()
@@ -126,7 +127,7 @@ t.test('in `mode: observe` an answer that is under way is not cut', async (t) =>
 
 for (const { name, then, code } of violations) {
   t.test(`a hijacked answer is left to its owner where the body ${name}`, async (t) => {
-    const guarded = await half(t, {})
+    const guarded = await half(t, 'http')
     const clients = ['/hijacked', '/hijacked/late'].map((url) => ({ url, client: new RawClient(guarded.port) }))
     await Promise.all(clients.map(async ({ url, client }) => {
       await client.write(chunked(url, chunk('x')))
@@ -147,7 +148,7 @@ for (const { name, then, code } of violations) {
 }
 
 t.test('the owner of a hijacked answer may take longer than anybody else', async (t) => {
-  const guarded = await half(t, {})
+  const guarded = await half(t, 'http')
   const client = new RawClient(guarded.port)
   await client.write(chunked('/hijacked/slow', chunk('x')))
   await client.until(/at last/)
@@ -161,7 +162,7 @@ t.test('the owner of a hijacked answer may take longer than anybody else', async
 })
 
 t.test('HTTP/2: the stream of an answer that is under way is reset, and the session goes on', async (t) => {
-  const guarded = await half(t, { http2: true })
+  const guarded = await half(t, 'h2c')
   const session = http2.connect(`http://127.0.0.1:${guarded.port}`)
   t.teardown(() => session.close())
   await Promise.all(violations.slice(0, 2).map(async ({ name, then }) => {
@@ -190,7 +191,7 @@ t.test('HTTP/2: the stream of an answer that is under way is reset, and the sess
 
 for (const { name, then, code } of violations.slice(0, 2)) {
   t.test(`HTTP/2: a hijacked answer is left to its owner where the body ${name}`, async (t) => {
-    const guarded = await half(t, { http2: true })
+    const guarded = await half(t, 'h2c')
     const session = http2.connect(`http://127.0.0.1:${guarded.port}`)
     t.teardown(() => session.destroy())
     const answers = await Promise.all(['/hijacked', '/hijacked/late'].map(async (url) => {

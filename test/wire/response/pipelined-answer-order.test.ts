@@ -2,8 +2,9 @@ import { setTimeout as wait } from 'node:timers/promises'
 import type { FastifyInstance, FastifyServerOptions } from 'fastify'
 import t, { type Test } from 'tap'
 import type { ReadGuardOptions } from '../../../lib/index.js'
-import { guardedApp, noise, until, type GuardedApp } from '../../support/app/guarded-app.js'
+import { guardedApp, type GuardedApp, noise } from '../../support/app/guarded-app.js'
 import { chunk, head, parseAnswers, RawClient } from '../../support/client/raw-client.js'
+import { deserted, quiet } from '../../support/oracle/server-state.js'
 
 t.jobs = 8
 
@@ -20,6 +21,7 @@ interface App extends GuardedApp {
 async function start (t: Test, guard: ReadGuardOptions = {}, fastify: FastifyServerOptions = {}): Promise<App> {
   const served: string[] = []
   const guarded = await guardedApp({
+    t,
     guard: { bodyIdleTimeout: LIMIT, headersTimeout: LIMIT, bodyLimit: 1_000, resolution: 50, linger: { timeout: 500, bytes: 100_000 }, ...guard },
     fastify,
     routes: (app: FastifyInstance) => {
@@ -36,7 +38,6 @@ async function start (t: Test, guard: ReadGuardOptions = {}, fastify: FastifySer
       app.post('/401', { onRequest: async (_request, reply) => reply.code(401).send({}) }, serve('401'))
     }
   })
-  t.teardown(() => guarded.app.close())
   return { ...guarded, served }
 }
 
@@ -44,16 +45,9 @@ function statuses ({ text }: { readonly text: string }): number[] {
   return parseAnswers(text).map(({ statusCode }) => statusCode)
 }
 
-function isQuiet ({ app }: App): boolean {
-  return Object.values(app.readGuard.stats().reading).every(count => count === 0)
-}
-
 /** A client that does not close by itself sees the server close its side, and no more. */
 async function abandoned ({ app }: App, client: RawClient): Promise<RawClient> {
-  const connections = (): Promise<number> => new Promise((resolve, reject) => {
-    app.server.getConnections((error, count) => error === null ? resolve(count) : reject(error))
-  })
-  while (await connections() > 0) await wait(10)
+  await deserted(app)
   client.socket.destroy()
   return client
 }
@@ -68,7 +62,7 @@ t.test('a body whose answer will never have its turn, and a request behind it, e
   await client.write(head('GET', '/').repeat(50))
   t.same(statuses(await abandoned(guarded, client)), [400])
   t.same(guarded.served, [])
-  await until(() => isQuiet(guarded), 'nothing is left')
+  await quiet(guarded.app)
   t.same(noise(guarded.log), [])
 })
 
@@ -94,7 +88,7 @@ for (const { name, bytes, code, statusCode } of failing) {
     const client = new RawClient(guarded.port)
     await client.write(head('GET', '/slow') + bytes)
     t.same(statuses(await client.closed), [200, statusCode])
-    await until(() => isQuiet(guarded), 'nothing is left')
+    await quiet(guarded.app)
     t.match(guarded.records, [{ code, answered: true }])
     t.equal(guarded.records.length, 1)
     t.same(noise(guarded.log), [])
@@ -107,7 +101,7 @@ for (const { name, bytes, code, statusCode } of failing) {
     await wait(LIMIT * 2)
     client.rst()
     await guarded.recorded()
-    await until(() => isQuiet(guarded), 'nothing is left')
+    await quiet(guarded.app)
     t.match(guarded.records, [{ code, answered: false }])
     t.equal(guarded.records.length, 1)
   })
@@ -136,7 +130,7 @@ t.test('what follows a head that was refused is no request', async (t) => {
     const client = new RawClient(guarded.port)
     await client.write(request + head('GET', '/') + head('POST', '/', { ...json, 'Content-Length': 2 }) + '{}')
     t.equal(statuses(await client.closed).length, 1, request)
-    await until(() => isQuiet(guarded), 'nothing is left')
+    await quiet(guarded.app)
     t.same(guarded.served, [])
     t.equal(guarded.records.length, 1)
   }
@@ -151,7 +145,7 @@ t.test('a request that Node drops has one answer, and its body no other', async 
     t.same(statuses(await abandoned(guarded, client)), [200, 503], trickled ? 'trickled' : 'stalled')
     await trickle
     t.same(guarded.records, [])
-    await until(() => isQuiet(guarded), 'nothing is left')
+    await quiet(guarded.app)
   }
 })
 
@@ -162,6 +156,6 @@ t.test('a request that Node drops after the last answer ends no lingering', asyn
   await client.until(/408/)
   await client.write('Host: a\r\n\r\n')
   t.same(statuses(await abandoned(guarded, client)), [200, 408])
-  await until(() => isQuiet(guarded), 'nothing is left')
+  await quiet(guarded.app)
   t.equal(guarded.records.length, 1)
 })

@@ -1,8 +1,9 @@
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
-import { guardedApp, noise, until, type GuardedApp, type GuardedAppOptions } from '../../support/app/guarded-app.js'
-import { chunk, delay, head, RawClient } from '../../support/client/raw-client.js'
+import { guardedApp, type GuardedApp, type GuardedAppOptions, noise } from '../../support/app/guarded-app.js'
 import { transport } from '../../support/app/transport.js'
+import { chunk, delay, head, RawClient } from '../../support/client/raw-client.js'
+import { until } from '../../support/oracle/until.js'
 
 t.jobs = 5
 

@@ -1,7 +1,8 @@
 import { Duplex } from 'node:stream'
 import t from 'tap'
-import { guardedApp, until, type GuardedApp } from '../../support/app/guarded-app.js'
+import { guardedApp, type GuardedApp } from '../../support/app/guarded-app.js'
 import { head, parseAnswers } from '../../support/client/raw-client.js'
+import { until } from '../../support/oracle/until.js'
 
 const LIMIT = 300
 

@@ -10,11 +10,12 @@ import t from 'tap'
 import fastify, { type FastifyInstance } from 'fastify'
 import readGuard, { type AbortRecord } from '../../../lib/index.js'
 import { certificate } from '../../support/app/certificate.js'
-import { guardedApp, until, type GuardedAppOptions, type ServerKind } from '../../support/app/guarded-app.js'
+import { guardedApp, type GuardedApp, type GuardedAppOptions } from '../../support/app/guarded-app.js'
+import { localhosts, twoLocalhosts } from '../../support/app/two-localhosts.js'
 import { Http2Client } from '../../support/client/http2-client.js'
 import { data, headers, requestBlock } from '../../support/client/http2-frames.js'
 import { head, onlyAnswer, RawClient } from '../../support/client/raw-client.js'
-import { localhosts, twoLocalhosts } from '../../support/app/two-localhosts.js'
+import { until } from '../../support/oracle/until.js'
 
 t.jobs = 20
 twoLocalhosts()
@@ -24,14 +25,9 @@ const SLACK = 2
 const guard = { handshakeTimeout: LIMIT, headersTimeout: LIMIT, bodyIdleTimeout: LIMIT, resolution: 50, linger: { timeout: 200, bytes: 100_000 } } as const
 
 const routes = (app: FastifyInstance): void => { app.post('/', async () => 'ok') }
-const http1: ServerKind = {}
-const secure: ServerKind = { https: certificate }
-const h2c: ServerKind = { http2: true }
-const h2: ServerKind = { http2: true, https: certificate }
-const both: ServerKind = { http2: true, https: { ...certificate, allowHTTP1: true } }
 
-function options (kind: ServerKind, rest: GuardedAppOptions = {}): GuardedAppOptions {
-  return { guard, routes, ...rest, fastify: { ...kind, ...rest.fastify } }
+function start (options: GuardedAppOptions): Promise<GuardedApp> {
+  return guardedApp({ guard, routes, ...options })
 }
 
 /** What a client of HTTP/1 does, and what it and the record then show. */
@@ -49,11 +45,11 @@ const failures: readonly Failure[] = [
   { name: 'garbage', bytes: '\0\r\n\r\n', statusCode: 400, record: { code: 'FST_READ_MALFORMED', phase: 'headers' } }
 ]
 
-for (const [name, kind, tls] of [['http', http1, false], ['https', secure, true], ['HTTP/1 of an HTTP/2 server', both, true]] as const) {
+for (const [name, protocol, tls] of [['http', 'http', false], ['https', 'https', true], ['HTTP/1 of an HTTP/2 server', 'h2+http1', true]] as const) {
   for (const host of localhosts) {
     for (const failure of failures) {
       t.test(`${name}: ${failure.name} on ${host}, the first that it gets, is guarded`, async (t) => {
-        const { app, port, recorded } = await guardedApp(options(kind, { listen: { host: 'localhost' } }))
+        const { app, port, recorded } = await start({ protocol, listen: { host: 'localhost' } })
         const client = new RawClient(port, { host, tls })
         await client.write(failure.bytes)
         const seen = await client.closed
@@ -69,7 +65,7 @@ for (const [name, kind, tls] of [['http', http1, false], ['https', secure, true]
 
     if (tls) {
       t.test(`${name}: a silent handshake on ${host} is guarded`, async (t) => {
-        const { app, port, recorded } = await guardedApp(options(kind, { listen: { host: 'localhost' } }))
+        const { app, port, recorded } = await start({ protocol, listen: { host: 'localhost' } })
         const client = new RawClient(port, { host })
         await client.closed
         t.match(await recorded(), [{ code: 'FST_READ_HANDSHAKE_TIMEOUT' }])
@@ -79,10 +75,10 @@ for (const [name, kind, tls] of [['http', http1, false], ['https', secure, true]
   }
 }
 
-for (const [name, kind, tls] of [['cleartext HTTP/2', h2c, false], ['HTTP/2', h2, true], ['HTTP/2 with allowHTTP1', both, true]] as const) {
+for (const [name, protocol, tls] of [['cleartext HTTP/2', 'h2c', false], ['HTTP/2', 'h2', true], ['HTTP/2 with allowHTTP1', 'h2+http1', true]] as const) {
   for (const host of localhosts) {
     t.test(`${name}: silence and half a body on ${host} are guarded`, async (t) => {
-      const { app, port, recorded } = await guardedApp(options(kind, { listen: { host: 'localhost' } }))
+      const { app, port, recorded } = await start({ protocol, listen: { host: 'localhost' } })
       const silent = new RawClient(port, { host, tls, alpn: 'h2' })
       await silent.closed
       t.match(await recorded(), [{ code: 'FST_READ_HEADERS_TIMEOUT', received: 0, protocol: 'h2', tls }])
@@ -100,7 +96,7 @@ t.test("Node's own timer stands behind the guard's on every address", async (t) 
   const servers = new Set<Server>()
   const onSocket = (message: unknown): void => { servers.add((message as { socket: Socket & { server: Server } }).socket.server) }
   diagnosticsChannel.subscribe('net.server.socket', onSocket)
-  const { app, port } = await guardedApp(options(http1, { listen: { host: 'localhost' }, guard: { ...guard, headersTimeout: 7_000 } }))
+  const { app, port } = await start({ listen: { host: 'localhost' }, guard: { ...guard, headersTimeout: 7_000 } })
   for (const host of localhosts) {
     const client = new RawClient(port, { host })
     await client.write(head('GET', '/', { Connection: 'close' }))
@@ -115,7 +111,7 @@ t.test("Node's own timer stands behind the guard's on every address", async (t) 
 
 t.test('an upgrade on the second address that nobody takes is still a head that goes nowhere', async (t) => {
   // Fastify listens for it there, whether the application does or not, so that Node gives the connection away.
-  const { app, port, recorded } = await guardedApp(options(http1, { listen: { host: 'localhost' } }))
+  const { app, port, recorded } = await start({ listen: { host: 'localhost' } })
   const client = new RawClient(port, { host: localhosts[1] })
   await client.write(head('GET', '/', { Connection: 'Upgrade', Upgrade: 'x' }))
   const { elapsed } = await client.closed
@@ -126,7 +122,7 @@ t.test('an upgrade on the second address that nobody takes is still a head that 
 
 t.test('a Unix socket is guarded', async (t) => {
   const path = join(tmpdir(), `read-guard-${process.pid}.sock`)
-  const { app, recorded } = await guardedApp(options(http1, { listen: { path } }))
+  const { app, recorded } = await start({ listen: { path } })
   for (const [index, { bytes, statusCode, record }] of failures.entries()) {
     const client = new RawClient(0, { path })
     await client.write(bytes)
@@ -139,8 +135,8 @@ t.test('a Unix socket is guarded', async (t) => {
 })
 
 t.test('of several applications in one process each keeps to its own', async (t) => {
-  const slow = await guardedApp(options(http1, { listen: { host: 'localhost' }, guard: { ...guard, headersTimeout: LIMIT * 2 } }))
-  const fast = await guardedApp(options(http1, { listen: { host: 'localhost' } }))
+  const slow = await start({ listen: { host: 'localhost' }, guard: { ...guard, headersTimeout: LIMIT * 2 } })
+  const fast = await start({ listen: { host: 'localhost' } })
   const free = fastify()
   await free.listen({ port: 0, host: 'localhost' })
   const freePort = (free.server.address() as { port: number }).port
@@ -168,10 +164,10 @@ const factories: ReadonlyArray<readonly [name: string, tls: boolean, make: (list
 
 for (const [name, tls, make] of factories) {
   t.test(`a server of the application's own making is guarded (${name})`, async (t) => {
-    const { app, port, recorded } = await guardedApp(options(http1, {
+    const { app, port, recorded } = await start({
       listen: { host: 'localhost' },
       fastify: { serverFactory: (handler) => make((request, response) => { handler(request, response) }) }
-    }))
+    })
     for (const [index, { bytes, statusCode, record }] of failures.entries()) {
       const client = new RawClient(port, { tls })
       await client.write(bytes)
@@ -193,10 +189,10 @@ const http2Factories: ReadonlyArray<readonly [name: string, tls: boolean, make: 
 
 for (const [name, tls, make] of http2Factories) {
   t.test(`a server of the application's own making is guarded (${name})`, async (t) => {
-    const { app, port, recorded, records } = await guardedApp(options(http1, {
+    const { app, port, recorded, records } = await start({
       listen: { host: 'localhost' },
       fastify: { http2: true, serverFactory: (handler: Listener) => make((request, response) => { handler(request, response) }) } as object
-    }))
+    })
     const silent = new RawClient(port, { tls, alpn: 'h2' })
     await silent.closed
     t.match(await recorded(), [{ code: 'FST_READ_HEADERS_TIMEOUT', received: 0, protocol: 'h2', tls }])
@@ -255,7 +251,7 @@ for (const [name, register] of Object.entries(registrations)) {
 }
 
 t.test('an HTTP/2 server with allowHTTP1 guards both kinds of clients', async (t) => {
-  const { app, port, recorded } = await guardedApp(options(both))
+  const { app, port, recorded } = await start({ protocol: 'h2+http1' })
   for (const [index, { bytes, statusCode, record }] of failures.entries()) {
     const client = new RawClient(port, { tls: true })
     await client.write(bytes)

@@ -2,14 +2,15 @@ import diagnosticsChannel from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import net from 'node:net'
 import tls from 'node:tls'
-import type { FastifyServerOptions } from 'fastify'
 import t from 'tap'
-import { certificate } from '../../support/app/certificate.js'
+import { guardedApp } from '../../support/app/guarded-app.js'
+import type { Protocol } from '../../support/app/transport.js'
+import { localhosts, twoLocalhosts } from '../../support/app/two-localhosts.js'
 import { clientHello } from '../../support/client/client-hello.js'
-import { guardedApp, until, type ServerKind } from '../../support/app/guarded-app.js'
 import { continuation, data, Flag, headerBlock, headers, ping, PREFACE, requestBlock, settings, settingsAck } from '../../support/client/http2-frames.js'
 import { delay, head } from '../../support/client/raw-client.js'
-import { localhosts, twoLocalhosts } from '../../support/app/two-localhosts.js'
+import { quiet, underWay } from '../../support/oracle/server-state.js'
+import { until } from '../../support/oracle/until.js'
 
 twoLocalhosts()
 
@@ -72,7 +73,7 @@ interface Attack {
 
 interface Siege {
   readonly name: string
-  readonly server: ServerKind
+  readonly protocol: Protocol
   readonly attacks: readonly Attack[]
   /** Settings of `forceCloseConnections`. */
   readonly closings?: ReadonlyArray<boolean | 'idle'>
@@ -81,7 +82,7 @@ interface Siege {
 const sieges: readonly Siege[] = [
   {
     name: 'http',
-    server: {},
+    protocol: 'http',
     attacks: [
       { bytes: '', times: 50 },
       { bytes: HALF_HEAD, times: 450 },
@@ -92,7 +93,7 @@ const sieges: readonly Siege[] = [
   },
   {
     name: 'https',
-    server: { https: certificate },
+    protocol: 'https',
     attacks: [
       { bytes: '', times: 10 },
       { bytes: hello.subarray(0, 50), times: 10 },
@@ -105,7 +106,7 @@ const sieges: readonly Siege[] = [
   },
   {
     name: 'cleartext HTTP/2',
-    server: { http2: true },
+    protocol: 'h2c',
     // Fastify has no 'idle' for it.
     closings: [true, false],
     attacks: [
@@ -120,7 +121,7 @@ const sieges: readonly Siege[] = [
   },
   {
     name: 'HTTP/2 with allowHTTP1',
-    server: { http2: true, https: { ...certificate, allowHTTP1: true } },
+    protocol: 'h2+http1',
     attacks: [
       { bytes: '', times: 10 },
       { bytes: '', times: 10, alpn: 'h2' },
@@ -145,15 +146,16 @@ function listeners (): Record<string, number> {
   return Object.fromEntries(process.eventNames().map(name => [String(name), process.listenerCount(name)]))
 }
 
-for (const { name, server, attacks, closings = [true, false, 'idle'] } of sieges) {
+for (const { name, protocol, attacks, closings = [true, false, 'idle'] as const } of sieges) {
   for (const forceCloseConnections of closings) {
     t.test(`${name}: close() is done within the limits under attack, with forceCloseConnections: ${forceCloseConnections}`, async (t) => {
       // What the test runner has to do at its start.
       await delay(50)
       const before = { resources: resources(), listeners: listeners() }
       const { app, port } = await guardedApp({
+        protocol,
         guard,
-        fastify: { ...server, forceCloseConnections, logger: false } as FastifyServerOptions & ServerKind,
+        fastify: { forceCloseConnections, logger: false },
         routes: (app) => { app.post('/', async () => 'ok') }
       })
       const attackers: Attacker[] = []
@@ -163,12 +165,12 @@ for (const { name, server, attacks, closings = [true, false, 'idle'] } of sieges
         return attacker.attack(bytes, trickle)
       })))
       // Reads are under way on most of them.
-      await until(() => Object.values(app.readGuard.stats().reading).reduce((sum, n) => sum + n) >= attackers.length / 2, 'the attack is on')
+      await until(() => underWay(app) >= attackers.length / 2, 'the attack is on')
       const began = performance.now()
       await app.close()
       const elapsed = performance.now() - began
       t.ok(elapsed < LIMIT * 2 + LINGER * 2 + NOISE, `closed in ${Math.round(elapsed)} ms`)
-      await until(() => Object.values(app.readGuard.stats().reading).every(n => n === 0), 'nothing is read any more')
+      await quiet(app)
       for (const attacker of attackers) attacker.stop()
       await until(() => resources().length <= before.resources.length, `nothing is left but ${before.resources.join()}; ${resources().join()}`)
       t.same(resources(), before.resources)

@@ -1,8 +1,8 @@
 import t, { type Test } from 'tap'
-import { certificate } from '../../support/app/certificate.js'
-import { guardedApp, until, type GuardedApp } from '../../support/app/guarded-app.js'
+import { guardedApp, type GuardedApp } from '../../support/app/guarded-app.js'
 import { head, onlyAnswer, RawClient } from '../../support/client/raw-client.js'
 import { Relay } from '../../support/client/relay.js'
+import { until } from '../../support/oracle/until.js'
 
 t.jobs = 4
 
@@ -21,8 +21,9 @@ interface Parties extends GuardedApp {
 
 async function parties (t: Test): Promise<Parties> {
   const guarded = await guardedApp({
+    protocol: 'https',
     guard: { headersTimeout: LIMIT, bodyIdleTimeout: LIMIT, resolution: 50, linger: { timeout: 200, bytes: 100_000 } },
-    fastify: { https: certificate, keepAliveTimeout: KEEP_ALIVE },
+    fastify: { keepAliveTimeout: KEEP_ALIVE },
     routes: (app) => {
       app.get('/', async () => 'ok')
       app.post('/', async () => 'ok')

@@ -3,15 +3,17 @@ import type { Duplex } from 'node:stream'
 import websocket from '@fastify/websocket'
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
-import { certificate } from '../../support/app/certificate.js'
-import { guardedApp, noise, until, type GuardedApp, type GuardedAppOptions } from '../../support/app/guarded-app.js'
-import { chunk, delay, head, onlyAnswer, parseAnswers, RawClient } from '../../support/client/raw-client.js'
+import { guardedApp, type GuardedApp, type GuardedAppOptions, noise } from '../../support/app/guarded-app.js'
 import { transport } from '../../support/app/transport.js'
 import { localhosts, twoLocalhosts } from '../../support/app/two-localhosts.js'
+import { chunk, delay, head, onlyAnswer, parseAnswers, RawClient } from '../../support/client/raw-client.js'
+import { until } from '../../support/oracle/until.js'
 
 t.jobs = 20
 twoLocalhosts()
 
+/** After which an answer is given for a handler that gives none, and some more, in milliseconds. */
+const LONGER_THAN_ANY_GRACE = 2_500
 const LIMIT = 300
 const SLACK = 2
 const guard = { headersTimeout: LIMIT, minHeadersRate: { bytesPerSecond: 1000, gracePeriod: LIMIT }, bodyIdleTimeout: LIMIT, bodyTimeout: LIMIT * 2, resolution: 50, linger: { timeout: 200, bytes: 100_000 } } as const
@@ -45,19 +47,20 @@ function listening (listener: UpgradeListener, event = 'upgrade', options: Guard
 /** A text frame of RFC 6455 as a client sends it, masked with zeros. */
 const textFrame = (text: string): Buffer => Buffer.concat([Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]), Buffer.from(text)])
 
-for (const [scheme, https] of [['http', undefined], ['https', certificate]] as const) {
+for (const scheme of ['http', 'https'] as const) {
+  const tls = scheme === 'https'
   for (const host of localhosts) {
-    t.test(`${scheme}: a websocket on ${host} is its own for as long as it likes`, { skip: transport.tls && https === undefined }, async (t) => {
+    t.test(`${scheme}: a websocket on ${host} is its own for as long as it likes`, { skip: transport.tls && !tls }, async (t) => {
       const { app, port, records } = await guardedApp({
         guard,
         listen: { host: 'localhost' },
-        ...(https === undefined ? {} : { fastify: { https } }),
+        protocol: scheme,
         routes: async (app) => {
           await app.register(websocket)
           app.get('/', { websocket: true }, (socket) => { socket.on('message', (message: Buffer) => { socket.send(message.toString()) }) })
         }
       })
-      const client = new RawClient(port, { host, tls: https !== undefined })
+      const client = new RawClient(port, { host, tls })
       await client.write(head('GET', '/', { Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': 13, 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==' }))
       await client.until(/101 Switching Protocols/)
       for (const text of ['first', 'second']) {
@@ -389,8 +392,7 @@ for (const [name, sent] of [['more than bodyLimit', ''], ['more than bodyLimit, 
     const client = new RawClient(port)
     await client.write(head('GET', '/', { Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': 13, 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==', 'Content-Length': 200 }) + sent)
     await client.until(/ 413 [^]*}/)
-    // Longer than anybody has to answer.
-    await delay(2_500)
+    await delay(LONGER_THAN_ANY_GRACE) // no second answer
     client.fin()
     t.match(onlyAnswer(await client.closed), { statusCode: 413, json: { code: 'FST_READ_BODY_TOO_LARGE' } })
     await recorded()

@@ -22,9 +22,7 @@ function echo (app: FastifyInstance): void {
   app.post('/enforced', { config: { readGuard: { mode: 'enforce' } } }, handler)
 }
 
-/** An application with small limits of every kind, a route that observes and one that enforces. */
-export async function observingApp (t: Test, guard: ReadGuardOptions): Promise<GuardedApp> {
-  const guarded = await guardedApp({ routes: echo, guard: { ...limits, ...guard } })
-  t.teardown(() => guarded.app.close())
-  return guarded
+/** An application with small limits of every kind, a route that observes and one that enforces; closed with the test. */
+export function observingApp (t: Test, guard: ReadGuardOptions): Promise<GuardedApp> {
+  return guardedApp({ t, routes: echo, guard: { ...limits, ...guard } })
 }

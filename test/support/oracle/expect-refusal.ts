@@ -1,36 +1,11 @@
 import type { Test } from 'tap'
-import type { AbortRecord, ReadGuardOptions } from '../../../lib/index.js'
-import { guardedApp, type GuardedApp, type GuardedAppOptions } from './guarded-app.js'
+import type { AbortRecord } from '../../../lib/index.js'
+import type { GuardedApp } from '../app/guarded-app.js'
+import { RESOLUTION } from '../app/header-limits.js'
 import { onlyAnswer } from '../client/raw-client.js'
 
 /** Counted time is looked at once a beat, and a beat counts for one and a half at most: so late a verdict may come. */
 const BEATS = 3
-
-export const HEADERS_TIMEOUT = 400
-const RESOLUTION = 50
-
-export interface HeadApp extends GuardedApp {
-  /** Method and URL of every request that reached a handler. */
-  readonly served: string[]
-}
-
-/** An application with small header limits and a handler that answers at once; closed with the test. */
-export async function headApp (t: Test, guard: ReadGuardOptions = {}, options: GuardedAppOptions = {}): Promise<HeadApp> {
-  const served: string[] = []
-  const guarded = await guardedApp({
-    ...options,
-    guard: { headersTimeout: HEADERS_TIMEOUT, resolution: RESOLUTION, ...guard },
-    routes: async (app) => {
-      app.all('/', async (request) => {
-        served.push(`${request.method} ${request.url}`)
-        return { served: served.length }
-      })
-      await options.routes?.(app)
-    }
-  })
-  t.teardown(() => guarded.app.close())
-  return { ...guarded, served }
-}
 
 /** The client got one answer: this error in Fastify's own shape, as the connection's last. */
 export function mustBeRefused (t: Test, seen: { readonly text: string }, statusCode: number, error: string, code: string, message?: string): void {
@@ -50,7 +25,7 @@ export async function onlyRecord (t: Test, guarded: GuardedApp, level: 'debug' |
   const lines = guarded.log.filter(line => line.abort !== undefined)
   t.equal(lines.length, 1, 'one line')
   t.equal(lines[0]?.level, { debug: 20, info: 30, warn: 40 }[level])
-  t.equal(lines[0]?.msg, 'request read aborted')
+  t.equal(lines[0]?.msg, record.observed ? 'request read would have been aborted' : 'request read aborted')
   t.same(lines[0]?.abort, JSON.parse(JSON.stringify(record)))
   return record
 }

@@ -2,15 +2,14 @@ import { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { FastifyInstance } from 'fastify'
 import type { ReadGuardOptions } from '../../../lib/index.js'
-import { certificate } from './certificate.js'
-import { guardedApp, type GuardedApp, type ServerKind } from './guarded-app.js'
 import { Http2Client } from '../client/http2-client.js'
+import { guardedApp, type GuardedApp } from './guarded-app.js'
 
 /** The two ways in which HTTP/2 is served. */
-export const http2Kinds: ReadonlyArray<{ readonly name: string, readonly tls: boolean, readonly server: ServerKind }> = [
-  { name: 'cleartext', tls: false, server: { http2: true } },
-  { name: 'TLS', tls: true, server: { http2: true, https: certificate } }
-]
+export const http2Kinds = [
+  { name: 'cleartext', tls: false, protocol: 'h2c' },
+  { name: 'TLS', tls: true, protocol: 'h2' }
+] as const
 
 export type Http2Kind = typeof http2Kinds[number]
 
@@ -122,16 +121,16 @@ export interface Http2Parties extends GuardedApp {
 }
 
 /** A guarded application and a client of it that has said hello. */
-export async function http2Parties (kind: Http2Kind, consumer: Http2Consumer, guard: ReadGuardOptions, routes?: (app: FastifyInstance) => void): Promise<Http2Parties> {
-  const complete: number[] = []
+export async function http2Parties ({ protocol, tls }: Http2Kind, consumer: Http2Consumer, guard: ReadGuardOptions, routes?: (app: FastifyInstance) => void): Promise<Http2Parties> {
   const guarded = await guardedApp({
+    protocol,
     guard,
-    fastify: { ...kind.server },
     routes: (app) => {
+      const complete: number[] = []
       consumer.register(app, bytes => { complete.push(bytes) })
       routes?.(app)
+      return { complete }
     }
   })
-  const client = await new Http2Client(guarded.port, { tls: kind.tls }).open()
-  return { ...guarded, client, complete }
+  return { ...guarded, client: await new Http2Client(guarded.port, { tls }).open() }
 }

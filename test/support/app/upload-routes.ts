@@ -3,9 +3,10 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import multipart from '@fastify/multipart'
-import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
-import { guardedApp, until, type GuardedApp, type ServerKind } from './guarded-app.js'
+import { until } from '../oracle/until.js'
+import { guardedApp, type GuardedApp } from './guarded-app.js'
+import type { Protocol } from './transport.js'
 
 /** The ways in which an application writes uploads to files. */
 export const uploadUrls = ['/save', '/pipeline']
@@ -42,14 +43,16 @@ function openBelow (folder: string): string[] {
   })
 }
 
-/** Closed with the test. */
-export async function uploadApp (t: Test, server: ServerKind = {}): Promise<UploadApp> {
+/** An application that writes uploads to files; closed with the test. */
+export function uploadApp (t: Test, protocol?: Protocol): Promise<UploadApp> {
   const folder = t.testdir()
-  let complete = 0
-  const guarded = await guardedApp({
+  const open = (): string[] => openBelow(folder)
+  return guardedApp({
+    t,
+    ...(protocol === undefined ? {} : { protocol }),
     guard: { bodyTimeout: 1_200, bodyIdleTimeout: 300, minBodyRate: { bytesPerSecond: 10_000, gracePeriod: 300 }, bodyLimit: 500_000, resolution: 50 },
-    fastify: { ...server },
-    routes: async (app: FastifyInstance) => {
+    routes: async (app) => {
+      let complete = 0
       await app.register(multipart, { limits: { fileSize: 200_000 } })
       app.post('/save', async (request) => {
         complete = (await request.saveRequestFiles({ tmpdir: folder })).files.length
@@ -70,21 +73,18 @@ export async function uploadApp (t: Test, server: ServerKind = {}): Promise<Uplo
         complete = paths.length
         return { complete }
       })
+      return {
+        complete: () => complete,
+        open,
+        writing: async () => {
+          await until(() => readdirSync(folder).length === 2, 'the second file is there')
+          if (existsSync(FDS)) await until(() => open().length === 1, 'the second file is open')
+        },
+        cleanedUp: async () => {
+          await until(() => readdirSync(folder).length === 0, 'the files are removed')
+          await until(() => open().length === 0, 'the files are closed')
+        }
+      }
     }
   })
-  t.teardown(() => guarded.app.close())
-  const open = (): string[] => openBelow(folder)
-  return {
-    ...guarded,
-    complete: () => complete,
-    open,
-    writing: async () => {
-      await until(() => readdirSync(folder).length === 2, 'the second file is there')
-      if (existsSync(FDS)) await until(() => open().length === 1, 'the second file is open')
-    },
-    cleanedUp: async () => {
-      await until(() => readdirSync(folder).length === 0, 'the files are removed')
-      await until(() => open().length === 0, 'the files are closed')
-    }
-  }
 }

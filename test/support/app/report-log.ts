@@ -3,6 +3,7 @@ import type { AbortRecord } from '../../../lib/record/abort-record.js'
 import type { Io } from '../../../lib/report/io.js'
 import { main } from '../../../lib/report/main.js'
 import type { Report } from '../../../lib/report/report.js'
+import { Random } from '../oracle/random.js'
 
 export const noon = Date.parse('2025-03-01T12:00:00.000Z')
 
@@ -39,7 +40,8 @@ export function abortRecord (fields: Fields = {}): Fields {
 
 /** As pino writes it; `fields` that are undefined are left out by JSON, as there. */
 export function abortLine (fields: Fields = {}): string {
-  return JSON.stringify({ level: 40, time: noon, pid: 1, hostname: 'web-1', reqId: 'req-1', abort: abortRecord(fields), msg: 'request read aborted' })
+  const [level, msg] = fields.observed === true ? [30, 'request read would have been aborted'] : [40, 'request read aborted']
+  return JSON.stringify({ level, time: noon, pid: 1, hostname: 'web-1', reqId: 'req-1', abort: abortRecord(fields), msg })
 }
 
 export const requestLine = JSON.stringify({ level: 30, time: noon, pid: 1, hostname: 'web-1', reqId: 'req-1', req: { method: 'GET', url: '/' }, msg: 'incoming request' })
@@ -56,20 +58,10 @@ const outcomes: readonly Fields[] = [
 const weights = [30, 10, 8, 25, 6, 4, 12]
 const routes = ['/upload', '/upload', '/upload', '/api/items/:id', '/api/items', '/webhooks/:provider/:account/events/:event/deliveries', '/files/*']
 
-/** Numbers from 0 to 1, the same every time (Mulberry32). */
-export function random (seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let bits = Math.imul(state ^ (state >>> 15), 1 | state)
-    bits = (bits + Math.imul(bits ^ (bits >>> 7), 61 | bits)) ^ bits
-    return ((bits ^ (bits >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
-
 /** Records as months of running make them: many kinds, over three days, a few of them observed. */
 export function variedRecords (count: number, seed = 1): Fields[] {
-  const next = random(seed)
+  const random = new Random(seed)
+  const next = (): number => random.next()
   return Array.from({ length: count }, (_, index) => variedRecord(next, noon + index / count * 3 * 86_400_000))
 }
 
