@@ -43,6 +43,8 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   #state: BodyState = 'open'
   #failure: FailedRead | undefined
   #hasRoute = false
+  /** It was at its end before its read began, which is judged once the route is known. */
+  #isEndOwed = false
   /** The last `onRequest` hook is told of. */
   #awaitsHooks = false
   /** The `limit` of `readRawBody()`; 0 where there is none. */
@@ -100,6 +102,8 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     // That of an upgrade request is made by whoever routes it.
     this.response = reply.raw
     this.setRoute(policy)
+    if (this.#isEndOwed) this.onEnd()
+    this.#isEndOwed = false
     if (!this.isExpecting && this.error === undefined && this.violation === undefined) return undefined
     return this.awaitHooks(reply.request) ? undefined : this.onHooksPassed()
   }
@@ -150,7 +154,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   /** What has come before the read began: judged by the limits of the route. */
   catchUp (): void {
     this.count(this.raw.readableLength)
-    if (isAtEnd(this.raw)) this.onEnd()
+    this.#isEndOwed = isAtEnd(this.raw)
   }
 
   /** What was written so far is not of the response. */
@@ -204,6 +208,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   }
 
   look (now: number): number {
+    if (this.#isEndOwed) return Infinity
     if (!this.abandonIfAnswerSent() && this.isLeftBehind) this.abandon()
     if (this.#state === 'failed' && this.#restDeadline?.isPassed(0) === true) this.source.cut()
     if (this.source.declinesEarly && this.abandonIfAnswerBegun()) return Infinity

@@ -13,7 +13,7 @@ export type RequestListener = (request: IncomingMessage, response: ServerRespons
 /** Ends what a function of this file began. */
 export type Detach = () => void
 
-export function listen<Given extends unknown[]> (server: Server, event: string, listener: (...given: Given) => void): Detach {
+export function listen (server: Server, event: string, listener: (...given: never[]) => void): Detach {
   const untyped = listener as (...given: unknown[]) => void // an EventEmitter does not know what its events bring
   server.on(event, untyped)
   return () => { server.off(event, untyped) }
