@@ -43,6 +43,8 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   #state: BodyState = 'open'
   #failure: FailedRead | undefined
   #hasRoute = false
+  /** Its bytes are held against a `bodyLimit`: that of a route which is not known yet may be higher. */
+  #isLimited = false
   /** It was at its end before its read began, which is judged once the route is known. */
   #isEndOwed = false
   /** The last `onRequest` hook is told of. */
@@ -88,12 +90,18 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   setRoute (policy: RoutePolicy | false): void {
     if (this.#hasRoute) return
     this.#hasRoute = true
+    this.#isLimited = true
     if (policy === false) {
       if (this.#state === 'open') this.#state = 'passing'
       this.apply(unguarded)
     } else if (policy !== this.policy) {
       this.apply(policy)
     }
+  }
+
+  /** No route may ever be known: the limits of the plugin hold until then. */
+  limitUnrouted (): void {
+    this.#isLimited = true
   }
 
   /** A reply will answer the request. Returns why the body is refused, where nothing can tell of the end of the `onRequest` hooks. */
@@ -190,7 +198,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     }
     const { expected, policy: { limits: { bodyLimit } } } = this
     if (this.#askedLimit > 0 && received > this.#askedLimit) return this.enforce({ code: 'FST_READ_BODY_TOO_LARGE', limit: this.#askedLimit })
-    if (bodyLimit > 0 && received > bodyLimit && !this.#awaitsHooks) return this.fail({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
+    if (bodyLimit > 0 && received > bodyLimit && this.#isLimited && !this.#awaitsHooks) return this.fail({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
     // HTTP/1 frames by Content-Length; inject() does not.
     if (expected !== undefined && received > expected) return this.fail({ code: 'FST_READ_LENGTH_MISMATCH' })
     return true

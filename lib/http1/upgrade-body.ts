@@ -124,6 +124,7 @@ export function readUpgradeBody (guard: GuardContext, connection: Connection, re
   request.socket.once('close', () => { if (!body.isDone) body.onTruncated(clientGone()) })
   const { complete, readableLength } = request
   handOver()
+  body.limitUnrouted()
   // What came with the head is judged by the limits of the route, which is known by now.
   if (readableLength > 0) body.onChunk(readableLength)
   if (complete) body.onEnd()
