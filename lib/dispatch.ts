@@ -5,6 +5,7 @@ import type { GuardContext } from './guard.js'
 import { connectionOf, type Connection } from './http1/connection.js'
 import { refuseRequest } from './http1/request-refusal.js'
 import { checkFraming } from './http1/strict-framing.js'
+import { sessionOf } from './http2/session.js'
 import { readStreamBody } from './http2/stream.js'
 import { readInjectedBody } from './inject/injected-source.js'
 import { hasInjectedStream } from './node/fastify.js'
@@ -25,6 +26,7 @@ export function dispatch (guard: GuardContext, request: IncomingMessage, respons
   const overHttp2 = http2Request(request)
   const connection = overHttp2 === undefined ? connectionOf(request.socket) : undefined
   if (connection !== undefined && !admit(connection, request, response)) return false
+  if (overHttp2 !== undefined) sessionOf(overHttp2.stream)?.onDispatched(overHttp2.stream, response)
   const isGuarded = hasBody(request) || (connection === undefined && overHttp2 === undefined && hasInjectedStream(request))
   const isExpecting = guard.expecting === request
   if (isExpecting) guard.expecting = undefined
@@ -55,6 +57,7 @@ function admit (connection: Connection, request: IncomingMessage, response: Serv
     connection.read?.onLateRequest(response)
     return false
   }
+  connection.onDispatched(response)
   const violation = connection.guard.options.strictFraming ? checkFraming(request, maxHeadersCount(request.socket)) : undefined
   if (violation === undefined) return true
   // What came in the packet of the request before can't be told from its bytes.

@@ -10,7 +10,7 @@ import type { GuardContext } from './guard.js'
 import type { ReadGuardOptions } from './limits/options.js'
 import { resolveOptions, unguarded } from './limits/resolve.js'
 import { RoutePolicies } from './limits/route-policies.js'
-import { hasInjectedStream } from './node/fastify.js'
+import { hasInjectedStream, rememberReply } from './node/fastify.js'
 import { asksForCertificate } from './node/internals.js'
 import { rootOf } from './node/fastify-routes.js'
 import { hasBody } from './node/request-kind.js'
@@ -86,23 +86,25 @@ export async function readGuard (app: FastifyInstance, options: ReadGuardOptions
   if (guardedApplications.has(root)) throw new OptionsInvalidError('fastify-read-guard', 'can be registered once, it guards the whole server', 'a second registration')
   guardedApplications.add(root)
   const resolved = resolveOptions(options, { requestCert: asksForCertificate(root.server) })
+  const since = new Date().toISOString()
+  const policies = new RoutePolicies(app, resolved.policy)
   const journal = new Journal(app.log, resolved)
   const guard: GuardContext = {
     options: resolved,
     heartbeat: new Heartbeat(resolved.resolution),
     recorder: new Recorder(journal, resolved.abortStatusCode),
     journal,
+    ownHandlers: undefined,
+    policyOf: request => policies.of(request),
     lingered: 0,
     closing: false,
     isInFront: false,
     expecting: undefined,
     successor: undefined
   }
-  const since = new Date().toISOString()
-  const policies = new RoutePolicies(app, resolved.policy)
-
   function onRequest (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
     const { raw } = request
+    rememberReply(raw, reply)
     // Not every request comes by a server, nor past the guard on its way to the application.
     const isUnseen = bodyReadOf(raw) === undefined && (!guard.isInFront || hasBody(raw) || hasInjectedStream(raw))
     if (isUnseen && !dispatch(guard, raw, reply.raw, { isLate: true })) {
@@ -121,7 +123,7 @@ export async function readGuard (app: FastifyInstance, options: ReadGuardOptions
       const policy = policies.of(this)
       const read = bodyReadOf(this.raw)
       read?.setRoute(policy)
-      return requestReadGuard(read, policy || unguarded)
+      return requestReadGuard(this.raw, read, policy || unguarded)
     }
   })
   function ownRawBody (this: FastifyRequest, rawBodyOptions?: RawBodyOptions): Promise<Buffer | string> {

@@ -6,11 +6,11 @@ import { Server as TLSServer, type TLSSocket } from 'node:tls'
 import { refuseExpectation } from './body/expect-continue.js'
 import { dispatch } from './dispatch.js'
 import type { GuardContext } from './guard.js'
-import { ClientErrors, type ClientErrorListener } from './http1/client-errors.js'
+import { ClientErrors, ownHandlers, type ClientErrorListener } from './http1/client-errors.js'
 import { Connection, connectionClass, connectionOf } from './http1/connection.js'
 import { watchUpgrades } from './http1/upgrade.js'
 import { SessionRead } from './http2/session.js'
-import { keepOneMoreHeader, rawSocketOf, setBackstop, speaksHttp1, watchSni } from './node/internals.js'
+import { allowHalfOpen, keepOneMoreHeader, rawSocketOf, setBackstop, speaksHttp1, watchSni } from './node/internals.js'
 import { hasBody } from './node/request-kind.js'
 import { listen, listenWhileAlone, onListenerAdded, replaceListener, takeOver, watchForeignRequests, type Detach, type RequestListener } from './node/server-hooks.js'
 
@@ -38,6 +38,7 @@ export class ServerGuard {
     const enforced = policy.limits.mode === 'observe' ? 0 : headersTimeout
     const backstop = (): void => setBackstop(server, enforced)
     backstop()
+    allowHalfOpen(server)
     // What the application set meanwhile counts.
     server.prependListener('listening', backstop)
     this.#detach.push(() => { server.off('listening', backstop) })
@@ -82,7 +83,10 @@ export class ServerGuard {
 
   #watchConnections (headersTimeout: number): void {
     const server = this.#server
-    const clientErrors = new ClientErrors(server, takeOver<ClientErrorListener>(server, 'clientError'), headersTimeout)
+    const listeners = takeOver<ClientErrorListener>(server, 'clientError')
+    const clientErrors = new ClientErrors(server, listeners, headersTimeout)
+    // The first server is the one that the application knows: the others have no listeners of its own.
+    this.#guard.ownHandlers ??= ownHandlers(server, listeners)
     this.#detach.push(watchSni(server, (socket) => {
       const read = connectionOf(socket)?.read
       read?.onApplicationWaitedFor()

@@ -1,4 +1,6 @@
+import { AsyncResource } from 'node:async_hooks'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { AnswerDeadline } from '../answer/answer-deadline.js'
 import { mostDiscarded } from '../answer/linger-bounds.js'
@@ -7,14 +9,16 @@ import { bodyViolation } from '../limits/client-error-violation.js'
 import { checkDeclared, declaredLength } from '../limits/content-length.js'
 import { bodyExpiry } from '../limits/expiry.js'
 import { unguarded, type RoutePolicy } from '../limits/resolve.js'
-import { causeOf, type ClientErrorReport } from '../node/client-error.js'
+import { causeOf, type ClientErrorReport, type OwnClientErrorHandlers } from '../node/client-error.js'
 import { afterOnRequest } from '../node/fastify.js'
 import { failRequest, hookRequest, onFirstRead, sinkOf, type GuardedRequest, type RequestSink } from '../node/request-hooks.js'
 import { isAtEnd, isBeingRead } from '../node/request-kind.js'
 import { requestOrigin, type ReadOrigin } from '../record/abort-record.js'
 import type { ReadError, Violation } from '../record/errors.js'
 import type { FailedRead } from '../record/recorder.js'
-import { endAnsweredBody, endBody, refuseBody, tellStatus, type FailedBody } from './body-ending.js'
+import { failExchange } from '../response/exchange.js'
+import { tellStatus, type RequestBody } from '../response/response-abort.js'
+import { endAnsweredBody, endBody, refuseBody, type FailedBody } from './body-ending.js'
 import type { BodySource } from './body-source.js'
 import { TimedBody } from './timed-body.js'
 
@@ -37,8 +41,15 @@ import { TimedBody } from './timed-body.js'
  */
 type BodyState = 'open' | 'observed' | 'passing' | 'failed' | 'abandoned' | 'done'
 
+const contextOptions = { requireManualDestroy: true } as const
+
+/** Keeps the context in which it is called. */
+function ownContext (): AsyncResource {
+  return new AsyncResource('FastifyReadGuard', contextOptions)
+}
+
 /** One request body, from dispatch to its last byte. */
-export class BodyRead extends TimedBody implements RequestSink, FailedBody {
+export class BodyRead extends TimedBody implements RequestSink, FailedBody, RequestBody {
   reply: FastifyReply | undefined
   #state: BodyState = 'open'
   #failure: FailedRead | undefined
@@ -52,6 +63,8 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   /** The `limit` of `readRawBody()`; 0 where there is none. */
   #askedLimit = 0
   #restDeadline: AnswerDeadline | undefined
+  /** The request's own context (`AsyncLocalStorage`, tracing), as far as it is known: failures are noticed in that of a timer or a socket. */
+  #context: AsyncResource | undefined
   /** What was written before the response: answers before it, and `100 Continue`. */
   #writtenBefore: number
 
@@ -86,6 +99,10 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     return this.#state === 'done'
   }
 
+  get isUnderWay (): boolean {
+    return this.#state !== 'done' && this.#state !== 'abandoned'
+  }
+
   /** The limits of the route, or `false` for one that is not guarded, hold from here on. */
   setRoute (policy: RoutePolicy | false): void {
     if (this.#hasRoute) return
@@ -109,6 +126,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     this.reply = reply
     // That of an upgrade request is made by whoever routes it.
     this.response = reply.raw
+    this.#context ??= ownContext()
     this.setRoute(policy)
     if (this.#isEndOwed) this.onEnd()
     this.#isEndOwed = false
@@ -182,10 +200,10 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
 
   /** The application asks for a limit of its own beside those of the route: it is enforced also in `mode: 'observe'`. */
   askBodyLimit (bodyLimit: number): void {
-    const { limits, clock } = this.policy
+    const { limits } = this.policy
     this.#askedLimit = bodyLimit
     if (Math.max(this.expected ?? 0, this.received) > bodyLimit) this.enforce({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
-    else if (limits.bodyLimit === 0 || bodyLimit < limits.bodyLimit) this.setPolicy(Object.freeze({ limits: Object.freeze({ ...limits, bodyLimit }), clock }))
+    else if (limits.bodyLimit === 0 || bodyLimit < limits.bodyLimit) this.setPolicy(Object.freeze({ ...this.policy, limits: Object.freeze({ ...limits, bodyLimit }) }))
   }
 
   onChunk (bytes: number): boolean {
@@ -204,6 +222,16 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     return true
   }
 
+  /** Hooks of the application that come later may enter a context: that of a consumer is the last. */
+  onRead (): void {
+    this.#context = ownContext()
+  }
+
+  inContext (act: () => void): void {
+    if (this.#context === undefined) act()
+    else this.#context.runInAsyncScope(act)
+  }
+
   onEnd (): boolean {
     const { received, expected } = this
     const cut = this.source.cutBy()
@@ -217,8 +245,8 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
 
   look (now: number): number {
     if (this.#isEndOwed) return Infinity
-    if (!this.abandonIfAnswerSent() && this.isLeftBehind) this.abandon()
-    if (this.#state === 'failed' && this.#restDeadline?.isPassed(0) === true) this.source.cut()
+    if (!this.abandonIfAnswerSent() && this.isLeftBehind(now)) this.abandon()
+    if (this.#state === 'failed' && this.#restDeadline?.isPassed(0, now) === true) this.source.cut()
     if (this.source.declinesEarly && this.abandonIfAnswerBegun()) return Infinity
     return this.#state === 'open' || this.#state === 'abandoned' ? this.remaining(now) : Infinity
   }
@@ -252,12 +280,13 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
 
   /** The read can't go on, whatever the mode: the parser, the network or Node's own timers ended it. */
   breakOff (violation: Violation): void {
-    endBody(this, this.close(violation))
+    this.inContext(() => endBody(this, this.close(violation)))
   }
 
   /** The body is refused, and the framework gives the answer. */
   refuse (violation: Violation): void {
     if (this.passes || this.error !== undefined) return
+    this.#context = ownContext()
     refuseBody(this, this.close(violation))
   }
 
@@ -268,13 +297,14 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     else if (this.#state === 'observed') this.failUnrecorded(violation)
   }
 
-  onClientError ({ error, server, socket, askApplication, pass }: ClientErrorReport): void {
+  onClientError ({ error, server, socket, pass }: ClientErrorReport): void {
     const isGone = causeOf(error) === 'gone'
     const hasAnswer = this.response.headersSent
     if (this.isJudged) {
       const violation = bodyViolation(error, server, socket)
-      if (isGone || askApplication === undefined || hasAnswer) this.breakOff(violation)
-      else endAnsweredBody(this, this.close(violation), askApplication())
+      const { ownHandlers } = this.guard
+      if (isGone || ownHandlers === undefined || hasAnswer) this.breakOff(violation)
+      else this.leaveToApplication(violation, ownHandlers, socket)
     } else if (isGone || hasAnswer) {
       socket.destroy()
     } else if (this.error === undefined) {
@@ -304,11 +334,11 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   abandon ({ isAnswerOut } = { isAnswerOut: this.source.isAnswerOut(this.response) }): void {
     if (this.#state === 'abandoned' || this.#state === 'done') return
     const isLast = this.#state === 'failed'
-    if (!isLast) failRequest(this.raw, this.guard.recorder.error({ code: 'FST_READ_ABORTED' }, this.facts()))
+    if (!isLast) this.inContext(() => failRequest(this.raw, this.guard.recorder.error({ code: 'FST_READ_ABORTED' }, this.facts())))
     this.#state = 'abandoned'
     const { limits } = this.policy
     // Observing must not cut: no limit holds for the rest, and lingering, which has bounds, is off. A body that failed all the same was refused.
-    if (limits.mode === 'observe' && this.error === undefined) this.apply(unguarded)
+    if (limits.mode === 'observe' && !isLast) this.apply(unguarded)
     this.source.abandon(this.policy.limits.linger, { answer: isAnswerOut ? undefined : this.response, isLast })
   }
 
@@ -316,6 +346,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     // A body that ended while it was refused stays at its end.
     if (this.isConsumed) this.#state = 'failed'
     this.#failure = this.guard.recorder.fail(violation, this.facts(), this.origin, this.reply)
+    failExchange(this.raw, this.#failure.error)
     this.source.onReadFailed(this.#failure.error)
     return this.#failure
   }
@@ -323,7 +354,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   private observes (violation: Violation): boolean {
     if (this.policy.limits.mode !== 'observe' || this.#state !== 'open') return this.passes
     this.#state = 'observed'
-    this.guard.recorder.observe(violation, this.facts(), this.origin, this.reply)
+    this.inContext(() => this.guard.recorder.observe(violation, this.facts(), this.origin, this.reply))
     return true
   }
 
@@ -353,10 +384,10 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   }
 
   /** The answer has left, and a consumer that has begun to read takes nothing of the rest any more: it has what it wanted. */
-  private get isLeftBehind (): boolean {
+  private isLeftBehind (now: number): boolean {
     if (!this.isConsumed || !this.source.isAnswerOut(this.response) || !this.source.isHeldBack()) return false
     this.#restDeadline ??= new AnswerDeadline(this.policy.limits.linger)
-    return this.#restDeadline.isPassed(this.received - this.raw.readableLength)
+    return this.#restDeadline.isPassed(this.received - this.raw.readableLength, now)
   }
 
   /** Of a client that has sent so much no more is read; as a paused socket does not show that its client has gone, not for long. */
@@ -371,11 +402,19 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     else this.fail({ code: 'FST_READ_LENGTH_MISMATCH' })
   }
 
+  /** Node's parser refuses what a `clientErrorHandler` of the application's then answers. */
+  private leaveToApplication (violation: Violation, handlers: OwnClientErrorHandlers, socket: Socket): void {
+    this.inContext(() => {
+      const failed = this.close(violation)
+      endAnsweredBody(this, failed, handlers.ask(failed.error, socket))
+    })
+  }
+
   /** The one record is written. */
   private failUnrecorded (violation: Violation): void {
     const error = this.guard.recorder.error(violation, this.facts())
     tellStatus(this.response, error)
-    failRequest(this.raw, error)
+    this.inContext(() => failRequest(this.raw, error))
   }
 
   private abandonIf (isAnswered: boolean): boolean {

@@ -12,6 +12,10 @@ export interface ConnectionHost {
   readonly bytes: number
   /** Its time runs other than when it was looked at. */
   wake (): void
+  /** Bytes that were handed to the operating system before the response under way. */
+  readonly written: number
+  /** Its last answer was given, or is about to be: nothing that still comes is a request. */
+  readonly isOver: boolean
   /** The only transition from one read to the next. */
   become (read: ConnectionRead | undefined): void
   /** A head begins. */

@@ -5,17 +5,19 @@ import type { ConnectionRead } from '../clock/connection-read.js'
 import { NOT_WATCHED, type ConnectionPhase, type Watched } from '../clock/watch-list.js'
 import type { GuardContext } from '../guard.js'
 import type { LingerOptions } from '../limits/options.js'
-import { bytesBeingWritten, bytesTaken, isPausedForAnswers, keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse } from '../node/internals.js'
+import { bytesBeingWritten, bytesHandedOver, bytesTaken, isPausedForAnswers, keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse } from '../node/internals.js'
 import { hasBody } from '../node/request-kind.js'
-import { holdClosing, ownerOf, setOwner, watchResume, type GuardedSocket, type SocketOwner } from '../node/socket-hooks.js'
+import { disown, holdClosing, own, ownerOf, watchResume, type GuardedSocket, type SocketOwner } from '../node/socket-hooks.js'
 import type { Peer } from '../record/abort-record.js'
 import { packAddress, unpackAddress, type PackedAddress } from '../record/peer-address.js'
 import type { ConnectionHost } from './connection-host.js'
 import { ForeignRead } from './foreign-read.js'
 import { FreshRead } from './fresh-read.js'
 import { HandshakeRead } from './handshake-read.js'
+import { HalfClosed } from './half-closed.js'
 import { HeadRead } from './head-read.js'
 import { closeAfterLinger, Closing, Linger, PendingAnswer } from './linger.js'
+import { Outgoing } from './outgoing.js'
 
 /** Two stray bytes between requests may be the CRLF that RFC 9112 §2.2 has servers ignore: no head has begun. */
 const STRAY_CRLF = 2
@@ -29,12 +31,15 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   index = NOT_WATCHED
   #read: ConnectionRead | undefined
   bytes = 0
+  written = 0
+  /** What is known of the responses that are owed; most connections never have it. */
+  #outgoing: Outgoing | undefined
   readonly #address: PackedAddress
   readonly #port: number | undefined
 
   constructor (readonly socket: GuardedSocket) {
     super()
-    setOwner(socket, this)
+    own(socket, this)
     // A connection that was reset does not tell its peer any more.
     const { address, family, port } = peerNameOf(socket)
     this.#address = packAddress(address, family)
@@ -142,15 +147,46 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
       read?.onLost()
       return Infinity
     }
-    if (read !== undefined) return read.look(now)
+    // Ordinarily nothing waits: a response that the operating system takes at once was never slow.
+    const responding = socket.writableLength > 0 || this.#outgoing?.isWatched === true ? this.outgoing.look(now) : Infinity
+    return Math.min(responding, this.lookAtRead(now))
+  }
+
+  private lookAtRead (now: number): number {
+    if (this.#read !== undefined) return this.#read.look(now)
     if (!this.headBegan) return Infinity
     // Node would close on a head that stalls for its keepAliveTimeout, without a word.
-    keepAliveOver(socket)
+    keepAliveOver(this.socket)
     return this.beginHead(now).look(now)
   }
 
   judge (now: number): void {
     this.#read?.judge(now)
+    this.#outgoing?.judge(now)
+  }
+
+  private get outgoing (): Outgoing {
+    this.#outgoing ??= new Outgoing(this)
+    return this.#outgoing
+  }
+
+  get responding (): number {
+    return this.#outgoing?.isWatched === true ? 1 : 0
+  }
+
+  /** A request is on its way to the application. */
+  onDispatched (response: ServerResponse): void {
+    // Behind another one; the response whose turn it is, the socket knows.
+    if (response.socket === null) this.outgoing.queue(response)
+    else this.written = bytesHandedOver(this.socket)
+  }
+
+  onEnd (): void {
+    if (this.#read === undefined && pendingResponse(this.socket) !== undefined) HalfClosed.begin(this)
+  }
+
+  onClose (): void {
+    this.outgoing.onClose()
   }
 
   /** Its last answer was given, or is about to be: nothing that still comes is a request. */
@@ -279,7 +315,8 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   /** Leaves the connection to the guard that has the server by now, if there is one, and nothing is read that must be ended here. */
   leaveToSuccessor (): void {
     const { successor } = this.guard
-    if (successor === undefined || (this.#read?.phase !== undefined && !this.#read.isHead)) return
+    const mustEnd = this.#read !== undefined && !this.#read.isHead && !(this.#read instanceof ForeignRead)
+    if (successor === undefined || mustEnd) return
     const { bytes } = this
     this.release()
     successor(this.socket, bytes)
@@ -288,7 +325,7 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   release (): void {
     this.become(undefined)
     this.guard.heartbeat.delete(this)
-    setOwner(this.socket, undefined)
+    disown(this.socket)
   }
 }
 

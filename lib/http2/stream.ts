@@ -95,10 +95,10 @@ class StreamSource extends BodySource {
     return headersSent && writableLength === 0
   }
 
-  /** A stream that is reset ends as well, and Node ends that of a HEAD before its answer is given. */
+  /** A stream that is reset ends as well, and Node ends that of a HEAD before its answer is given, whose headers are all of it. */
   override isAnswerOut (response: ServerResponse): boolean {
     const stream = this.endOf(response)
-    return stream.writableFinished && response.writableEnded && !stream.aborted
+    return stream.writableFinished && stream.headersSent && !stream.aborted
   }
 
   /** The compatibility layer takes no callback, and nothing is queued before it. */

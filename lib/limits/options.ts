@@ -47,6 +47,29 @@ export interface ReadGuardRouteOptions {
   minBodyRate?: { bytesPerSecond?: number | undefined, gracePeriod?: number | undefined } | false | undefined
 
   /**
+   * Longest time in which the client takes nothing of a response that waits to be sent, in milliseconds; `0` is no limit.
+   *
+   * Starts when bytes of the response wait because the operating system takes no more of them, is reset by every byte that
+   * it takes, stops when nothing waits: the silence of an event stream, a handler that thinks and a slow upstream do not
+   * count. On expiry the connection is reset (HTTP/2: the stream), with `FST_READ_RESPONSE_IDLE_TIMEOUT`.
+   *
+   * @defaultValue `60_000`, nginx's `send_timeout` and Caddy's `write_idle_timeout`.
+   */
+  responseIdleTimeout?: number | undefined
+
+  /**
+   * The slowest a client may take what waits to be sent; `false` is no limit. One of the two numbers may be left out: it
+   * keeps its value.
+   *
+   * A token bucket as that of `minBodyRate`, counted only while bytes of the response wait to be taken. On expiry the
+   * connection is reset (HTTP/2: the stream), with `FST_READ_RESPONSE_TOO_SLOW`.
+   *
+   * @defaultValue `{ bytesPerSecond: 240, gracePeriod: 120_000 }`: the rate is Kestrel's `MinResponseDataRate`. A paused
+   * video player takes nothing for a while, hence the grace period.
+   */
+  minResponseRate?: { bytesPerSecond?: number | undefined, gracePeriod?: number | undefined } | false | undefined
+
+  /**
    * Refuse a body without `Content-Length`, before a byte of it is read: 411 (RFC 9112 §6.3, RFC 9110 §15.5.12) with
    * `FST_READ_LENGTH_REQUIRED`.
    *
@@ -196,6 +219,8 @@ export interface ReadLimits {
   readonly bodyTimeout: number
   readonly bodyIdleTimeout: number
   readonly minBodyRate: MinRate | false
+  readonly responseIdleTimeout: number
+  readonly minResponseRate: MinRate | false
   readonly requireContentLength: boolean
   readonly bodyLimit: number
   readonly linger: LingerOptions | false

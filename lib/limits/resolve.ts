@@ -29,6 +29,8 @@ interface PluginSettings {
 export interface RoutePolicy {
   readonly limits: ReadLimits
   readonly clock: ClockLimits
+  /** What the clock of a response takes. */
+  readonly responseClock: ClockLimits
 }
 
 export interface ResolvedOptions extends PluginSettings {
@@ -41,6 +43,7 @@ export interface ResolvedOptions extends PluginSettings {
 }
 
 const defaultRate: MinRate = Object.freeze({ bytesPerSecond: 240, gracePeriod: 30_000 })
+const defaultResponseRate: MinRate = Object.freeze({ bytesPerSecond: 240, gracePeriod: 120_000 })
 const defaultLinger: LingerOptions = Object.freeze({ timeout: 2_000, bytes: 67_108_864 })
 const defaultLogLimit: LogLimit = Object.freeze({ records: 100, period: 10_000 })
 
@@ -64,6 +67,8 @@ const defaultLimits: ReadLimits = Object.freeze({
   bodyTimeout: 0,
   bodyIdleTimeout: 20_000,
   minBodyRate: defaultRate,
+  responseIdleTimeout: 60_000,
+  minResponseRate: defaultResponseRate,
   requireContentLength: false,
   bodyLimit: 0,
   linger: defaultLinger,
@@ -81,6 +86,8 @@ const limitRules: Rules<ReadLimits> = {
   bodyTimeout: milliseconds,
   bodyIdleTimeout: milliseconds,
   minBodyRate: falseOr(rateRules, defaultRate),
+  responseIdleTimeout: milliseconds,
+  minResponseRate: falseOr(rateRules, defaultResponseRate),
   requireContentLength: boolean,
   bodyLimit: bytes,
   linger: (value, option, base) => {
@@ -160,8 +167,12 @@ function change (base: RoutePolicy, given: Given, label: string): RoutePolicy {
 }
 
 function policyOf (limits: ReadLimits): RoutePolicy {
-  const { bodyTimeout: total, bodyIdleTimeout: idle, minBodyRate: minRate } = limits
-  return Object.freeze({ limits, clock: Object.freeze({ total, idle, minRate }) })
+  const { bodyTimeout, bodyIdleTimeout, minBodyRate, responseIdleTimeout, minResponseRate } = limits
+  return Object.freeze({
+    limits,
+    clock: Object.freeze({ total: bodyTimeout, idle: bodyIdleTimeout, minRate: minBodyRate }),
+    responseClock: Object.freeze({ total: 0, idle: responseIdleTimeout, minRate: minResponseRate })
+  })
 }
 
 /** No limit at all: of a body that is let pass. */
@@ -169,6 +180,8 @@ export const unguarded: RoutePolicy = policyOf(Object.freeze({
   bodyTimeout: 0,
   bodyIdleTimeout: 0,
   minBodyRate: false,
+  responseIdleTimeout: 0,
+  minResponseRate: false,
   requireContentLength: false,
   bodyLimit: 0,
   linger: false,

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { isAtEnd } from './request-kind.js'
@@ -116,4 +116,32 @@ export function injectedBody (raw: IncomingMessage): Readable | 'whole' | 'endle
   const { payload, simulate } = (raw as InjectedRequest)._lightMyRequest ?? {}
   if (payload instanceof Readable) return payload
   return simulate?.end === false ? 'endless' : 'whole'
+}
+
+const kReply = Symbol('fastify-read-guard.reply')
+
+interface RepliedRequest extends IncomingMessage {
+  [kReply]?: FastifyReply
+}
+
+/** Keeps the way from a request to its reply, which Fastify has the other way round only. */
+export function rememberReply (raw: RepliedRequest, reply: FastifyReply): void {
+  raw[kReply] = reply
+}
+
+/** The reply that answers a request; `undefined` where the request has not come to the application. */
+export function replyOf (raw: RepliedRequest): FastifyReply | undefined {
+  return raw[kReply]
+}
+
+/**
+ * Fastify runs `onResponse` and writes its last line on 'finish' or 'error' of the response, by one listener of both. Of a
+ * response whose client has gone neither comes: that listener is called as for any other end, which is no error of the
+ * application's. What else listens hears of it by 'close'.
+ */
+export function tellFramework (response: ServerResponse): void {
+  const onFinish = response.listeners('finish')
+  for (const listener of response.listeners('error')) {
+    if (onFinish.includes(listener)) listener.call(response)
+  }
 }

@@ -13,6 +13,7 @@ interface HttpSocket extends Socket {
   _httpMessage?: ServerResponse | null
   parser?: { maxHeaderPairs: number } | null
   _parent?: Socket | null
+  _bytesDispatched?: number
   /** Node's own mark of a pause of its own. */
   _paused?: boolean
   _handle?: WriteHandle & { getpeername? (name: PeerName): number } | null
@@ -52,6 +53,27 @@ export function isPausedForAnswers (socket: Socket): boolean {
 export function bytesTaken (socket: Socket): number {
   const dispatched = (socket as HttpSocket)._handle?.bytesWritten ?? socket.bytesWritten
   return Math.max(0, dispatched - bytesBeingWritten(rawSocketOf(socket) ?? socket))
+}
+
+const EVENT_STREAM = /^content-type: *text\/event-stream/im
+
+/** Whether a response that has begun is an event stream. Headers that are given to `writeHead()` are in its text alone. */
+export function isEventStream (response: ServerResponse & { readonly _header?: string | null }): boolean {
+  if (!response.headersSent) return false
+  return EVENT_STREAM.test(response._header ?? `content-type: ${String(response.getHeader('content-type'))}`)
+}
+
+/** Bytes that were handed to the socket's handle so far: a field, where `socket.bytesWritten` adds up what waits. */
+export function bytesHandedOver (socket: Socket): number {
+  return (socket as HttpSocket)._bytesDispatched ?? 0
+}
+
+/** Ends a connection without regard to what waits to be sent. */
+export function resetConnection (socket: Socket): void {
+  const below = rawSocketOf(socket)
+  if (below === undefined) socket.resetAndDestroy()
+  else below.resetAndDestroy()
+  socket.destroy()
 }
 
 /** The response that this connection still owes to an earlier request. */
@@ -102,6 +124,14 @@ export function maxHeadersCount (socket: Socket): number {
 export function keepOneMoreHeader (socket: Socket): void {
   const { parser } = socket as HttpSocket
   if (parser != null && parser.maxHeaderPairs > 0) parser.maxHeaderPairs += 2 // name and value
+}
+
+/**
+ * Node ends a connection when its client has ended its side, also one whose answer is still awaited, unless it is told to
+ * leave that open. Whoever listens to 'end' decides then.
+ */
+export function allowHalfOpen (server: Server & { httpAllowHalfOpen?: boolean }): void {
+  server.httpAllowHalfOpen = true
 }
 
 /** How far behind the guard's own limit Node's timer stands, in milliseconds. */
