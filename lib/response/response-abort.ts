@@ -13,6 +13,8 @@ export interface RequestBody {
   readonly expected: number | undefined
   /** Whether it is still read: its read tells of a client that goes. */
   readonly isUnderWay: boolean
+  /** Does something in the request's own context, as far as its body was waited for. */
+  inContext (act: () => void): void
 }
 
 /** A response that its client does not have yet. */
@@ -50,6 +52,11 @@ function shareTaken ({ response, sent }: OwedResponse): string {
   return `: ${sent} bytes were taken, of a body of ${String(declared)} and its head`
 }
 
+function inContext ({ body }: OwedResponse, act: () => void): void {
+  if (body === undefined) act()
+  else body.inContext(act)
+}
+
 /** Ends an exchange whose response its client will not have: one record, the signal, and the framework. Returns its error. */
 export function failResponse (owed: OwedResponse, violation: Violation): ReadError {
   const { guard, response, peer, sent } = owed
@@ -58,9 +65,11 @@ export function failResponse (owed: OwedResponse, violation: Violation): ReadErr
   const origin = { ...requestOrigin(raw, reply?.request, peer, guard.journal.log), sent }
   const failed = guard.recorder.fail(violation, factsOf(owed), origin, reply)
   tellStatus(response, failed.error)
-  failExchange(raw, failed.error)
-  failed.write(false)
-  tellFramework(response, failed.error)
+  inContext(owed, () => {
+    failExchange(raw, failed.error)
+    failed.write(false)
+    tellFramework(response, failed.error)
+  })
   return failed.error
 }
 
@@ -68,7 +77,9 @@ export function failResponse (owed: OwedResponse, violation: Violation): ReadErr
 export function observeResponse (owed: OwedResponse, violation: Violation): void {
   const { guard, response, peer, sent } = owed
   const reply = replyOf(response.req)
-  guard.recorder.observe(violation, factsOf(owed), { ...requestOrigin(response.req, reply?.request, peer, guard.journal.log), sent }, reply)
+  inContext(owed, () => {
+    guard.recorder.observe(violation, factsOf(owed), { ...requestOrigin(response.req, reply?.request, peer, guard.journal.log), sent }, reply)
+  })
 }
 
 /** The client has gone before it had its response. */
