@@ -22,9 +22,9 @@ export interface ReadGuardStats extends AbortCounts {
 export function statsOf (guard: GuardContext, since: string): ReadGuardStats {
   const reading: Record<ConnectionPhase, number> = { handshake: 0, headers: 0, body: 0, response: 0, lingering: 0 }
   for (const watched of guard.heartbeat.watched()) {
-    const { phase, isResponding } = watched
+    const { phase, responding = 0 } = watched
     if (phase !== undefined) reading[phase]++
-    if (isResponding === true) reading.response++
+    reading.response += responding
   }
   return { since, ...guard.journal.counts(), lingered: guard.lingered, reading }
 }

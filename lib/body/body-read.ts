@@ -174,8 +174,8 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
   }
 
   look (now: number): number {
-    if (!this.abandonIfAnswerSent() && this.isLeftBehind) this.abandon()
-    if (this.#state === 'failed' && this.#restDeadline?.isPassed(0) === true) this.source.cut()
+    if (!this.abandonIfAnswerSent() && this.isLeftBehind(now)) this.abandon()
+    if (this.#state === 'failed' && this.#restDeadline?.isPassed(0, now) === true) this.source.cut()
     if (this.source.declinesEarly && this.abandonIfAnswerBegun()) return Infinity
     return this.#state === 'open' || this.#state === 'abandoned' ? this.remaining(now) : Infinity
   }
@@ -232,7 +232,8 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     if (this.isJudged) {
       const violation = bodyViolation(error, server, socket)
       const { ownHandlers } = this.guard
-      if (isGone || ownHandlers === undefined || hasAnswer) this.breakOff(violation)
+      if (isGone && error.syscall !== undefined) this.breakOffUnlessWhole(violation)
+      else if (isGone || ownHandlers === undefined || hasAnswer) this.breakOff(violation)
       else this.leaveToApplication(violation, ownHandlers, socket)
     } else if (isGone || hasAnswer) {
       socket.destroy()
@@ -308,10 +309,10 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
   }
 
   /** The answer has left, and a consumer that has begun to read takes nothing of the rest any more: it has what it wanted. */
-  private get isLeftBehind (): boolean {
+  private isLeftBehind (now: number): boolean {
     if (!this.isConsumed || !this.source.isAnswerOut(this.response) || !this.source.isHeldBack()) return false
     this.#restDeadline ??= new AnswerDeadline(this.policy.limits.linger)
-    return this.#restDeadline.isPassed(this.received - this.raw.readableLength)
+    return this.#restDeadline.isPassed(this.received - this.raw.readableLength, now)
   }
 
   /** Of a client that has sent so much no more is read; as a paused socket does not show that its client has gone, not for long. */
@@ -324,6 +325,14 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     if (this.abandonIfAnswerBegun()) return
     if (cut !== undefined) this.onTruncated(cut)
     else this.fail({ code: 'FST_READ_LENGTH_MISMATCH' })
+  }
+
+  /**
+   * An answer that can't be sent tells of a client that has gone while Node's parser may be in the middle of what came: what
+   * is left of that is read first. A body that was sent whole is no failed read.
+   */
+  private breakOffUnlessWhole (violation: Violation): void {
+    setImmediate(() => { if (this.isJudged) this.breakOff(violation) })
   }
 
   /** Node's parser refuses what a `clientErrorHandler` of the application's then answers. */

@@ -151,9 +151,8 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     return this.#outgoing
   }
 
-  /** Whether the client is waited for to take a response. */
-  get isResponding (): boolean {
-    return this.#outgoing?.isWatched === true
+  get responding (): number {
+    return this.#outgoing?.isWatched === true ? 1 : 0
   }
 
   /** A request is on its way to the application. */
@@ -270,6 +269,11 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     this.become(undefined)
     // While an answer is still owed, it is not the client that is waited for.
     if (pendingResponse(this.socket) === undefined) keepAliveAgain(this.socket)
+  }
+
+  /** They are no request (RFC 9112 §9.6), and an answer of their own would stand behind the last, or in its place. */
+  onBehindLast (): void {
+    this.beginBody(new PendingAnswer(this, 'all owed', this.guard.options.policy.limits.linger, { isLast: true }))
   }
 
   /** What was being read has been read. */
