@@ -303,7 +303,8 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     if (this.isJudged) {
       const violation = bodyViolation(error, server, socket)
       const { ownHandlers } = this.guard
-      if (isGone || ownHandlers === undefined || hasAnswer) this.breakOff(violation)
+      if (isGone && error.syscall !== undefined) this.breakOffUnlessWhole(violation)
+      else if (isGone || ownHandlers === undefined || hasAnswer) this.breakOff(violation)
       else this.leaveToApplication(violation, ownHandlers, socket)
     } else if (isGone || hasAnswer) {
       socket.destroy()
@@ -400,6 +401,14 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     if (this.abandonIfAnswerBegun()) return
     if (cut !== undefined) this.onTruncated(cut)
     else this.fail({ code: 'FST_READ_LENGTH_MISMATCH' })
+  }
+
+  /**
+   * An answer that can't be sent tells of a client that has gone while Node's parser may be in the middle of what came: what
+   * is left of that is read first. A body that was sent whole is no failed read.
+   */
+  private breakOffUnlessWhole (violation: Violation): void {
+    setImmediate(() => { if (this.isJudged) this.breakOff(violation) })
   }
 
   /** Node's parser refuses what a `clientErrorHandler` of the application's then answers. */
