@@ -5,6 +5,7 @@ import type { GuardContext } from './guard.js'
 import { connectionOf, type Connection } from './http1/connection.js'
 import { refuseRequest } from './http1/request-refusal.js'
 import { checkFraming } from './http1/strict-framing.js'
+import { sessionOf } from './http2/session.js'
 import { readStreamBody } from './http2/stream.js'
 import { maxHeadersCount } from './node/internals.js'
 import { hasBody, http2Request } from './node/request-kind.js'
@@ -17,6 +18,7 @@ import { hasBody, http2Request } from './node/request-kind.js'
 export function dispatch (guard: GuardContext, request: IncomingMessage, response: ServerResponse): boolean {
   const overHttp2 = http2Request(request)
   if (overHttp2 !== undefined) {
+    sessionOf(overHttp2.stream)?.onDispatched(overHttp2.stream, response)
     if (hasBody(request)) readStreamBody(guard, overHttp2, request, response)
     return true
   }

@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { Heartbeat } from './clock/heartbeat.js'
 import type { ResolvedOptions, RoutePolicy } from './limits/resolve.js'
+import type { OwnClientErrorHandlers } from './node/client-error.js'
 import type { Journal } from './record/journal.js'
 import type { Recorder } from './record/recorder.js'
 
@@ -10,6 +11,8 @@ export interface GuardContext {
   readonly heartbeat: Heartbeat
   readonly recorder: Recorder
   readonly journal: Journal
+  /** What answers in the guard's place where there is no request, on all servers of the application, if it has it. */
+  ownHandlers: OwnClientErrorHandlers | undefined
   /** The limits of a request's route; `false` where it is not guarded. */
   readonly policyOf: (request: FastifyRequest) => RoutePolicy | false
   /** How many connections were lingered on; see `stats()`. */

@@ -80,6 +80,7 @@ export async function readGuard (app: FastifyInstance, options: ReadGuardOptions
     heartbeat: new Heartbeat(resolved.resolution),
     recorder: new Recorder(journal, resolved.abortStatusCode),
     journal,
+    ownHandlers: undefined,
     policyOf,
     lingered: 0,
     closing: false

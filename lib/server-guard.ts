@@ -5,7 +5,7 @@ import { Server as TLSServer, type TLSSocket } from 'node:tls'
 import { refuseExpectation } from './body/expect-continue.js'
 import { dispatch, dispatchExpecting } from './dispatch.js'
 import type { GuardContext } from './guard.js'
-import { ClientErrors, type ClientErrorListener } from './http1/client-errors.js'
+import { ClientErrors, ownHandlers, type ClientErrorListener } from './http1/client-errors.js'
 import { connectionClass, connectionOf } from './http1/connection.js'
 import { SessionRead } from './http2/session.js'
 import { allowHalfOpen, keepOneMoreHeader, rawSocketOf, setBackstop, speaksHttp1 } from './node/internals.js'
@@ -28,7 +28,10 @@ function accepting (guard: GuardContext, server: Server): (socket: Socket) => vo
 }
 
 function watchConnections (guard: GuardContext, server: Server, headersTimeout: number): void {
-  const clientErrors = new ClientErrors(server, takeOver<ClientErrorListener>(server, 'clientError'), headersTimeout)
+  const listeners = takeOver<ClientErrorListener>(server, 'clientError')
+  const clientErrors = new ClientErrors(server, listeners, headersTimeout)
+  // The first server is the one that the application knows: the others have no listeners of its own.
+  guard.ownHandlers ??= ownHandlers(server, listeners)
   const accept = accepting(guard, server)
   server.on('connection', accept)
   server.on('secureConnection', (socket: TLSSocket) => {

@@ -5,7 +5,7 @@ const DEFAULT_TIMEOUT = 2_000
 
 /**
  * The answer has been given: what is left of the exchange has a bounded while, which begins anew with every progress. In
- * real time, as this process owes nothing any more.
+ * counted time: while this process is blocked, a window that the client has opened waits in the kernel.
  *
  * `linger: false` is about what the client still sends: nothing of that is read once the answer has left. The answer itself
  * has its time all the same.
@@ -19,8 +19,11 @@ export class AnswerDeadline {
     this.#timeout = linger === false ? DEFAULT_TIMEOUT : linger.timeout
   }
 
-  /** @param taken differs from that of the call before where something was taken since: by the client, or of the body by the application */
-  isPassed (taken: number, now = performance.now()): boolean {
+  /**
+   * @param taken differs from that of the call before where something was taken since: by the client, or of the body by the application
+   * @param now in counted milliseconds
+   */
+  isPassed (taken: number, now: number): boolean {
     if (this.#since === undefined || taken !== this.#taken) {
       this.#since = now
       this.#taken = taken

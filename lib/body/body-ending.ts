@@ -18,6 +18,8 @@ export interface FailedBody {
   readonly response: ServerResponse
   readonly reply: FastifyReply | undefined
   readonly policy: RoutePolicy
+  /** Does something in the request's own context: what tells of the end of an exchange is called in any. */
+  inContext (act: () => void): void
   /** The answer was given without the rest of the body. */
   abandon (facts?: { readonly isAnswerOut: boolean }): void
 }
@@ -31,7 +33,7 @@ function isHijacked (reply: FastifyReply | undefined): boolean {
 function recordAtEnd (body: FailedBody, failed: FailedRead, isAnswerOurs: () => boolean): void {
   const { source, response } = body
   onExchangeEnd(source.endOf(response), source.socket, () => {
-    failed.write(source.isAnswerOut(response) && isAnswerOurs())
+    body.inContext(() => failed.write(source.isAnswerOut(response) && isAnswerOurs()))
     body.abandon()
   })
   source.prepareAnswer(response, body.policy.limits.linger)
@@ -66,12 +68,12 @@ function failAndAnswer (body: FailedBody, failed: FailedRead): void {
     // Whoever routes the request since then has made another response.
     hasAnswer: () => body.response.headersSent || takeover?.hasBegun === true,
     isHeldUp: () => !hijacked && !source.isTaken() && takeover?.isHeldUp === true,
-    answer: () => {
+    answer: () => body.inContext(() => {
       // The owner of the connection waits for an end that does not come, or has written: a second answer would have no request.
       if (source.isTaken() || (hijacked && isDeaf)) source.cut()
       else if (takeover === undefined) sendError(response, error)
       else if (!hijacked) takeover.answer()
-    }
+    })
   })
   if (!hijacked) announceClose(body)
   // A consumer that heard of it may answer past the reply, and an error handler write the answer to an error of a hook's.

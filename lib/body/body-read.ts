@@ -1,4 +1,6 @@
+import { AsyncResource } from 'node:async_hooks'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { AnswerDeadline } from '../answer/answer-deadline.js'
 import { mostDiscarded } from '../answer/linger-bounds.js'
@@ -7,7 +9,7 @@ import { bodyViolation } from '../limits/client-error-violation.js'
 import { checkDeclared, declaredLength } from '../limits/content-length.js'
 import { bodyExpiry } from '../limits/expiry.js'
 import { unguarded, type RoutePolicy } from '../limits/resolve.js'
-import { causeOf, type ClientErrorReport } from '../node/client-error.js'
+import { causeOf, type ClientErrorReport, type OwnClientErrorHandlers } from '../node/client-error.js'
 import { failRequest, hookRequest, sinkOf, type GuardedRequest, type RequestSink } from '../node/request-hooks.js'
 import { isBeingRead } from '../node/request-kind.js'
 import { requestOrigin, type ReadOrigin } from '../record/abort-record.js'
@@ -38,6 +40,13 @@ import { TimedBody } from './timed-body.js'
  */
 type BodyState = 'open' | 'observed' | 'passing' | 'failed' | 'abandoned' | 'done'
 
+const contextOptions = { requireManualDestroy: true } as const
+
+/** Keeps the context in which it is called. */
+function ownContext (): AsyncResource {
+  return new AsyncResource('FastifyReadGuard', contextOptions)
+}
+
 /** One request body, from dispatch to its last byte. */
 export class BodyRead extends TimedBody implements RequestSink, FailedBody, RequestBody {
   reply: FastifyReply | undefined
@@ -46,6 +55,8 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
   /** The `limit` of `readRawBody()`; 0 where there is none. */
   #askedLimit = 0
   #restDeadline: AnswerDeadline | undefined
+  /** The request's own context (`AsyncLocalStorage`, tracing), as far as it is known: failures are noticed in that of a timer or a socket. */
+  #context: AsyncResource | undefined
   /** What was written before the response: answers before it, and `100 Continue`. */
   #writtenBefore: number
 
@@ -89,6 +100,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     this.reply = reply
     // That of an upgrade request is made by whoever routes it.
     this.response = reply.raw
+    this.#context ??= ownContext()
     if (this.error !== undefined) return this.error
     if (policy === false) {
       this.#state = 'passing'
@@ -140,6 +152,16 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     return true
   }
 
+  /** Hooks of the application that come later may enter a context: that of a consumer is the last. */
+  onRead (): void {
+    this.#context = ownContext()
+  }
+
+  inContext (act: () => void): void {
+    if (this.#context === undefined) act()
+    else this.#context.runInAsyncScope(act)
+  }
+
   onEnd (): boolean {
     const { received, expected } = this
     const cut = this.source.cutBy()
@@ -152,8 +174,8 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
   }
 
   look (now: number): number {
-    if (!this.abandonIfAnswerSent() && this.isLeftBehind) this.abandon()
-    if (this.#state === 'failed' && this.#restDeadline?.isPassed(0) === true) this.source.cut()
+    if (!this.abandonIfAnswerSent() && this.isLeftBehind(now)) this.abandon()
+    if (this.#state === 'failed' && this.#restDeadline?.isPassed(0, now) === true) this.source.cut()
     if (this.source.declinesEarly && this.abandonIfAnswerBegun()) return Infinity
     return this.#state === 'open' || this.#state === 'abandoned' ? this.remaining(now) : Infinity
   }
@@ -187,12 +209,13 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
 
   /** The read can't go on, whatever the mode: the parser, the network or Node's own timers ended it. */
   breakOff (violation: Violation): void {
-    endBody(this, this.close(violation))
+    this.inContext(() => endBody(this, this.close(violation)))
   }
 
   /** The body is refused, and the framework gives the answer. */
   refuse (violation: Violation): void {
     if (this.passes || this.error !== undefined) return
+    this.#context = ownContext()
     refuseBody(this, this.close(violation))
   }
 
@@ -203,13 +226,14 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     else if (this.#state === 'observed') this.failUnrecorded(violation)
   }
 
-  onClientError ({ error, server, socket, askApplication, pass }: ClientErrorReport): void {
+  onClientError ({ error, server, socket, pass }: ClientErrorReport): void {
     const isGone = causeOf(error) === 'gone'
     const hasAnswer = this.response.headersSent
     if (this.isJudged) {
       const violation = bodyViolation(error, server, socket)
-      if (isGone || askApplication === undefined || hasAnswer) this.breakOff(violation)
-      else endAnsweredBody(this, this.close(violation), askApplication())
+      const { ownHandlers } = this.guard
+      if (isGone || ownHandlers === undefined || hasAnswer) this.breakOff(violation)
+      else this.leaveToApplication(violation, ownHandlers, socket)
     } else if (isGone || hasAnswer) {
       socket.destroy()
     } else if (this.error === undefined) {
@@ -239,11 +263,11 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
   abandon ({ isAnswerOut } = { isAnswerOut: this.source.isAnswerOut(this.response) }): void {
     if (this.#state === 'abandoned' || this.#state === 'done') return
     const isLast = this.#state === 'failed'
-    if (!isLast) failRequest(this.raw, this.guard.recorder.error({ code: 'FST_READ_ABORTED' }, this.facts()))
+    if (!isLast) this.inContext(() => failRequest(this.raw, this.guard.recorder.error({ code: 'FST_READ_ABORTED' }, this.facts())))
     this.#state = 'abandoned'
     const { limits } = this.policy
     // Observing must not cut: no limit holds for the rest, and lingering, which has bounds, is off. A body that failed all the same was refused.
-    if (limits.mode === 'observe' && this.error === undefined) this.apply(unguarded)
+    if (limits.mode === 'observe' && !isLast) this.apply(unguarded)
     this.source.abandon(this.policy.limits.linger, { answer: isAnswerOut ? undefined : this.response, isLast })
   }
 
@@ -259,7 +283,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
   private observes (violation: Violation): boolean {
     if (this.policy.limits.mode !== 'observe' || this.#state !== 'open') return this.passes
     this.#state = 'observed'
-    this.guard.recorder.observe(violation, this.facts(), this.origin, this.reply)
+    this.inContext(() => this.guard.recorder.observe(violation, this.facts(), this.origin, this.reply))
     return true
   }
 
@@ -284,10 +308,10 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
   }
 
   /** The answer has left, and a consumer that has begun to read takes nothing of the rest any more: it has what it wanted. */
-  private get isLeftBehind (): boolean {
+  private isLeftBehind (now: number): boolean {
     if (!this.isConsumed || !this.source.isAnswerOut(this.response) || !this.source.isHeldBack()) return false
     this.#restDeadline ??= new AnswerDeadline(this.policy.limits.linger)
-    return this.#restDeadline.isPassed(this.received - this.raw.readableLength)
+    return this.#restDeadline.isPassed(this.received - this.raw.readableLength, now)
   }
 
   /** Of a client that has sent so much no more is read; as a paused socket does not show that its client has gone, not for long. */
@@ -302,11 +326,19 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     else this.fail({ code: 'FST_READ_LENGTH_MISMATCH' })
   }
 
+  /** Node's parser refuses what a `clientErrorHandler` of the application's then answers. */
+  private leaveToApplication (violation: Violation, handlers: OwnClientErrorHandlers, socket: Socket): void {
+    this.inContext(() => {
+      const failed = this.close(violation)
+      endAnsweredBody(this, failed, handlers.ask(failed.error, socket))
+    })
+  }
+
   /** The one record is written. */
   private failUnrecorded (violation: Violation): void {
     const error = this.guard.recorder.error(violation, this.facts())
     tellStatus(this.response, error)
-    failRequest(this.raw, error)
+    this.inContext(() => failRequest(this.raw, error))
   }
 
   private abandonIf (isAnswered: boolean): boolean {

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { CountedTime, longestBeat } from './counted-time.js'
 import { NOT_WATCHED, WatchList, type Watched } from './watch-list.js'
 
@@ -28,6 +29,7 @@ export class Heartbeat {
   #before = 0
   #timer: NodeJS.Timeout | undefined
   #between: NodeJS.Timeout | undefined
+  readonly #outside = new AsyncResource('FastifyReadGuard')
 
   constructor (resolution: number) {
     this.#resolution = resolution
@@ -53,7 +55,8 @@ export class Heartbeat {
     this.#list.add(watched)
     if (this.#timer !== undefined) return
     this.#time.beat(Math.floor(performance.now()))
-    this.#timer = setInterval(() => this.#beat(), this.#resolution)
+    // In no request's context: what fails by the clock may belong to any.
+    this.#timer = this.#outside.runInAsyncScope(() => setInterval(() => this.#beat(), this.#resolution))
   }
 
   delete (watched: Watched): void {

@@ -20,8 +20,8 @@ export interface Timed {
 export interface Watched extends Timed {
   /** Where the list keeps it; written by the list alone. */
   index: number
-  /** Whether a client is waited for to take a response, beside what is read. */
-  readonly isResponding?: boolean
+  /** Responses that wait for their client, beside what is read. */
+  readonly responding?: number
 }
 
 /** The `index` of what is not watched. */

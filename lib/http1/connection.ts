@@ -151,9 +151,8 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     return this.#outgoing
   }
 
-  /** Whether the client is waited for to take a response. */
-  get isResponding (): boolean {
-    return this.#outgoing?.isWatched === true
+  get responding (): number {
+    return this.#outgoing?.isWatched === true ? 1 : 0
   }
 
   /** A request is on its way to the application. */

@@ -137,10 +137,10 @@ export class PendingAnswer extends ConnectionRead {
     this.#options.onLost?.()
   }
 
-  look (): number {
+  look (now: number): number {
     if (this.#connection.socket.readableEnded) this.#onClientEnded()
     if (this.#isOut || this.#isLeftBehind) this.onAnswered()
-    else if (this.#held?.isPassed(0) === true) this.#connection.socket.destroy()
+    else if (this.#held?.isPassed(0, now) === true) this.#connection.socket.destroy()
     return Infinity
   }
 

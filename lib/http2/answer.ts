@@ -30,12 +30,12 @@ export class StreamAnswer implements Watched {
     this.#deadline = new AnswerDeadline(linger)
   }
 
-  look (): number {
+  look (now: number): number {
     const { closed, destroyed, writableFinished } = this.#stream
     if (destroyed || writableFinished || (closed && !this.#isCut)) this.#guard.heartbeat.delete(this)
     // The RST_STREAM can't leave either: Node 20 does not notice that nghttp2 has ended the session.
     else if (this.#isCut) this.#stream.destroy()
-    else if (this.#response.writableEnded && this.#deadline.isPassed(this.#session?.taken ?? 0)) this.#cut()
+    else if (this.#response.writableEnded && this.#deadline.isPassed(this.#session?.taken ?? 0, now)) this.#cut()
     return Infinity
   }
 

@@ -2,9 +2,7 @@ import type { ServerHttp2Stream } from 'node:http2'
 import { AnswerDeadline } from '../answer/answer-deadline.js'
 import type { LingerOptions } from '../limits/options.js'
 import { cancelUnsent } from './reset.js'
-
-/** Nothing of an answer waits for its client. */
-const NOTHING_WAITS = undefined
+import type { StreamResponse } from './stream-response.js'
 
 /**
  * A client may reset a stream with NO_ERROR. Node waits for the end of what it has sent then, and for that of an answer which
@@ -14,25 +12,54 @@ function destroyIfReset (this: ServerHttp2Stream): void {
   if (this.closed && !this.writableFinished) this.destroy()
 }
 
-/** The streams of a session that were dispatched and have not closed. */
+/** The streams of a session that have a head, and have not closed. */
 export class OpenStreams {
-  /** How long each answer that waits for its client may still take to leave. */
-  readonly #deadlines = new Map<ServerHttp2Stream, AnswerDeadline | typeof NOTHING_WAITS>()
+  /** Their responses, from when they are dispatched. */
+  readonly #responses = new Map<ServerHttp2Stream, StreamResponse | undefined>()
+  /** How long each answer that waits for its client may still take to leave, while the application closes. */
+  readonly #deadlines = new WeakMap<ServerHttp2Stream, AnswerDeadline>()
   readonly #onClose: (this: ServerHttp2Stream) => void
 
   constructor () {
-    const deadlines = this.#deadlines
-    this.#onClose = function (this: ServerHttp2Stream) { deadlines.delete(this) }
+    const responses = this.#responses
+    this.#onClose = function (this: ServerHttp2Stream) {
+      responses.get(this)?.onClose()
+      responses.delete(this)
+    }
   }
 
   get count (): number {
-    return this.#deadlines.size
+    return this.#responses.size
   }
 
   add (stream: ServerHttp2Stream): void {
-    this.#deadlines.set(stream, NOTHING_WAITS)
-    stream.once('close', this.#onClose)
+    if (!this.#responses.has(stream)) this.#responses.set(stream, undefined)
+    // Before the framework hears of it, and asks for the status.
+    stream.prependListener('close', this.#onClose)
     stream.once('end', destroyIfReset)
+  }
+
+  onDispatched (stream: ServerHttp2Stream, response: StreamResponse): void {
+    this.#responses.set(stream, response)
+  }
+
+  /** Responses that had to wait for their client. */
+  get responding (): number {
+    let count = 0
+    for (const response of this.#responses.values()) if (response?.isWatched === true) count++
+    return count
+  }
+
+  look (now: number): number {
+    let remaining = Infinity
+    for (const response of this.#responses.values()) {
+      if (response !== undefined) remaining = Math.min(remaining, response.look(now))
+    }
+    return remaining
+  }
+
+  judge (now: number): void {
+    for (const response of this.#responses.values()) response?.judge(now)
   }
 
   /**
@@ -41,12 +68,13 @@ export class OpenStreams {
    *
    * @param taken bytes that the client has taken on the session
    */
-  hurry (taken: number, linger: LingerOptions | false): void {
-    for (const [stream, deadline] of this.#deadlines) {
+  hurry (taken: number, linger: LingerOptions | false, now: number): void {
+    for (const stream of this.#responses.keys()) {
+      const deadline = this.#deadlines.get(stream)
       const waits = stream.writableLength > 0 || (stream.writableEnded && !stream.writableFinished)
-      if (!waits) this.#deadlines.set(stream, NOTHING_WAITS)
-      else if (deadline === NOTHING_WAITS) this.#deadlines.set(stream, new AnswerDeadline(linger))
-      else if (deadline.isPassed(taken)) cancelUnsent(stream)
+      if (!waits) this.#deadlines.delete(stream)
+      else if (deadline === undefined) this.#deadlines.set(stream, new AnswerDeadline(linger))
+      else if (deadline.isPassed(taken, now)) cancelUnsent(stream)
     }
   }
 }

@@ -1,4 +1,5 @@
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
+import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { AnswerDeadline } from '../answer/answer-deadline.js'
 import { ReadClock } from '../clock/read-clock.js'
@@ -11,8 +12,13 @@ import { clientGone, readFacts, untimedFacts, type ReadFacts, type Violation } f
 import { SessionHealth } from './health.js'
 import { OpenStreams } from './open-streams.js'
 import { isProtocolError, protocolError } from './protocol-error.js'
+import { StreamResponse, type ResponseSession } from './stream-response.js'
 
 const kSession = Symbol('fastify-read-guard.session')
+
+/** Bytes of the frame that answers a PING, and of that which answers SETTINGS. */
+const PING_ACK = 17
+const SETTINGS_ACK = 9
 
 interface GuardedSession extends ServerHttp2Session {
   [kSession]?: SessionRead
@@ -23,7 +29,7 @@ interface GuardedSession extends ServerHttp2Session {
  * stream is dispatched. Nothing tells that a block has begun but nghttp2's count of the streams it has seen. A session
  * without requests is left to the framework's own `http2SessionTimeout`.
  */
-export class SessionRead implements Watched {
+export class SessionRead implements Watched, ResponseSession {
   index = NOT_WATCHED
   readonly #guard: GuardContext
   readonly #session: ServerHttp2Session
@@ -42,6 +48,8 @@ export class SessionRead implements Watched {
   #recordedError: Error | undefined
   readonly #open = new OpenStreams()
   #failedReads = 0
+  /** Bytes of frames that are no part of a response. */
+  #controlBytes = 0
   /** `bytesRead` when the last of them failed. */
   #bytesAtFailure = 0
   /** Runs while nothing more is to come of the session. */
@@ -60,6 +68,9 @@ export class SessionRead implements Watched {
     session.once('remoteSettings', () => this.#onHeadOver(0))
     session.on('stream', (stream: ServerHttp2Stream) => this.#onStream(stream))
     session.once('error', (error: Error) => { this.#error = error })
+    // Frames that a client can ask for without taking anything of its responses.
+    session.on('ping', () => { this.#controlBytes += PING_ACK })
+    session.on('remoteSettings', () => { this.#controlBytes += SETTINGS_ACK })
     guard.heartbeat.add(this)
   }
 
@@ -72,6 +83,31 @@ export class SessionRead implements Watched {
   onReadFailed (): void {
     this.#bytesAtFailure = this.#socket.bytesRead
     if (++this.#failedReads === this.#guard.options.maxFailedReads) this.#session.close()
+  }
+
+  get guard (): GuardContext {
+    return this.#guard
+  }
+
+  get responding (): number {
+    return this.#open.responding
+  }
+
+  /** A request is on its way to the application. */
+  onDispatched (stream: ServerHttp2Stream, response: ServerResponse): void {
+    this.#open.onDispatched(stream, new StreamResponse(this, stream, response))
+  }
+
+  get dataTaken (): number {
+    return this.taken - this.#controlBytes
+  }
+
+  get cause (): Error | undefined {
+    return this.#error ?? this.#socket.errored ?? undefined
+  }
+
+  get isEndedHere (): boolean {
+    return this.#session.destroyed && this.cause === undefined && !this.#socket.readableEnded
   }
 
   /** Bytes that the client has taken, or the kernel for it. */
@@ -88,19 +124,20 @@ export class SessionRead implements Watched {
     // Closing the server does so from Node 24 on; before, a client that is never silent would keep it from closing.
     if (this.#guard.closing) {
       this.#session.close()
-      this.#open.hurry(this.taken, this.#guard.options.policy.limits.linger)
+      this.#open.hurry(this.taken, this.#guard.options.policy.limits.linger, now)
     }
     this.#sample(now)
     if (this.#health.isTerminated(now, this.#guard.closing || this.#open.count > 0)) this.#onTerminated()
     if (this.#isDrained) {
-      this.#linger()
+      this.#linger(now)
       return Infinity
     }
-    return Math.min(this.#clock?.remaining(now) ?? Infinity, this.#guard.options.headSampling)
+    return Math.min(this.#open.look(now), this.#clock?.remaining(now) ?? Infinity, this.#guard.options.headSampling)
   }
 
   judge (now: number): void {
     if (this.#isDrained) return
+    this.#open.judge(now)
     this.#sample(now)
     const expiry = this.#clock?.expired(now)
     if (expiry !== undefined) this.#end(headExpiry(expiry, this.#guard.options))
@@ -194,12 +231,12 @@ export class SessionRead implements Watched {
    * Node waits for the client to take what was written, and to close its side, and may leave a session standing whose
    * client does not end a block.
    */
-  #linger (): void {
+  #linger (now: number): void {
     const { linger } = this.#guard.options.policy.limits
     const { destroyed } = this.#session
     const isOut = bytesBeingWritten(this.#socket) === 0 && (!destroyed || this.#socket.writableFinished)
     this.#deadline ??= new AnswerDeadline(linger)
-    const isOver = (isOut && linger === false) || this.#deadline.isPassed(this.taken)
+    const isOver = (isOut && linger === false) || this.#deadline.isPassed(this.taken, now)
     if (!isOver) return
     this.#deadline = undefined
     if (destroyed) this.#socket.destroy()

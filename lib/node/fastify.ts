@@ -105,9 +105,13 @@ export function replyOf (raw: RepliedRequest): FastifyReply | undefined {
 }
 
 /**
- * Fastify runs `onResponse` and writes its last line on 'finish' or 'error' of the response. Of one whose client has gone
- * neither comes: it is told by 'error', as are the streams that are sent.
+ * Fastify runs `onResponse` and writes its last line on 'finish' or 'error' of the response, by one listener of both. Of a
+ * response whose client has gone neither comes: that listener is called as for any other end, which is no error of the
+ * application's. What else listens hears of it by 'close'.
  */
-export function tellFramework (response: ServerResponse, error: Error): void {
-  if (response.listenerCount('error') > 0) response.emit('error', error)
+export function tellFramework (response: ServerResponse): void {
+  const onFinish = response.listeners('finish')
+  for (const listener of response.listeners('error')) {
+    if (onFinish.includes(listener)) listener.call(response)
+  }
 }

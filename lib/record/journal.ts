@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import diagnosticsChannel from 'node:diagnostics_channel'
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
 import { levelOf, messageOf, type AbortRecord } from './abort-record.js'
@@ -34,6 +35,7 @@ export class Journal {
   #loggedInPeriod = 0
   #suppressedInPeriod = 0
   #summary: NodeJS.Timeout | undefined
+  readonly #outside = new AsyncResource('FastifyReadGuard')
 
   /** @param log the application's, for what has no request */
   constructor (readonly log: FastifyBaseLogger, options: JournalOptions) {
@@ -94,7 +96,8 @@ export class Journal {
     }
     this.#suppressed++
     this.#suppressedInPeriod++
-    this.#summary ??= setTimeout(() => this.#summarise(), this.#periodEnds - now).unref()
+    // In the context of no request: it is about many.
+    this.#summary ??= this.#outside.runInAsyncScope(() => setTimeout(() => this.#summarise(), this.#periodEnds - now)).unref()
     return false
   }
 

@@ -1,4 +1,3 @@
-import { AsyncResource } from 'node:async_hooks'
 import type { FastifyReply } from 'fastify'
 import { abortRecord, type AbortRecord, type ReadOrigin } from './abort-record.js'
 import { readError, type ReadError, type ReadFacts, type Violation } from './errors.js'
@@ -12,8 +11,6 @@ export class FailedRead {
   readonly #journal: Journal
   readonly #record: AbortRecord
   readonly #reply: FastifyReply | undefined
-  /** That in which the read failed: what tells of the end of the answer is called in any. */
-  readonly #context = new AsyncResource('FastifyReadGuard')
   #isWritten = false
 
   constructor (journal: Journal, readonly error: ReadError, record: AbortRecord, reply: FastifyReply | undefined) {
@@ -27,7 +24,7 @@ export class FailedRead {
     if (this.#isWritten) return
     this.#isWritten = true
     this.#record.answered = answered
-    this.#context.runInAsyncScope(() => this.#journal.write(this.#record, this.#reply))
+    this.#journal.write(this.#record, this.#reply)
   }
 }
 

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { takeOverReply } from '../answer/reply-takeover.js'
 import type { GuardContext } from '../guard.js'
 import type { RoutePolicy } from '../limits/resolve.js'
 import { replyOf, tellFramework } from '../node/fastify.js'
@@ -58,9 +59,11 @@ export function failResponse (owed: OwedResponse, violation: Violation): ReadErr
   const origin = { ...requestOrigin(raw, reply?.request, peer, guard.journal.log), sent }
   const failed = guard.recorder.fail(violation, factsOf(owed), origin, reply)
   tellStatus(response, failed.error)
+  // Half a response can't be taken back: what the handler would send in its place is dropped.
+  if (reply !== undefined && response.headersSent) takeOverReply(reply, failed.error).drop()
   failExchange(raw, failed.error)
   failed.write(false)
-  tellFramework(response, failed.error)
+  tellFramework(response)
   return failed.error
 }
 
@@ -71,16 +74,25 @@ export function observeResponse (owed: OwedResponse, violation: Violation): void
   guard.recorder.observe(violation, factsOf(owed), { ...requestOrigin(response.req, reply?.request, peer, guard.journal.log), sent }, reply)
 }
 
-/** The client has gone before it had its response. */
-export function onClientGone (owed: OwedResponse, cause: unknown): void {
+/**
+ * The client has gone before it had its response.
+ *
+ * @param cause what Node said, if it did
+ * @param isRecorded whether another record says already why the connection ended
+ */
+export function onClientGone (owed: OwedResponse, cause: unknown, { isRecorded } = { isRecorded: false }): void {
   const { guard, response, policy, body } = owed
   const { req: raw } = response
-  const failure = failureOf(raw)
-  if (failure !== undefined) return tellFramework(response, failure)
+  if (failureOf(raw) !== undefined) return tellFramework(response)
   // What is not the application's own is not judged; of a body that is still read, its read tells.
   if (replyOf(raw) === undefined || body?.isUnderWay === true) return
   const violation: Violation = { code: 'FST_READ_RESPONSE_ABORTED', cause: cause ?? undefined, detail: shareTaken(owed) }
   // An event stream has no end of its own: a client that leaves it has had it.
-  if (policy === false || isEventStream(response)) failExchange(raw, guard.recorder.error(violation, factsOf(owed)))
-  else failResponse(owed, violation)
+  if (policy === false || isRecorded || isEventStream(response)) {
+    const error = guard.recorder.error(violation, factsOf(owed))
+    tellStatus(response, error)
+    failExchange(raw, error)
+  } else {
+    failResponse(owed, violation)
+  }
 }

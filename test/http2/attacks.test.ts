@@ -12,7 +12,7 @@ import { until } from '../support/oracle/until.js'
 t.jobs = 4
 
 const LIMIT = 400
-const guard: ReadGuardOptions = { headersTimeout: LIMIT, bodyIdleTimeout: LIMIT, resolution: 50, linger: { timeout: 300, bytes: 100_000 } }
+const guard: ReadGuardOptions = { headersTimeout: LIMIT, bodyIdleTimeout: LIMIT, maxFailedReads: 0, resolution: 50, linger: { timeout: 300, bytes: 100_000 } }
 const post = requestBlock('POST', '/', { 'content-type': 'text/plain' })
 const get = requestBlock('GET', '/slow')
 const idle = { code: 'FST_READ_BODY_IDLE_TIMEOUT', answered: true, received: 1 } as const
