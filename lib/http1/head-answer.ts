@@ -42,9 +42,9 @@ class AwaitedAnswer extends ConnectionRead {
     return true
   }
 
-  look (): number {
+  look (now: number): number {
     const { socket } = this.#connection
-    if (socket.writableEnded || this.#deadline.isPassed(socket.bytesWritten)) this.#end()
+    if (socket.writableEnded || this.#deadline.isPassed(socket.bytesWritten, now)) this.#end()
     return Infinity
   }
 
