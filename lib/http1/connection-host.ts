@@ -18,6 +18,8 @@ export interface ConnectionHost {
   become (read: ConnectionRead | undefined): void
   /** What seemed to be a head was the one stray CRLF that a request may have before it. */
   onStray (): void
+  /** What seemed to be a head came behind a request that said that it was the last. */
+  onBehindLast (): void
   /** No longer ours: closed, or handed over. */
   release (): void
 }

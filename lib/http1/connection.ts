@@ -271,6 +271,11 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     if (pendingResponse(this.socket) === undefined) keepAliveAgain(this.socket)
   }
 
+  /** They are no request (RFC 9112 §9.6), and an answer of their own would stand behind the last, or in its place. */
+  onBehindLast (): void {
+    this.beginBody(new PendingAnswer(this, 'all owed', this.guard.options.policy.limits.linger, { isLast: true }))
+  }
+
   /** What was being read has been read. */
   rest (): void {
     this.become(undefined)

@@ -67,7 +67,7 @@ function addRoutes (app: FastifyInstance): void {
   const any = ['GET', 'POST', 'HEAD'] as const
   app.addContentTypeParser('application/x-stream', (_request, payload, done) => { done(null, payload) })
   app.setErrorHandler(async (error: Error & { statusCode?: number }, request, reply) => {
-    if (request.url === '/drained') for await (const _chunk of request.raw);
+    if (request.url === '/drained') for await (const bytes of request.raw) if (bytes === undefined) break
     return reply.code(error.statusCode ?? 500).send({ message: error.message })
   })
   app.route({ method: [...any], url: '/json', handler: async (request) => ({ body: typeof request.body }) })
