@@ -103,6 +103,7 @@ export function onClientGone (owed: OwedResponse, cause: unknown, { isRecorded }
     const error = guard.recorder.error(violation, factsOf(owed))
     tellStatus(response, error)
     failExchange(raw, error)
+    tellFramework(response)
   } else {
     failResponse(owed, violation)
   }
