@@ -24,9 +24,9 @@ const BOUND = 8_000
 const limits: ReadGuardOptions = { bodyIdleTimeout: 300, resolution: 20, linger: { timeout: 500, bytes: 50_000 } }
 
 function sessionOf (raw: unknown): ServerHttp2Session {
-  const { session } = (raw as Http2ServerRequest).stream as { session?: ServerHttp2Session }
+  const { session } = (raw as Http2ServerRequest).stream
   if (session === undefined) throw new Error('no session')
-  return session
+  return session as ServerHttp2Session
 }
 
 const endings: Readonly<Record<string, (session: ServerHttp2Session) => void>> = {

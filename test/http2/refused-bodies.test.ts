@@ -45,6 +45,12 @@ function routes (app: FastifyInstance): void {
   app.post('/set', { onRequest: async (request) => { request.readGuard.setLimits({ bodyLimit: 10 }) } }, async ({ body }) => ({ body }))
 }
 
+async function readAll ({ raw }: FastifyRequest): Promise<number> {
+  let bytes = 0
+  for await (const chunk of raw) bytes += (chunk as Buffer).length
+  return bytes
+}
+
 /** What stands between the refusal and its answer. */
 const answers: Readonly<Record<string, (app: FastifyInstance) => void>> = {
   'at once': () => {},
@@ -52,7 +58,7 @@ const answers: Readonly<Record<string, (app: FastifyInstance) => void>> = {
   'by a slow onError hook': (app) => { app.addHook('onError', async () => { await delay(40) }) },
   ...Object.fromEntries(Object.entries<(request: FastifyRequest) => Promise<unknown>>({
     'that is slow': () => delay(40),
-    'that drains with for await': async ({ raw }) => { for await (const _chunk of raw); },
+    'that drains with for await': readAll,
     "that drains to 'end'": async ({ raw }) => {
       raw.resume()
       if (!raw.readableEnded) await once(raw, 'end')
@@ -62,9 +68,9 @@ const answers: Readonly<Record<string, (app: FastifyInstance) => void>> = {
       await finished(raw)
     },
     'that drains with pipeline': ({ raw }) => pipeline(raw, new Writable({ write: (_bytes, _encoding, done) => done() })),
-    'that is slow and drains then': async ({ raw }) => {
+    'that is slow and drains then': async (request) => {
       await delay(40)
-      for await (const _chunk of raw);
+      await readAll(request)
     }
   }).map(([name, drain]) => [`by an error handler ${name}`, (app: FastifyInstance) => {
     app.setErrorHandler(async (error: { statusCode: number }, request, reply) => {
