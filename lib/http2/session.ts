@@ -75,6 +75,7 @@ export class SessionRead implements Watched, ResponseSession {
     session.on('ping', () => { this.#controlBytes += PING_ACK })
     session.on('remoteSettings', () => { this.#controlBytes += SETTINGS_ACK })
     guard.heartbeat.add(this)
+    guard.heartbeat.hold()
   }
 
   /** The record of a stream blames the error on its client: the session does not once more. */
@@ -251,6 +252,7 @@ export class SessionRead implements Watched, ResponseSession {
 
   #onClose (): void {
     this.#guard.heartbeat.delete(this)
+    this.#guard.heartbeat.release()
     const cause: Error | undefined = this.#error ?? this.#socket.errored ?? undefined
     if (isProtocolError(cause)) {
       if (cause !== this.#recordedError) this.#record({ code: 'FST_READ_MALFORMED', detail: cause.message, cause })
