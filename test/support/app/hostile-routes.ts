@@ -129,7 +129,9 @@ export const handlers = {
     ...streamed,
     goesOn: false,
     handle: async ({ raw }) => {
-      for await (const _chunk of raw) break
+      const bytes = raw[Symbol.asyncIterator]()
+      await bytes.next()
+      await bytes.return?.()
       return { broke: true }
     }
   },

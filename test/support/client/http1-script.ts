@@ -219,7 +219,10 @@ const bodyFaults: Readonly<Record<string, Fault>> = {
   },
   'a body over every limit': (draft, random) => {
     const data = random.text(PARSED_BODY_LIMIT + random.int(1, 20_000))
-    if (random.chance(0.5)) return setChunks(draft, `${chunk(data)}0\r\n\r\n`), {}
+    if (random.chance(0.5)) {
+      setChunks(draft, `${chunk(data)}0\r\n\r\n`)
+      return {}
+    }
     withoutBody(draft)
     draft.headers.push(`Content-Length: ${data.length}`)
     draft.body = data
