@@ -129,9 +129,7 @@ export const handlers = {
     ...streamed,
     goesOn: false,
     handle: async ({ raw }) => {
-      const bytes = raw[Symbol.asyncIterator]()
-      await bytes.next()
-      await bytes.return?.()
+      for await (const chunk of raw) if (chunk !== undefined) break
       return { broke: true }
     }
   },

@@ -192,7 +192,7 @@ t.test('it cancels what has a cancel function', async (t) => {
     const { signal } = request.readGuard
     await once(signal, 'abort')
     cancelled = signal.reason
-    throw signal.reason as Error
+    signal.throwIfAborted()
   })
   await leave(JSON_BODY)
   await until(() => cancelled !== undefined, 'it is cancelled')
