@@ -358,7 +358,7 @@ function split (random: Random, bytes: string): Step[] {
   for (const to of [...at, bytes.length]) {
     if (to > from) steps.push({ kind: 'write', bytes: bytes.slice(from, to) })
     from = to
-    if (random.chance(0.7)) steps.push({ kind: 'pause', ms: isByteByByte || random.chance(0.6) ? 0 : random.int(1, 8) })
+    if (random.chance(isByteByByte ? 0.1 : 0.7)) steps.push({ kind: 'pause', ms: isByteByByte || random.chance(0.6) ? 0 : random.int(1, 8) })
   }
   return steps
 }
