@@ -6,11 +6,13 @@ import { readRawBody, type RawBodyOptions } from './body/read-raw-body.js'
 import { requestReadGuard } from './body/request-read-guard.js'
 import { Heartbeat } from './clock/heartbeat.js'
 import type { GuardContext } from './guard.js'
+import { connectionOf } from './http1/connection.js'
 import { watchUpgrades } from './http1/upgrade.js'
 import { readInjectedBody } from './inject/injected-source.js'
 import type { ReadGuardOptions } from './limits/options.js'
 import { resolveOptions, resolveRoute, unguarded, type RoutePolicy } from './limits/resolve.js'
 import { hasRoutes, isInjectedBody, rememberReply } from './node/fastify.js'
+import { watchUnsent } from './node/response-hooks.js'
 import { OptionsInvalidError, type Violation } from './record/errors.js'
 import { Journal } from './record/journal.js'
 import { Recorder } from './record/recorder.js'
@@ -54,12 +56,17 @@ function guardServers (app: FastifyInstance, guard: GuardContext): void {
     if (isOurs) guardServer(guard, server)
   }
   diagnosticsChannel.subscribe(LISTENING, onListening)
+  const unwatch = watchUnsent((response, socket) => {
+    const connection = connectionOf(socket)
+    if (connection?.guard === guard) connection.onUnsent(response)
+  })
   app.addHook('preClose', (done) => {
     guard.closing = true
     done()
   })
   app.addHook('onClose', (_app, done) => {
     diagnosticsChannel.unsubscribe(LISTENING, onListening)
+    unwatch()
     guard.journal.close()
     done()
   })

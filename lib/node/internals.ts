@@ -68,6 +68,11 @@ export function bytesHandedOver (socket: Socket): number {
   return (socket as HttpSocket)._bytesDispatched ?? 0
 }
 
+/** Whether something of a response was given to its client's connection: one that waits for its turn has all of it still, and no connection. */
+export function hasBegun ({ headersSent, socket, writableLength }: ServerResponse): boolean {
+  return headersSent && (socket !== null || writableLength === 0)
+}
+
 /** Ends a connection without regard to what waits to be sent. */
 export function resetConnection (socket: Socket): void {
   const below = rawSocketOf(socket)

@@ -53,13 +53,14 @@ export const forAll: ReadGuardOptions = route
 
 // Requests.
 app.post('/request', async (request) => {
-  const { phase, received, expected, elapsed, paused, limits } = request.readGuard
-  exactly<'body' | undefined>()(phase)
+  const { phase, received, expected, elapsed, paused, limits, signal } = request.readGuard
+  exactly<'body' | 'handler' | 'response' | undefined>()(phase)
   exactly<number>()(received)
   exactly<number | undefined>()(expected)
   exactly<number>()(elapsed)
   exactly<number>()(paused)
   exactly<ReadLimits>()(limits)
+  exactly<AbortSignal>()(signal)
   request.readGuard.setLimits({ bodyTimeout: 0, minBodyRate: false })
   // @ts-expect-error -- the headers have been read
   request.readGuard.setLimits({ headersTimeout: 0 })
@@ -88,7 +89,7 @@ stats.suppressed = 0
 // Records and errors.
 export function blamed (record: AbortRecord): boolean {
   exactly<'client_slow' | 'client_gone' | 'client_invalid'>()(record.blame)
-  exactly<'handshake' | 'headers' | 'body'>()(record.phase)
+  exactly<'handshake' | 'headers' | 'body' | 'handler' | 'response'>()(record.phase)
   exactly<number | undefined>()(record.expected)
   exactly<string | undefined>()(record.route)
   // @ts-expect-error -- there is no such reason

@@ -188,7 +188,7 @@ t.test('it ends a pipeline', async (t) => {
 
 t.test('it cancels what has a cancel function', async (t) => {
   let cancelled: unknown
-  const { leave } = await handling(t, (request) => new Promise((resolve, reject) => {
+  const { leave } = await handling(t, (request) => new Promise((_resolve, reject) => {
     const { signal } = request.readGuard
     signal.addEventListener('abort', () => {
       cancelled = signal.reason
