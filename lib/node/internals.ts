@@ -57,10 +57,14 @@ export function bytesTaken (socket: Socket): number {
 
 const EVENT_STREAM = /^content-type: *text\/event-stream/im
 
-/** Whether a response that has begun is an event stream. Headers that are given to `writeHead()` are in its text alone. */
-export function isEventStream (response: ServerResponse & { readonly _header?: string | null }): boolean {
+/**
+ * Whether a response that has begun is an event stream. Headers that are given to `writeHead()` are in its text alone, which
+ * those of HTTP/2 do not have: there `_header` only says whether they were sent.
+ */
+export function isEventStream (response: ServerResponse & { readonly _header?: string | boolean | null }): boolean {
   if (!response.headersSent) return false
-  return EVENT_STREAM.test(response._header ?? `content-type: ${String(response.getHeader('content-type'))}`)
+  const { _header: text } = response
+  return EVENT_STREAM.test(typeof text === 'string' ? text : `content-type: ${String(response.getHeader('content-type'))}`)
 }
 
 /** Bytes that were handed to the socket's handle so far: a field, where `socket.bytesWritten` adds up what waits. */
