@@ -4,6 +4,7 @@ import { bodyReadOf } from '../body/body-read.js'
 import type { GuardContext } from '../guard.js'
 import type { RoutePolicy } from '../limits/resolve.js'
 import { replyOf } from '../node/fastify.js'
+import { isEndSent } from '../node/internals.js'
 import type { Peer } from '../record/abort-record.js'
 import { ownPolicyOf } from '../response/exchange.js'
 import { onClientGone, type OwedResponse } from '../response/response-abort.js'
@@ -68,7 +69,10 @@ export class StreamResponse implements ResponseSink {
 
   isWaiting (): boolean {
     const { writableLength, writableEnded, writableFinished } = this.#stream
-    return writableLength > 0 || (writableEnded && !writableFinished && this.#response.headersSent)
+    if (writableLength > 0) return true
+    if (!writableEnded || !this.#response.headersSent) return false
+    // Node takes for finished what nghttp2 may still hold.
+    return !writableFinished || !isEndSent(this.#stream)
   }
 
   /** A request that has not come to the application is answered by the guard, or by another listener, which is not judged. */
