@@ -15,6 +15,8 @@ import { asksForCertificate } from './node/internals.js'
 import { rootOf } from './node/fastify-routes.js'
 import { hasBody } from './node/request-kind.js'
 import { onListenerAdded, type RequestListener } from './node/server-hooks.js'
+import { connectionOf } from './http1/connection.js'
+import { watchUnsent } from './node/response-hooks.js'
 import { OptionsInvalidError, type Violation } from './record/errors.js'
 import { Journal } from './record/journal.js'
 import { Recorder } from './record/recorder.js'
@@ -67,6 +69,10 @@ function guardServers (root: FastifyInstance, guard: GuardContext): void {
     if (server !== root.server && server.listeners('request').includes(routing)) guardOther(server)
   }
   diagnosticsChannel.subscribe(LISTENING, onListening)
+  const unwatch = watchUnsent((response, socket) => {
+    const connection = connectionOf(socket)
+    if (connection?.guard === guard) connection.onUnsent(response)
+  })
   root.addHook('preClose', (done) => {
     guard.closing = true
     done()
@@ -74,6 +80,7 @@ function guardServers (root: FastifyInstance, guard: GuardContext): void {
   root.addHook('onClose', (_app, done) => {
     detach()
     diagnosticsChannel.unsubscribe(LISTENING, onListening)
+    unwatch()
     guard.journal.close()
     done()
   })

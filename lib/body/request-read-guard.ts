@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { replyOf } from '../node/fastify.js'
+import { hasBegun } from '../node/internals.js'
 import { ownPolicyOf, setOwnPolicy, signalOf } from '../response/exchange.js'
 import type { BodyRead } from './body-read.js'
 import type { ReadGuardRouteOptions, ReadLimits } from '../limits/options.js'
@@ -41,7 +42,7 @@ function phaseOf (raw: IncomingMessage, body: BodyRead | undefined): RequestRead
   if (body?.isUnderWay === true) return 'body'
   const response = replyOf(raw)?.raw
   if (response === undefined || response.writableFinished || response.destroyed) return undefined
-  return response.headersSent ? 'response' : 'handler'
+  return hasBegun(response) ? 'response' : 'handler'
 }
 
 class BodyReadGuard implements RequestReadGuard {

@@ -181,6 +181,11 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     else this.written = bytesHandedOver(this.socket)
   }
 
+  /** Node takes a response for finished that the connection has broken off. */
+  onUnsent (response: ServerResponse): void {
+    this.outgoing.onUnsent(response)
+  }
+
   onEnd (): void {
     if (this.#read === undefined && pendingResponse(this.socket) !== undefined) HalfClosed.begin(this)
   }

@@ -4,7 +4,7 @@ import type { GuardContext } from '../guard.js'
 import type { RoutePolicy } from '../limits/resolve.js'
 import { replyOf } from '../node/fastify.js'
 import { bytesTaken, pendingResponse, resetConnection } from '../node/internals.js'
-import { ownPolicyOf } from '../response/exchange.js'
+import { failureOf, ownPolicyOf } from '../response/exchange.js'
 import { onClientGone, type OwedResponse } from '../response/response-abort.js'
 import { ResponseRead, type ResponseSink } from '../response/response-read.js'
 import { isApplicationError } from '../node/client-error.js'
@@ -18,6 +18,8 @@ export class Outgoing implements ResponseSink {
   #queued: ServerResponse[] = []
   /** A response was not taken, and its record says so: those behind it go with it. */
   #isReset = false
+  /** Broken off, though Node takes them for finished. */
+  readonly #unsent: ServerResponse[] = []
 
   constructor (connection: ConnectionHost) {
     this.#connection = connection
@@ -35,6 +37,12 @@ export class Outgoing implements ResponseSink {
   queue (response: ServerResponse): void {
     this.#queued = this.#queued.filter(({ writableFinished, destroyed }) => !writableFinished && !destroyed)
     this.#queued.push(response)
+  }
+
+  onUnsent (response: ServerResponse): void {
+    this.#unsent.push(response)
+    // Node would give them their turn on the broken connection, and take them for finished as well.
+    this.#end(this.#queued.filter(queued => queued !== response))
   }
 
   look (now: number): number {
@@ -76,14 +84,15 @@ export class Outgoing implements ResponseSink {
   owedOf (response: ServerResponse): OwedResponse {
     const { guard, peer, socket, written } = this.#connection
     const read = this.#read?.response === response ? this.#read : undefined
-    const hasTurn = response === pendingResponse(socket) && response.headersSent
+    // Of what waits when the connection breaks it is not known how much has been taken since the last look.
+    const isKnown = response === pendingResponse(socket) && response.headersSent && !this.isWaiting()
     return {
       guard,
       response,
       peer,
       body: bodyReadOf(response.req),
       policy: this.policyOf(response),
-      sent: read?.sent ?? (hasTurn ? Math.max(0, socket.bytesWritten - written) : undefined),
+      sent: read?.sent ?? (isKnown ? Math.max(0, socket.bytesWritten - written) : undefined),
       timing: read?.timing
     }
   }
@@ -95,16 +104,20 @@ export class Outgoing implements ResponseSink {
 
   /** The connection is closed: whatever is still owed will not be had, and the client has gone, unless this process closed it. */
   onClose (): void {
+    const pending = pendingResponse(this.#connection.socket)
+    this.#end([...this.#unsent, ...(pending === undefined ? [] : [pending]), ...this.#queued])
+  }
+
+  #end (responses: readonly ServerResponse[]): void {
     const { socket } = this.#connection
     const cause = socket.errored
     const isOurs = cause === null ? !socket.readableEnded : isApplicationError(cause)
-    const pending = pendingResponse(socket) ?? this.#read?.response
-    const owed = pending === undefined ? this.#queued : [pending, ...this.#queued.filter(response => response !== pending)]
     const isRecorded = this.#isReset
     if ((isOurs && !isRecorded) || this.guard.closing) return
-    for (const response of owed) {
-      // On Node 20 a response says that it has left while megabytes of it wait.
-      if (!response.writableFinished || response === this.#read?.response) onClientGone(this.owedOf(response), cause, { isRecorded })
+    for (const response of responses) {
+      // What is given as an answer after the exchange has failed goes nowhere, and is finished at once.
+      const isOwed = !response.writableFinished || this.#unsent.includes(response) || failureOf(response.req) !== undefined
+      if (isOwed) onClientGone(this.owedOf(response), cause, { isRecorded })
     }
   }
 }

@@ -57,15 +57,24 @@ export function bytesTaken (socket: Socket): number {
 
 const EVENT_STREAM = /^content-type: *text\/event-stream/im
 
-/** Whether a response that has begun is an event stream. Headers that are given to `writeHead()` are in its text alone. */
-export function isEventStream (response: ServerResponse & { readonly _header?: string | null }): boolean {
+/**
+ * Whether a response that has begun is an event stream. Headers that are given to `writeHead()` are in its text alone, which
+ * those of HTTP/2 do not have: there `_header` only says whether they were sent.
+ */
+export function isEventStream (response: ServerResponse & { readonly _header?: string | boolean | null }): boolean {
   if (!response.headersSent) return false
-  return EVENT_STREAM.test(response._header ?? `content-type: ${String(response.getHeader('content-type'))}`)
+  const { _header: text } = response
+  return EVENT_STREAM.test(typeof text === 'string' ? text : `content-type: ${String(response.getHeader('content-type'))}`)
 }
 
 /** Bytes that were handed to the socket's handle so far: a field, where `socket.bytesWritten` adds up what waits. */
 export function bytesHandedOver (socket: Socket): number {
   return (socket as HttpSocket)._bytesDispatched ?? 0
+}
+
+/** Whether something of a response was given to its client's connection: one that waits for its turn has all of it still, and no connection. */
+export function hasBegun ({ headersSent, socket, writableLength }: ServerResponse): boolean {
+  return headersSent && (socket !== null || writableLength === 0)
 }
 
 /** Ends a connection without regard to what waits to be sent. */

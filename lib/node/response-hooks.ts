@@ -1,4 +1,28 @@
+import diagnosticsChannel from 'node:diagnostics_channel'
 import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+
+/** Published when Node takes a response for finished. */
+const FINISH = 'http.server.response.finish'
+
+/** Node 20 and 22 say so of a response whose connection broke while most of it was still to be sent; 24 and 26 do not. */
+const saysFinishOfUnsent = Number(process.versions.node.split('.', 1)) < 24
+
+/**
+ * Tells of responses that Node says have left, and that have not.
+ *
+ * @returns what ends it
+ */
+export function watchUnsent (onUnsent: (response: ServerResponse, socket: Socket) => void): () => void {
+  if (!saysFinishOfUnsent) return () => {}
+  const onFinish = (message: unknown): void => {
+    const { response, socket } = message as { response: ServerResponse, socket: Socket } // what this channel tells
+    // Of a write that failed its callback is told before the socket is destroyed.
+    if (socket.destroyed || socket.errored !== null) onUnsent(response, socket)
+  }
+  diagnosticsChannel.subscribe(FINISH, onFinish)
+  return () => { diagnosticsChannel.unsubscribe(FINISH, onFinish) }
+}
 
 /*
  * What is overridden of a response, on the instance. Tested on Node 20, 22, 24 and 26.

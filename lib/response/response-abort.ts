@@ -3,7 +3,7 @@ import { takeOverReply } from '../answer/reply-takeover.js'
 import type { GuardContext } from '../guard.js'
 import type { RoutePolicy } from '../limits/resolve.js'
 import { replyOf, tellFramework } from '../node/fastify.js'
-import { isEventStream } from '../node/internals.js'
+import { hasBegun, isEventStream } from '../node/internals.js'
 import { pinStatus } from '../node/response-hooks.js'
 import { requestOrigin, type Peer } from '../record/abort-record.js'
 import type { ReadError, ReadFacts, Violation } from '../record/errors.js'
@@ -15,7 +15,7 @@ export interface RequestBody {
   readonly expected: number | undefined
   /** Whether it is still read: its read tells of a client that goes. */
   readonly isUnderWay: boolean
-  /** Does something in the request's own context, as far as its body was waited for. */
+  /** Does something in the request's own context. */
   inContext (act: () => void): void
 }
 
@@ -35,14 +35,14 @@ export interface OwedResponse {
 
 /** Where nothing of a response had been sent, everybody who asks is told by which status the exchange ended. */
 export function tellStatus (response: ServerResponse, { statusCode }: ReadError): void {
-  if (!response.headersSent && statusCode !== undefined) pinStatus(response, statusCode)
+  if (!hasBegun(response) && statusCode !== undefined) pinStatus(response, statusCode)
 }
 
 const NO_TIME = { elapsed: 0, paused: 0, idle: 0, rate: 0 }
 
 function factsOf ({ response, body, timing }: OwedResponse): ReadFacts {
   const { received, expected } = body ?? { received: 0, expected: undefined }
-  if (response.headersSent) return { phase: 'response', received, expected, ...(timing ?? NO_TIME) }
+  if (hasBegun(response)) return { phase: 'response', received, expected, ...(timing ?? NO_TIME) }
   const elapsed = Math.round(replyOf(response.req)?.elapsedTime ?? 0)
   return { phase: 'handler', received, expected, ...NO_TIME, elapsed, idle: elapsed }
 }
@@ -54,13 +54,18 @@ function shareTaken ({ response, sent }: OwedResponse): string {
   return `: ${sent} bytes were taken, of a body of ${String(declared)} and its head`
 }
 
-function inContext ({ body }: OwedResponse, act: () => void): void {
+/** What tells of the end of a connection, or of a limit, is called in no request's context. */
+function inOwnContext ({ body }: OwedResponse, act: () => void): void {
   if (body === undefined) act()
   else body.inContext(act)
 }
 
-/** Ends an exchange whose response its client will not have: one record, the signal, and the framework. Returns its error. */
-export function failResponse (owed: OwedResponse, violation: Violation): ReadError {
+/** Ends an exchange whose response its client will not have: one record, the signal, and the framework. */
+export function failResponse (owed: OwedResponse, violation: Violation): void {
+  inOwnContext(owed, () => fail(owed, violation))
+}
+
+function fail (owed: OwedResponse, violation: Violation): void {
   const { guard, response, peer, sent } = owed
   const { req: raw } = response
   const reply = replyOf(raw)
@@ -69,21 +74,17 @@ export function failResponse (owed: OwedResponse, violation: Violation): ReadErr
   tellStatus(response, failed.error)
   // Half a response can't be taken back: what the handler would send in its place is dropped.
   if (reply !== undefined && response.headersSent) takeOverReply(reply, failed.error).drop()
-  inContext(owed, () => {
-    failExchange(raw, failed.error)
-    failed.write(false)
-    tellFramework(response)
-  })
-  return failed.error
+  failExchange(raw, failed.error)
+  failed.write(false)
+  tellFramework(response)
 }
 
 /** As `failResponse`, in `mode: 'observe'`: the exchange goes on. */
 export function observeResponse (owed: OwedResponse, violation: Violation): void {
   const { guard, response, peer, sent } = owed
   const reply = replyOf(response.req)
-  inContext(owed, () => {
-    guard.recorder.observe(violation, factsOf(owed), { ...requestOrigin(response.req, reply?.request, peer, guard.journal.log), sent }, reply)
-  })
+  const origin = { ...requestOrigin(response.req, reply?.request, peer, guard.journal.log), sent }
+  inOwnContext(owed, () => guard.recorder.observe(violation, factsOf(owed), origin, reply))
 }
 
 /**
@@ -93,9 +94,13 @@ export function observeResponse (owed: OwedResponse, violation: Violation): void
  * @param isRecorded whether another record says already why the connection ended
  */
 export function onClientGone (owed: OwedResponse, cause: unknown, { isRecorded } = { isRecorded: false }): void {
+  inOwnContext(owed, () => end(owed, cause, isRecorded))
+}
+
+function end (owed: OwedResponse, cause: unknown, isRecorded: boolean): void {
   const { guard, response, policy, body } = owed
   const { req: raw } = response
-  if (failureOf(raw) !== undefined) return inContext(owed, () => tellFramework(response))
+  if (failureOf(raw) !== undefined) return tellFramework(response)
   // What is not the application's own is not judged; of a body that is still read, its read tells.
   if (replyOf(raw) === undefined || body?.isUnderWay === true) return
   const violation: Violation = { code: 'FST_READ_RESPONSE_ABORTED', cause: cause ?? undefined, detail: shareTaken(owed) }
@@ -106,6 +111,6 @@ export function onClientGone (owed: OwedResponse, cause: unknown, { isRecorded }
     failExchange(raw, error)
     tellFramework(response)
   } else {
-    failResponse(owed, violation)
+    fail(owed, violation)
   }
 }

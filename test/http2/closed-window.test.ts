@@ -80,8 +80,8 @@ for (const kind of http2Kinds) {
     const windowOf = (stream: number): number => client.frames().filter(frame => frame.type === FrameType.WINDOW_UPDATE && frame.stream === stream)
       .reduce((sum, { payload }) => sum + payload.readUInt32BE(), WINDOW)
     let sent = 0
-    const until = performance.now() + LINGER * 4
-    while (performance.now() < until) {
+    const end = performance.now() + LINGER * 4
+    while (performance.now() < end) {
       const length = Math.min(16_384, windowOf(0) - sent, windowOf(1) - sent)
       if (length > 0) await client.write(data(1, 'x'.repeat(length)))
       sent += length

@@ -170,7 +170,7 @@ for (const entering of Object.keys(enter) as Enter[]) {
             const isGone = failure.endsWith('by its client')
             const isDeaf = consumer === 'a consumer that can\'t hear of it'
             const expected = isGone && isDeaf ? always : [...always, ...answering]
-            if (isGone || watched.isHttp2) return expectKnown(t, watched, ids, expected)
+            if (watched.isHttp2) return expectKnown(t, watched, ids, expected)
             await until(() => isTold(watched, ids, 'onResponse'), 'it is answered')
             expectKnown(t, watched, ids, [...expected, 'onResponse'])
           })

@@ -11,7 +11,7 @@ const BYTES = 'must be an integer of bytes from 0 (off) to 9007199254740991'
 const RATE = 'must be a finite number of bytes per second above 0'
 const RATE_OBJECT = 'must be false or an object with bytesPerSecond and gracePeriod'
 const PLUGIN_NAMES = 'handshakeTimeout, headersTimeout, minHeadersRate, strictFraming, deferContinue, maxFailedReads, abortStatusCode, logLimit, resolution, onAbort'
-const LIMIT_NAMES = 'bodyTimeout, bodyIdleTimeout, minBodyRate, requireContentLength, bodyLimit, linger, mode'
+const LIMIT_NAMES = 'bodyTimeout, bodyIdleTimeout, minBodyRate, responseIdleTimeout, minResponseRate, requireContentLength, bodyLimit, linger, mode'
 const ALL_NAMES = `${PLUGIN_NAMES}, ${LIMIT_NAMES}`
 
 const { policy } = resolveOptions(undefined)
@@ -75,6 +75,8 @@ t.test('nothing given is the defaults of the contract', async (t) => {
     bodyTimeout: 0,
     bodyIdleTimeout: 20_000,
     minBodyRate: { bytesPerSecond: 240, gracePeriod: 30_000 },
+    responseIdleTimeout: 60_000,
+    minResponseRate: { bytesPerSecond: 240, gracePeriod: 120_000 },
     requireContentLength: false,
     bodyLimit: 0,
     strictFraming: true,
@@ -112,13 +114,15 @@ t.test('a value at the edge of its range is taken as it is', async (t) => {
     ['bodyTimeout', 0, 1, LONGEST],
     ['bodyIdleTimeout', 0, 1, LONGEST],
     ['minBodyRate', false, { bytesPerSecond: Number.MIN_VALUE, gracePeriod: 1 }, { bytesPerSecond: Number.MAX_VALUE, gracePeriod: LONGEST }],
+    ['responseIdleTimeout', 0, 1, LONGEST],
+    ['minResponseRate', false, { bytesPerSecond: Number.MIN_VALUE, gracePeriod: 1 }, { bytesPerSecond: Number.MAX_VALUE, gracePeriod: LONGEST }],
     ['requireContentLength', true, false],
     ['bodyLimit', 0, 1, Number.MAX_SAFE_INTEGER],
     ['linger', false, { timeout: 1, bytes: 1 }, { timeout: LONGEST, bytes: Number.MAX_SAFE_INTEGER }],
     ['mode', 'enforce', 'observe']
   ]
   t.strictSame(rows.map(([name]) => name), ['handshakeTimeout', 'headersTimeout', 'minHeadersRate', 'strictFraming', 'deferContinue', 'maxFailedReads', 'abortStatusCode',
-    'logLimit', 'resolution', 'onAbort', 'bodyTimeout', 'bodyIdleTimeout', 'minBodyRate', 'requireContentLength', 'bodyLimit', 'linger', 'mode'])
+    'logLimit', 'resolution', 'onAbort', 'bodyTimeout', 'bodyIdleTimeout', 'minBodyRate', 'responseIdleTimeout', 'minResponseRate', 'requireContentLength', 'bodyLimit', 'linger', 'mode'])
   for (const [name, ...values] of rows) {
     for (const value of values) {
       const { policy, headClock, headSampling, ...settings } = resolveOptions({ [name]: value })
@@ -133,6 +137,9 @@ t.test('a wrong number names the option, the rule and the value', async (t) => {
     ['headersTimeout', TIME, fraction, tooLong],
     ['bodyTimeout', TIME, fraction, tooLong],
     ['bodyIdleTimeout', TIME, fraction, tooLong],
+    ['responseIdleTimeout', TIME, fraction, tooLong],
+    ['minResponseRate.bytesPerSecond', RATE, zero],
+    ['minResponseRate.gracePeriod', PERIOD, zero, fraction, tooLong],
     ['bodyLimit', BYTES, fraction, unsafe],
     ['linger.timeout', TIME, fraction, tooLong],
     ['linger.bytes', BYTES, fraction, unsafe],
@@ -389,12 +396,15 @@ t.test('a route goes over the plugin, the plugin over the defaults', async (t) =
       bodyTimeout: 0,
       bodyIdleTimeout: 5_000,
       minBodyRate: { bytesPerSecond: 240, gracePeriod: 30_000 },
+      responseIdleTimeout: 60_000,
+      minResponseRate: { bytesPerSecond: 240, gracePeriod: 120_000 },
       requireContentLength: true,
       bodyLimit: 10,
       linger: { timeout: 2_000, bytes: 67_108_864 },
       mode: 'observe'
     },
-    clock: { total: 0, idle: 5_000, minRate: { bytesPerSecond: 240, gracePeriod: 30_000 } }
+    clock: { total: 0, idle: 5_000, minRate: { bytesPerSecond: 240, gracePeriod: 30_000 } },
+    responseClock: { total: 0, idle: 60_000, minRate: { bytesPerSecond: 240, gracePeriod: 120_000 } }
   })
 })
 
