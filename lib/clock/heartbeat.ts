@@ -18,7 +18,8 @@ interface Round {
 }
 
 /**
- * The only timers: one that runs while anything is watched, and one for what runs out before its next beat. All times
+ * The only timers: one that runs while anything is watched, and one for what runs out before its next beat. Neither keeps
+ * the process alive: where there is something to wait for, its socket does. All times
  * are whole milliseconds, which V8 keeps without an object of their own: events count from the end of the millisecond
  * in which they happen and verdicts from its beginning, so that none comes too early.
  */
@@ -56,7 +57,7 @@ export class Heartbeat {
     if (this.#timer !== undefined) return
     this.#time.beat(Math.floor(performance.now()))
     // In no request's context: what fails by the clock may belong to any.
-    this.#timer = this.#outside.runInAsyncScope(() => setInterval(() => this.#beat(), this.#resolution))
+    this.#timer = this.#outside.runInAsyncScope(() => setInterval(() => this.#beat(), this.#resolution).unref())
   }
 
   delete (watched: Watched): void {
@@ -126,7 +127,7 @@ export class Heartbeat {
         if (watched.index !== NOT_WATCHED) this.#lookAt(watched, round)
       }
       this.#conclude(round)
-    }, delay)
+    }, delay).unref()
   }
 
   /**

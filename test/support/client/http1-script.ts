@@ -28,6 +28,11 @@ interface Exchange {
   readonly body: string
   readonly expects: 'nothing' | 'continue' | 'continue, and waits' | 'continue, and sends nothing'
   readonly outcome: Outcome
+  /** Whether it may take answers with it that are still owed. */
+  readonly isKiller: boolean
+  /** Whether what follows it is taken for its rest. */
+  readonly stalls: boolean
+  readonly isUnanswered: boolean
   readonly name: string
 }
 
@@ -66,6 +71,9 @@ export interface Http1Script {
   /** What must follow them: nothing at all, one failed read, or whatever it may be. */
   readonly then: 'nothing' | MustFail | 'anything'
 }
+
+/** Bytes that a body may have whose handler neither reads nor answers. */
+const MOST_UNREAD = 3_000
 
 const CRLF = '\r\n'
 
@@ -233,6 +241,8 @@ function giveBody (draft: Draft, random: Random, maxBytes: number): number {
   return bytes
 }
 
+const killers: readonly HandlerName[] = ['destroysRequest', 'destroysWithError', 'destroysSocket', 'endsSocket', 'halfAnswer']
+
 const neverEnding = (kind: HandlerName): boolean => factsOf(kind).statusCode === undefined
 
 /** What becomes of a request without a fault. */
@@ -251,7 +261,9 @@ function goodOutcome (kind: HandlerName, draft: Draft, bytes: number, { guard, s
   const leavesRest = bytes > 0 && factsOf(kind).reads !== true && kind !== 'unguarded' && kind !== 'limited' && kind !== 'measured'
   const isKept = draft.version === 'HTTP/1.1' ? !draft.headers.includes('Connection: close') : draft.headers.includes('Connection: keep-alive')
   const isParsedWithoutMethod = isStreamed !== true && (draft.method === 'GET' || draft.method === 'HEAD')
-  return { statusCode, goesOn: goesOn && isKept && !leavesRest && !(isParsedWithoutMethod && bytes > 0) }
+  // Node ends an answer to HEAD whose length is not known by closing.
+  const isOpenEnded = draft.method === 'HEAD' && ['streaming', 'large', 'echo'].includes(kind)
+  return { statusCode, goesOn: goesOn && isKept && !isOpenEnded && !leavesRest && !(isParsedWithoutMethod && bytes > 0) }
 }
 
 /** Makes a request for one kind of handler. */
@@ -272,7 +284,7 @@ function drawExchange (random: Random, world: World, id: string, index: number):
   if (hasBody) {
     draft.headers.push(`Content-Type: ${factsOf(kind).isStreamed === true ? 'application/x-stream' : 'text/plain'}`)
     // Of an application that neither reads nor answers, Node does not see its client leave where much of the body waits.
-    bytes = giveBody(draft, random, neverEnding(kind) ? 3_000 : 40_000)
+    bytes = giveBody(draft, random, neverEnding(kind) ? MOST_UNREAD : 40_000)
   }
   let expects: Exchange['expects'] = 'nothing'
   if (draft.body !== '' && draft.version === 'HTTP/1.1' && random.chance(0.12)) {
@@ -286,6 +298,7 @@ function drawExchange (random: Random, world: World, id: string, index: number):
   if (expects === 'continue, and waits' && factsOf(kind).reads !== true) outcome = {}
   if (expects === 'continue' && factsOf(kind).reads !== true) outcome = { ...outcome, goesOn: false }
   const canFail = outcome.goesOn === true
+  let isKiller = false
   const { maxRequestsPerSocket = 0 } = world.server
   if (random.chance(0.22)) {
     const [fault, apply] = random.chance(0.5) ? drawEntry(random, headFaults) : drawEntry(random, bodyFaults)
@@ -301,18 +314,22 @@ function drawExchange (random: Random, world: World, id: string, index: number):
     const isSure = !isCapped && (!isOfBody || (isRead && kind !== 'closing' && !(draft.headers.includes('Transfer-Encoding: chunked') && world.guard.requireContentLength === true)))
     outcome = isSure ? found : {}
     name += `, with ${fault}`
+    isKiller = world.hasClientErrorHandler
   } else if (canFail && random.chance(0.04)) {
     draft.body += random.text(random.int(1, 50))
     name += ', and bytes too many'
+    isKiller = world.hasClientErrorHandler
     outcome = { ...outcome, goesOn: false }
   } else if (random.chance(0.04)) {
     draft.headers.push('Connection: Upgrade', 'Upgrade: echo')
     name += ', an upgrade'
+    isKiller = true
     outcome = {}
   }
   const noise = random.chance(0.08) ? random.pick([CRLF, CRLF, CRLF + CRLF, '\n', CRLF.repeat(5)]) : ''
   const head = `${noise}${draft.method} ${url} ${draft.version}${CRLF}${draft.headers.join(CRLF)}${CRLF}${CRLF}`
-  return { method: draft.method, url, head, body: draft.body, expects, outcome, name }
+  const stalls = name.includes('stall') || expects === 'continue, and sends nothing'
+  return { method: draft.method, url, head, body: draft.body, expects, outcome, isKiller: isKiller || killers.includes(kind), stalls, isUnanswered: neverEnding(kind), name }
 }
 
 function drawName (random: Random): HandlerName {
@@ -328,14 +345,15 @@ function drawEntry<Value> (random: Random, from: Readonly<Record<string, Value>>
 
 /** Bytes in pieces, with pauses between them. */
 function split (random: Random, bytes: string): Step[] {
-  const cuts = bytes.length < 250 && random.chance(0.05) ? bytes.length : random.int(0, 5)
+  const isByteByByte = bytes.length < 250 && random.chance(0.05)
+  const cuts = isByteByByte ? bytes.length : random.int(0, 5)
   const at = [...new Set(Array.from({ length: cuts }, () => random.int(0, bytes.length)))].sort((a, b) => a - b)
   const steps: Step[] = []
   let from = 0
   for (const to of [...at, bytes.length]) {
     if (to > from) steps.push({ kind: 'write', bytes: bytes.slice(from, to) })
     from = to
-    if (random.chance(0.7)) steps.push({ kind: 'pause', ms: random.chance(0.6) ? 0 : random.int(1, 8) })
+    if (random.chance(0.7)) steps.push({ kind: 'pause', ms: isByteByByte || random.chance(0.6) ? 0 : random.int(1, 8) })
   }
   return steps
 }
@@ -408,7 +426,12 @@ function lengthOf (steps: readonly Step[]): number {
 /** @param id is part of every target */
 export function drawScript (random: Random, world: World, id: string): Http1Script {
   if (world.tls && random.chance(0.08)) return handshakeScript(random)
-  const exchanges = Array.from({ length: random.int(1, random.chance(0.4) ? 6 : 2) }, (_, index) => drawExchange(random, world, id, index))
+  const drawn = Array.from({ length: random.int(1, random.chance(0.4) ? 6 : 2) }, (_, index) => drawExchange(random, world, id, index))
+  const stalling = drawn.findIndex(({ stalls }) => stalls)
+  // Behind a request that is never answered, much of a body waits unread, and Node does not see its client leave.
+  const unanswered = drawn.findIndex(({ isUnanswered }) => isUnanswered)
+  const waiting = drawn.findIndex(({ body }, index) => unanswered >= 0 && index > unanswered && body.length > MOST_UNREAD)
+  const exchanges = drawn.slice(0, Math.min(...[stalling + 1, waiting].filter(length => length > 0), drawn.length))
   const isPipelined = random.chance(0.5)
   const isMutated = random.chance(0.08)
   const steps: Step[] = []
@@ -446,6 +469,7 @@ export function drawScript (random: Random, world: World, id: string): Http1Scri
   }
   if (random.chance(0.06)) return { ...common, name: `${common.name}; never reads`, reads: false, ending: { ...drawEnding(random), patience: random.int(300, 1_500) } }
   if (isMutated) return { ...common, name: `${common.name}; mutated`, ending: drawEnding(random) }
-  const { answered, then } = foresee(exchanges, world)
+  const hasKiller = exchanges.some(({ isKiller }, index) => isKiller && index > 0)
+  const { answered, then } = !(isPipelined && hasKiller) ? foresee(exchanges, world) : nobody
   return { ...common, answered, then, ending: { ...drawEnding(random), how: 'stays' } }
 }

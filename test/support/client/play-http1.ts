@@ -92,7 +92,7 @@ class Player {
 }
 
 /** Has a client play its script, and leave. */
-export async function playHttp1 ({ port, isOpen }: HostileApp, script: Http1Script, tls: boolean): Promise<Played> {
+export async function playHttp1 ({ port, hasClosed }: HostileApp, script: Http1Script, tls: boolean): Promise<Played> {
   const client = new RawClient(port, { stays: true, tls: tls && !script.isRaw })
   const player = new Player(client, script)
   await client.ready().catch(() => {})
@@ -105,9 +105,9 @@ export async function playHttp1 ({ port, isOpen }: HostileApp, script: Http1Scri
   await player.take(script.steps, patience)
   if (ending.how === 'stays') {
     await player.until(() => player.isOver || player.whole >= answered.length, PATIENCE)
-    await player.until(() => !isOpen(localPort), mustEnd ? PATIENCE : then === 'nothing' ? 0 : ending.patience)
+    await player.until(() => hasClosed(localPort), mustEnd ? PATIENCE : then === 'nothing' ? 0 : ending.patience)
   }
-  const isClosedByServer = !isOpen(localPort)
+  const isClosedByServer = hasClosed(localPort)
   if (ending.how === 'fin' || ending.how === 'stays') {
     client.fin()
     await player.until(() => client.socket.destroyed, then === 'nothing' ? PATIENCE : ending.patience)
