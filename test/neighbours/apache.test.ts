@@ -9,7 +9,8 @@ import t, { type Test } from 'tap'
 import { guardedApp } from '../support/app/guarded-app.js'
 import { until } from '../support/oracle/until.js'
 
-t.jobs = 4
+// Apache gives up after a second: a busy machine is no part of the claim.
+t.jobs = 2
 
 const MODULES = '/usr/lib/apache2/modules'
 const isInstalled = spawnSync('apache2', ['-v']).status === 0 && existsSync(MODULES)
@@ -77,8 +78,11 @@ for (const took of [0, 400, 1_500]) {
     }
     t.strictSame(records, [])
   })
+}
 
-  t.test(`behind Apache with ping=1, the client gets our 413 after a hook of ${took} ms`, { skip: isInstalled ? false : 'apache2 is not installed' }, async (t) => {
+// Of a refusal that is due nothing is said ahead: a hook that takes longer has Apache answer for us.
+for (const took of [0, 400]) {
+  t.test(`behind Apache with ping=1, a body that is too large is refused after a hook of ${took} ms`, { skip: isInstalled ? false : 'apache2 is not installed' }, async (t) => {
     const { port, recorded } = await guardedApp({
       t,
       guard: { bodyLimit: 5 },
