@@ -220,6 +220,10 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     return { remoteAddress: unpackAddress(this.#address), remotePort: this.#port, protocol: this.protocol, tls: 'encrypted' in this.socket }
   }
 
+  override get isHalfClosed (): boolean {
+    return this.socket.readableEnded
+  }
+
   isHeldBack (): boolean {
     return this.socket.isPaused() && !isPausedForAnswers(this.socket)
   }

@@ -64,6 +64,8 @@ export interface Http1Script {
   readonly reads: boolean
   /** Whether bytes were changed, so that any of them may mean anything. */
   readonly isMutated: boolean
+  /** Whether there may be an answer that never comes: a client that only ends its side for that one is asked every 20 s whether it is there. */
+  readonly isUnanswered: boolean
   readonly steps: readonly Step[]
   readonly ending: Ending
   /** Status codes of the answers that must come, in order. */
@@ -219,7 +221,10 @@ const bodyFaults: Readonly<Record<string, Fault>> = {
   },
   'a body over every limit': (draft, random) => {
     const data = random.text(PARSED_BODY_LIMIT + random.int(1, 20_000))
-    if (random.chance(0.5)) return setChunks(draft, `${chunk(data)}0\r\n\r\n`), {}
+    if (random.chance(0.5)) {
+      setChunks(draft, `${chunk(data)}0\r\n\r\n`)
+      return {}
+    }
     withoutBody(draft)
     draft.headers.push(`Content-Length: ${data.length}`)
     draft.body = data
@@ -271,7 +276,7 @@ function drawExchange (random: Random, world: World, id: string, index: number):
   const kind = random.chance(0.6) ? random.pick(['parsed', 'stream', 'raw', 'slow', 'lateReader', 'unread', 'late', 'streaming', 'twice', 'drained', 'errorHandlerLate']) : drawName(random)
   const url = `/${kind}/${id}-${index}`
   const draft: Draft = {
-    method: random.pick([...methods, 'POST', 'POST', 'PUT']) ,
+    method: random.pick([...methods, 'POST', 'POST', 'PUT']),
     version: random.chance(0.08) ? 'HTTP/1.0' : 'HTTP/1.1',
     headers: ['Host: localhost'],
     body: ''
@@ -353,13 +358,17 @@ function split (random: Random, bytes: string): Step[] {
   for (const to of [...at, bytes.length]) {
     if (to > from) steps.push({ kind: 'write', bytes: bytes.slice(from, to) })
     from = to
-    if (random.chance(0.7)) steps.push({ kind: 'pause', ms: isByteByByte || random.chance(0.6) ? 0 : random.int(1, 8) })
+    if (random.chance(isByteByByte ? 0.1 : 0.7)) steps.push({ kind: 'pause', ms: isByteByByte || random.chance(0.6) ? 0 : random.int(1, 8) })
   }
   return steps
 }
 
 function drawEnding (random: Random): Ending {
   return { how: random.pick(['fin', 'rst', 'destroy']), patience: random.int(20, 700), answersFin: random.chance(0.8) }
+}
+
+function leaving (ending: Ending, { isUnanswered }: Pick<Http1Script, 'isUnanswered'>): Ending {
+  return isUnanswered && ending.how === 'fin' ? { ...ending, how: 'destroy' } : ending
 }
 
 /** A client that never gets as far as a request. */
@@ -372,7 +381,7 @@ function handshakeScript (random: Random): Http1Script {
 }
 
 const nobody: Http1Script = {
-  name: '', methods: [], urls: [], expecting: [], isRaw: false, reads: true, isMutated: false, steps: [], ending: { how: 'fin', patience: 0, answersFin: true }, answered: [], then: 'anything'
+  name: '', methods: [], urls: [], expecting: [], isRaw: false, reads: true, isMutated: false, isUnanswered: false, steps: [], ending: { how: 'fin', patience: 0, answersFin: true }, answered: [], then: 'anything'
 }
 
 /** Status codes that come, and what comes after them. */
@@ -460,15 +469,16 @@ export function drawScript (random: Random, world: World, id: string): Http1Scri
     urls: exchanges.map(({ url }) => url),
     expecting: exchanges.map(({ expects }) => expects !== 'nothing'),
     isMutated,
+    isUnanswered: exchanges.some(({ isUnanswered }) => isUnanswered),
     steps
   }
   if (random.chance(0.3)) {
-    const ending = drawEnding(random)
+    const ending = leaving(drawEnding(random), common)
     const at = random.int(0, lengthOf(steps))
     return { ...common, name: `${common.name}; ${ending.how} after ${at} bytes`, steps: cut(steps, at), ending }
   }
-  if (random.chance(0.06)) return { ...common, name: `${common.name}; never reads`, reads: false, ending: { ...drawEnding(random), patience: random.int(300, 1_500) } }
-  if (isMutated) return { ...common, name: `${common.name}; mutated`, ending: drawEnding(random) }
+  if (random.chance(0.06)) return { ...common, name: `${common.name}; never reads`, reads: false, ending: { ...leaving(drawEnding(random), common), patience: random.int(300, 1_500) } }
+  if (isMutated) return { ...common, name: `${common.name}; mutated`, ending: leaving(drawEnding(random), common) }
   const hasKiller = exchanges.some(({ isKiller }, index) => isKiller && index > 0)
   const { answered, then } = !(isPipelined && hasKiller) ? foresee(exchanges, world) : nobody
   return { ...common, answered, then, ending: { ...drawEnding(random), how: 'stays' } }

@@ -14,6 +14,8 @@ export interface Played {
   readonly answers: Answers
   /** Whether the server closed the connection while its client was there. */
   readonly isClosedByServer: boolean
+  /** Interim answers, beside `100 Continue`, to a client that had not ended its side. */
+  readonly unasked: number
   /** 'FIN' where the server ended in order, an error code where the connection broke. */
   readonly end: string
 }
@@ -21,7 +23,7 @@ export interface Played {
 class Player {
   readonly #client: RawClient
   readonly #script: Http1Script
-  #answers: Answers = { finals: [], interim: 0, rest: '', isUpgraded: false }
+  #answers: Answers = { finals: [], interim: 0, others: 0, rest: '', isUpgraded: false }
   #parsed = -1
   #hasEnded = false
   #pending = 0
@@ -108,7 +110,8 @@ export async function playHttp1 ({ port, hasClosed }: HostileApp, script: Http1S
     await player.until(() => hasClosed(localPort), mustEnd ? PATIENCE : then === 'nothing' ? 0 : ending.patience)
   }
   const isClosedByServer = hasClosed(localPort)
-  if (ending.how === 'fin' || ending.how === 'stays') {
+  const unasked = client.socket.writableEnded ? 0 : player.answers.others
+  if (ending.how === 'fin' || (ending.how === 'stays' && !script.isUnanswered)) {
     client.fin()
     await player.until(() => client.socket.destroyed, then === 'nothing' ? PATIENCE : ending.patience)
   } else if (ending.how === 'rst') {
@@ -118,5 +121,5 @@ export async function playHttp1 ({ port, hasClosed }: HostileApp, script: Http1S
   }
   client.socket.destroy()
   const { text, end } = await client.closed
-  return { port: localPort, text, answers: readAnswers(text, script.methods, end === 'FIN'), isClosedByServer, end }
+  return { port: localPort, text, answers: readAnswers(text, script.methods, end === 'FIN'), isClosedByServer, unasked, end }
 }

@@ -4,10 +4,11 @@ import type { Http1Script } from '../client/http1-script.js'
 import type { Played } from '../client/play-http1.js'
 
 /** What of its answers can't be, whatever the client did. */
-function wrongAnswers ({ methods, expecting, isMutated, isRaw }: Http1Script, { answers, end }: Played, isCapped: boolean): string[] {
+function wrongAnswers ({ methods, expecting, isMutated, isRaw }: Http1Script, { answers, end, unasked }: Played, isCapped: boolean): string[] {
   const wrong: string[] = []
   const { finals, isUpgraded, rest, interim } = answers
   if (isRaw) return wrong
+  if (unasked > 0) wrong.push(`${unasked} interim answers that were not asked for`)
   // Bytes after the body of a request, or changed ones, may make one more of it.
   if (!isMutated && finals.length > methods.length + 1) wrong.push(`${finals.length} answers to ${methods.length} requests`)
   let isOver = false

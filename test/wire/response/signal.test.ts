@@ -188,13 +188,12 @@ t.test('it ends a pipeline', async (t) => {
 
 t.test('it cancels what has a cancel function', async (t) => {
   let cancelled: unknown
-  const { leave } = await handling(t, (request) => new Promise((resolve, reject) => {
+  const { leave } = await handling(t, async (request) => {
     const { signal } = request.readGuard
-    signal.addEventListener('abort', () => {
-      cancelled = signal.reason
-      reject(signal.reason as Error)
-    }, { once: true })
-  }))
+    await once(signal, 'abort')
+    cancelled = signal.reason
+    signal.throwIfAborted()
+  })
   await leave(JSON_BODY)
   await until(() => cancelled !== undefined, 'it is cancelled')
   t.match(cancelled, { code: 'FST_READ_RESPONSE_ABORTED' })
