@@ -18,7 +18,7 @@ import type { ReadError, Violation } from '../record/errors.js'
 import type { FailedRead } from '../record/recorder.js'
 import { failExchange } from '../response/exchange.js'
 import { tellStatus, type RequestBody } from '../response/response-abort.js'
-import { endAnsweredBody, endBody, refuseBody, type FailedBody } from './body-ending.js'
+import { endAnsweredBody, endBody, isHijacked, refuseBody, type FailedBody } from './body-ending.js'
 import type { BodySource } from './body-source.js'
 import { TimedBody } from './timed-body.js'
 
@@ -246,7 +246,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
   look (now: number): number {
     if (this.#isEndOwed) return Infinity
     if (!this.abandonIfAnswerSent() && this.isLeftBehind(now)) this.abandon()
-    if (this.#state === 'failed' && this.#restDeadline?.isPassed(0, now) === true) this.source.cut()
+    if (this.#state === 'failed' && (this.#restDeadline?.isPassed(0, now) === true || this.isLeftAlone)) this.source.cut()
     if (this.source.declinesEarly && this.abandonIfAnswerBegun()) return Infinity
     return this.#state === 'open' || this.#state === 'abandoned' ? this.remaining(now) : Infinity
   }
@@ -303,7 +303,8 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     if (this.isJudged) {
       const violation = bodyViolation(error, server, socket)
       const { ownHandlers } = this.guard
-      if (isGone || ownHandlers === undefined || hasAnswer) this.breakOff(violation)
+      if (isGone && error.syscall !== undefined) this.breakOffUnlessWhole(violation)
+      else if (isGone || ownHandlers === undefined || hasAnswer) this.breakOff(violation)
       else this.leaveToApplication(violation, ownHandlers, socket)
     } else if (isGone || hasAnswer) {
       socket.destroy()
@@ -390,6 +391,14 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     return this.#restDeadline.isPassed(this.received - this.raw.readableLength, now)
   }
 
+  /**
+   * Node ends a connection whose client has ended its side, but not behind bytes that its parser has refused. Where the
+   * application gives the answer past the framework, there may never be one.
+   */
+  private get isLeftAlone (): boolean {
+    return this.source.isHalfClosed && isHijacked(this.reply)
+  }
+
   /** Of a client that has sent so much no more is read; as a paused socket does not show that its client has gone, not for long. */
   private holdUntilAnswered (): void {
     this.#restDeadline ??= new AnswerDeadline(this.policy.limits.linger)
@@ -400,6 +409,14 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     if (this.abandonIfAnswerBegun()) return
     if (cut !== undefined) this.onTruncated(cut)
     else this.fail({ code: 'FST_READ_LENGTH_MISMATCH' })
+  }
+
+  /**
+   * An answer that can't be sent tells of a client that has gone while Node's parser may be in the middle of what came: what
+   * is left of that is read first. A body that was sent whole is no failed read.
+   */
+  private breakOffUnlessWhole (violation: Violation): void {
+    setImmediate(() => { if (this.isJudged) this.breakOff(violation) })
   }
 
   /** Node's parser refuses what a `clientErrorHandler` of the application's then answers. */

@@ -24,6 +24,11 @@ export abstract class BodySource {
   /** Whether bytes are not read because the application has not taken what came. */
   abstract isHeldBack (): boolean
 
+  /** Whether the client has ended its side, where a half-closed connection still stands. */
+  get isHalfClosed (): boolean {
+    return false
+  }
+
   /** Why what looks like the end of the body is that of its source, if it is. */
   cutBy (): Violation | undefined {
     return undefined

@@ -29,6 +29,8 @@ export class Heartbeat {
   readonly #time: CountedTime
   #before = 0
   #timer: NodeJS.Timeout | undefined
+  /** How many there are for which the process is to live on. */
+  #holds = 0
   #between: NodeJS.Timeout | undefined
   readonly #outside = new AsyncResource('FastifyReadGuard')
 
@@ -57,7 +59,20 @@ export class Heartbeat {
     if (this.#timer !== undefined) return
     this.#time.beat(Math.floor(performance.now()))
     // In no request's context: what fails by the clock may belong to any.
-    this.#timer = this.#outside.runInAsyncScope(() => setInterval(() => this.#beat(), this.#resolution).unref())
+    this.#timer = this.#outside.runInAsyncScope(() => setInterval(() => this.#beat(), this.#resolution))
+    if (this.#holds === 0) this.#timer.unref()
+  }
+
+  /**
+   * The process lives on for what is watched, until `release()`: of a connection that broke unnoticed nothing else keeps it,
+   * and what waits for its end would not be told.
+   */
+  hold (): void {
+    if (this.#holds++ === 0) this.#timer?.ref()
+  }
+
+  release (): void {
+    if (--this.#holds === 0) this.#timer?.unref()
   }
 
   delete (watched: Watched): void {

@@ -22,6 +22,8 @@ export interface ConnectionHost {
   beginHead (now: number, options: { readonly mayBeStray: boolean }): ConnectionRead
   /** What seemed to be a head was the one stray CRLF that a request may have before it. */
   onStray (): void
+  /** What seemed to be a head came behind a request that said that it was the last. */
+  onBehindLast (): void
   /** What was being read has been read. */
   rest (): void
   /** No longer ours: closed, or handed over. */

@@ -223,6 +223,10 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     return { remoteAddress: unpackAddress(this.#address), remotePort: this.#port, protocol: this.protocol, tls: 'encrypted' in this.socket }
   }
 
+  override get isHalfClosed (): boolean {
+    return this.socket.readableEnded
+  }
+
   isHeldBack (): boolean {
     return this.socket.isPaused() && !isPausedForAnswers(this.socket)
   }
@@ -306,6 +310,11 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     this.become(undefined)
     // While an answer is still owed, it is not the client that is waited for.
     if (pendingResponse(this.socket) === undefined) keepAliveAgain(this.socket)
+  }
+
+  /** They are no request (RFC 9112 §9.6), and an answer of their own would stand behind the last, or in its place. */
+  onBehindLast (): void {
+    this.beginBody(new PendingAnswer(this, 'all owed', this.guard.options.policy.limits.linger, { isLast: true }))
   }
 
   /** What was being read has been read. */

@@ -2,7 +2,7 @@ import { ConnectionRead } from '../clock/connection-read.js'
 import { ReadClock } from '../clock/read-clock.js'
 import { headViolation } from '../limits/client-error-violation.js'
 import { headExpiry } from '../limits/expiry.js'
-import type { ClientErrorReport } from '../node/client-error.js'
+import { isBehindLast, type ClientErrorReport } from '../node/client-error.js'
 import { isPausedForAnswers, pendingResponse } from '../node/internals.js'
 import { unrouted } from '../record/abort-record.js'
 import { clientGone, readFacts, type ReadFacts, type Violation } from '../record/errors.js'
@@ -55,6 +55,7 @@ export class HeadRead extends ConnectionRead {
 
   onClientError ({ error, server, socket, pass }: ClientErrorReport): void {
     if (this.#isRecorded) pass()
+    else if (isBehindLast(error)) this.#connection.onBehindLast()
     else this.#fail(headViolation(error, server, socket, socket.bytesRead - this.#connection.bytes))
   }
 

@@ -23,6 +23,11 @@ export function isParserError ({ code }: ClientError): boolean {
   return code?.startsWith('HPE_') === true
 }
 
+/** Whether the parser refused bytes behind a request that said that it was the last (`Connection: close`). */
+export function isBehindLast ({ code }: ClientError): boolean {
+  return code === 'HPE_CLOSED_CONNECTION'
+}
+
 export type ClientErrorCause = 'gone' | 'timeout' | 'refused'
 
 export function causeOf (error: ClientError): ClientErrorCause {

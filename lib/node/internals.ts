@@ -200,9 +200,17 @@ export function socketOfSession (session: ServerHttp2Session): Socket {
   return session.socket.off('close', () => {})
 }
 
-/** Whether END_STREAM was sent, or nothing more can be: what Node has of a stream may have left nghttp2, or not. */
+/** Whether END_STREAM was sent, or nothing more can be. Node has finished by then; with a closed window, that has not left. */
 export function isEndSent ({ destroyed, state }: ServerHttp2Stream): boolean {
   return destroyed || state.localClose !== 0
+}
+
+/**
+ * Whether something of the answer on a stream waits for its client. Fastify gives a large one in pieces, and Node has ended
+ * the stream of a HEAD before its answer is given.
+ */
+export function waitsForClient (stream: ServerHttp2Stream): boolean {
+  return stream.writableLength > 0 || (stream.writableEnded && stream.headersSent && !isEndSent(stream))
 }
 
 /** Whether nghttp2 waits for nothing more of a stream: not after a reset of its own. */

@@ -4,6 +4,7 @@ import type { GuardContext } from '../guard.js'
 import type { RoutePolicy } from '../limits/resolve.js'
 import { replyOf, tellFramework } from '../node/fastify.js'
 import { isEventStream } from '../node/internals.js'
+import { pinStatus } from '../node/response-hooks.js'
 import { requestOrigin, type Peer } from '../record/abort-record.js'
 import type { ReadError, ReadFacts, Violation } from '../record/errors.js'
 import { failExchange, failureOf } from './exchange.js'
@@ -14,6 +15,8 @@ export interface RequestBody {
   readonly expected: number | undefined
   /** Whether it is still read: its read tells of a client that goes. */
   readonly isUnderWay: boolean
+  /** Does something in the request's own context, as far as its body was waited for. */
+  inContext (act: () => void): void
 }
 
 /** A response that its client does not have yet. */
@@ -32,7 +35,7 @@ export interface OwedResponse {
 
 /** Where nothing of a response had been sent, everybody who asks is told by which status the exchange ended. */
 export function tellStatus (response: ServerResponse, { statusCode }: ReadError): void {
-  if (!response.headersSent && statusCode !== undefined) response.statusCode = statusCode
+  if (!response.headersSent && statusCode !== undefined) pinStatus(response, statusCode)
 }
 
 const NO_TIME = { elapsed: 0, paused: 0, idle: 0, rate: 0 }
@@ -51,6 +54,11 @@ function shareTaken ({ response, sent }: OwedResponse): string {
   return `: ${sent} bytes were taken, of a body of ${String(declared)} and its head`
 }
 
+function inContext ({ body }: OwedResponse, act: () => void): void {
+  if (body === undefined) act()
+  else body.inContext(act)
+}
+
 /** Ends an exchange whose response its client will not have: one record, the signal, and the framework. Returns its error. */
 export function failResponse (owed: OwedResponse, violation: Violation): ReadError {
   const { guard, response, peer, sent } = owed
@@ -61,9 +69,11 @@ export function failResponse (owed: OwedResponse, violation: Violation): ReadErr
   tellStatus(response, failed.error)
   // Half a response can't be taken back: what the handler would send in its place is dropped.
   if (reply !== undefined && response.headersSent) takeOverReply(reply, failed.error).drop()
-  failExchange(raw, failed.error)
-  failed.write(false)
-  tellFramework(response)
+  inContext(owed, () => {
+    failExchange(raw, failed.error)
+    failed.write(false)
+    tellFramework(response)
+  })
   return failed.error
 }
 
@@ -71,7 +81,9 @@ export function failResponse (owed: OwedResponse, violation: Violation): ReadErr
 export function observeResponse (owed: OwedResponse, violation: Violation): void {
   const { guard, response, peer, sent } = owed
   const reply = replyOf(response.req)
-  guard.recorder.observe(violation, factsOf(owed), { ...requestOrigin(response.req, reply?.request, peer, guard.journal.log), sent }, reply)
+  inContext(owed, () => {
+    guard.recorder.observe(violation, factsOf(owed), { ...requestOrigin(response.req, reply?.request, peer, guard.journal.log), sent }, reply)
+  })
 }
 
 /**
@@ -83,7 +95,7 @@ export function observeResponse (owed: OwedResponse, violation: Violation): void
 export function onClientGone (owed: OwedResponse, cause: unknown, { isRecorded } = { isRecorded: false }): void {
   const { guard, response, policy, body } = owed
   const { req: raw } = response
-  if (failureOf(raw) !== undefined) return tellFramework(response)
+  if (failureOf(raw) !== undefined) return inContext(owed, () => tellFramework(response))
   // What is not the application's own is not judged; of a body that is still read, its read tells.
   if (replyOf(raw) === undefined || body?.isUnderWay === true) return
   const violation: Violation = { code: 'FST_READ_RESPONSE_ABORTED', cause: cause ?? undefined, detail: shareTaken(owed) }
@@ -92,6 +104,7 @@ export function onClientGone (owed: OwedResponse, cause: unknown, { isRecorded }
     const error = guard.recorder.error(violation, factsOf(owed))
     tellStatus(response, error)
     failExchange(raw, error)
+    tellFramework(response)
   } else {
     failResponse(owed, violation)
   }

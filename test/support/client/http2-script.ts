@@ -42,7 +42,7 @@ class Http2Writer {
 
   frames (): Buffer[] {
     const random = this.#random
-    return random.pick<() => Buffer[]>([
+    return random.pick([
       () => this.#request(), () => this.#request(), () => this.#request(),
       () => this.#body(), () => this.#body(), () => this.#body(),
       () => [rstStream(this.#stream(), random.pick(resetCodes))],
@@ -75,7 +75,7 @@ class Http2Writer {
     const stream = this.#stream()
     const end = random.chance(0.3) ? Flag.END_STREAM : 0
     const payload = random.pick(['', '[1]', 'x', 'x'.repeat(random.int(1, 16_384))])
-    return random.pick<() => Buffer[]>([
+    return random.pick([
       () => [data(stream, payload, end)],
       () => [data(stream, payload), data(stream, '', end)],
       () => Array.from({ length: random.int(2, 6) }, () => data(stream, payload)),
@@ -87,7 +87,7 @@ class Http2Writer {
   /** What no client should send. */
   #odd (): Buffer {
     const random = this.#random
-    return random.pick<() => Buffer>([
+    return random.pick([
       () => data(0, 'x'),
       () => data(this.#next + 10, 'x'),
       () => frame(FrameType.PING, 0, 0, Buffer.alloc(7)),
