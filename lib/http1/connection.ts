@@ -88,7 +88,10 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
 
   /** A fresh connection, whose client may be silent for as long as between two requests. */
   accept (): void {
-    this.begin(new FreshRead(this, this.guard.heartbeat.now()))
+    const now = this.guard.heartbeat.now()
+    // Of a duplex that is no socket, nothing tells when its first byte comes.
+    const tells = (this.socket.bytesRead as number | undefined) !== undefined
+    this.begin(tells ? new FreshRead(this, now) : new HeadRead(this, now, { mayBeStray: false }))
   }
 
   /**

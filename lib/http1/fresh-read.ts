@@ -18,12 +18,15 @@ export class FreshRead extends ConnectionRead {
   readonly #connection: ConnectionHost
   readonly #clock: ReadClock
   readonly #limit: number
+  /** Node's parser has, or had, the connection. */
+  #isParsed: boolean
   #isObserved = false
 
   constructor (connection: ConnectionHost, now: number) {
     super()
     const { options, heartbeat } = connection.guard
     this.#connection = connection
+    this.#isParsed = speaksHttp1(connection.socket)
     this.#limit = Math.max(options.headersTimeout, keepAliveTimeoutOf(connection.socket))
     this.#clock = new ReadClock({ total: this.#limit, idle: 0, minRate: false }, now, heartbeat.lost)
   }
@@ -34,17 +37,23 @@ export class FreshRead extends ConnectionRead {
 
   look (now: number): number {
     const { socket } = this.#connection
-    if (!speaksHttp1(socket)) return Infinity
+    this.#isParsed ||= speaksHttp1(socket)
+    if (!this.#isParsed) return Infinity
     if (socket.bytesRead > 0) return this.#connection.beginHead(now, { mayBeStray: false }).look(now)
+    // Nobody waits for its first request any more.
+    if (this.#connection.guard.closing) return 0
     const remaining = this.#clock.remaining(now)
     // The first byte is looked for at every beat.
     return remaining > 0 || this.#isObserved ? Infinity : remaining
   }
 
   override judge (now: number): void {
-    if (this.#connection.socket.bytesRead > 0 || this.#clock.expired(now) === undefined || this.#isObserved) return
+    const { guard, socket } = this.#connection
+    if (socket.bytesRead > 0) return
+    if (guard.closing) return this.#close()
+    if (this.#clock.expired(now) === undefined || this.#isObserved) return
     const violation: Violation = { code: 'FST_READ_HEADERS_TIMEOUT', limit: this.#limit }
-    if (this.#connection.guard.options.policy.limits.mode === 'observe') this.#observe(violation)
+    if (guard.options.policy.limits.mode === 'observe') this.#observe(violation)
     else this.#fail(violation)
   }
 
@@ -63,10 +72,13 @@ export class FreshRead extends ConnectionRead {
   }
 
   #fail (violation: Violation): void {
-    const { guard, socket } = this.#connection
-    guard.recorder.fail(violation, this.#facts(), this.#origin).write(false)
+    this.#connection.guard.recorder.fail(violation, this.#facts(), this.#origin).write(false)
+    this.#close()
+  }
+
+  #close (): void {
     this.#connection.release()
-    socket.destroy()
+    this.#connection.socket.destroy()
   }
 
   #facts (): ReturnType<typeof readFacts> {
