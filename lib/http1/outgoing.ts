@@ -16,6 +16,8 @@ export class Outgoing implements ResponseSink {
   #read: ResponseRead | undefined
   /** Those that were queued behind another one when their request was dispatched. */
   #queued: ServerResponse[] = []
+  /** A response was not taken, and its record says so: those behind it go with it. */
+  #isReset = false
 
   constructor (connection: ConnectionHost) {
     this.#connection = connection
@@ -87,6 +89,7 @@ export class Outgoing implements ResponseSink {
   }
 
   reset (): void {
+    this.#isReset = true
     resetConnection(this.#connection.socket)
   }
 
@@ -97,10 +100,11 @@ export class Outgoing implements ResponseSink {
     const isOurs = cause === null ? !socket.readableEnded : isApplicationError(cause)
     const pending = pendingResponse(socket) ?? this.#read?.response
     const owed = pending === undefined ? this.#queued : [pending, ...this.#queued.filter(response => response !== pending)]
-    if (isOurs || this.guard.closing) return
+    const isRecorded = this.#isReset
+    if ((isOurs && !isRecorded) || this.guard.closing) return
     for (const response of owed) {
       // On Node 20 a response says that it has left while megabytes of it wait.
-      if (!response.writableFinished || response === this.#read?.response) onClientGone(this.owedOf(response), cause)
+      if (!response.writableFinished || response === this.#read?.response) onClientGone(this.owedOf(response), cause, { isRecorded })
     }
   }
 }

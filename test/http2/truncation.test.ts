@@ -38,6 +38,9 @@ const aborted = { code: 'FST_READ_ABORTED', reason: 'client_aborted', blame: 'cl
 
 const modes: ReadonlyArray<ReadGuardOptions['mode'] & string> = ['enforce', 'observe']
 
+/** Of a client that leaves later it is the response that was not had. */
+const ofBodies = (records: readonly AbortRecord[]): AbortRecord[] => records.filter(({ phase }) => phase === 'body')
+
 for (const kind of http2Kinds) {
   for (const consumer of http2Consumers) {
     for (const { name, headers: own, expected, cuts } of bodies) {
@@ -70,11 +73,11 @@ for (const kind of http2Kinds) {
       client.raw.socket.destroy()
       await app.close()
       t.same(complete, [SENT + 1, SENT])
-      t.same(records, [])
+      t.same(ofBodies(records), [])
     })
 
     for (const [how, leave] of Object.entries({ RST_STREAM: (client: Http2Client) => client.write(rstStream(1, CANCEL)), 'a RST': async (client: Http2Client) => client.rst() })) {
-      t.test(`${kind.name}, ${consumer.name}: a client that leaves with ${how} when its body was sent, and not yet read, has failed at nothing`, async (t) => {
+      t.test(`${kind.name}, ${consumer.name}: a client that leaves with ${how} when its body was sent, and not yet read, has sent it whole`, async (t) => {
         let readOn = (): void => {}
         const waiting = new Promise<void>((resolve) => { readOn = resolve })
         const { app, client, records, log } = await http2Parties(kind, consumer, {}, (app) => { app.addHook('onRequest', () => waiting) })
@@ -85,7 +88,7 @@ for (const kind of http2Kinds) {
         readOn()
         client.raw.socket.destroy()
         await app.close()
-        t.same(records, [])
+        t.same(ofBodies(records), [])
         t.same(noise(log), [])
       })
     }

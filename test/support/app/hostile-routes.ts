@@ -129,7 +129,7 @@ export const handlers = {
     ...streamed,
     goesOn: false,
     handle: async ({ raw }) => {
-      for await (const _chunk of raw) break
+      for await (const chunk of raw) if (chunk !== undefined) break
       return { broke: true }
     }
   },

@@ -14,6 +14,8 @@ export interface Played {
   readonly answers: Answers
   /** Whether the server closed the connection while its client was there. */
   readonly isClosedByServer: boolean
+  /** Interim answers, beside `100 Continue`, to a client that had not ended its side. */
+  readonly unasked: number
   /** 'FIN' where the server ended in order, an error code where the connection broke. */
   readonly end: string
 }
@@ -21,7 +23,7 @@ export interface Played {
 class Player {
   readonly #client: RawClient
   readonly #script: Http1Script
-  #answers: Answers = { finals: [], interim: 0, rest: '', isUpgraded: false }
+  #answers: Answers = { finals: [], interim: 0, others: 0, rest: '', isUpgraded: false }
   #parsed = -1
   #hasEnded = false
   #pending = 0
@@ -92,7 +94,7 @@ class Player {
 }
 
 /** Has a client play its script, and leave. */
-export async function playHttp1 ({ port, isOpen }: HostileApp, script: Http1Script, tls: boolean): Promise<Played> {
+export async function playHttp1 ({ port, hasClosed }: HostileApp, script: Http1Script, tls: boolean): Promise<Played> {
   const client = new RawClient(port, { stays: true, tls: tls && !script.isRaw })
   const player = new Player(client, script)
   await client.ready().catch(() => {})
@@ -105,10 +107,11 @@ export async function playHttp1 ({ port, isOpen }: HostileApp, script: Http1Scri
   await player.take(script.steps, patience)
   if (ending.how === 'stays') {
     await player.until(() => player.isOver || player.whole >= answered.length, PATIENCE)
-    await player.until(() => !isOpen(localPort), mustEnd ? PATIENCE : then === 'nothing' ? 0 : ending.patience)
+    await player.until(() => hasClosed(localPort), mustEnd ? PATIENCE : then === 'nothing' ? 0 : ending.patience)
   }
-  const isClosedByServer = !isOpen(localPort)
-  if (ending.how === 'fin' || ending.how === 'stays') {
+  const isClosedByServer = hasClosed(localPort)
+  const unasked = client.socket.writableEnded ? 0 : player.answers.others
+  if (ending.how === 'fin' || (ending.how === 'stays' && !script.isUnanswered)) {
     client.fin()
     await player.until(() => client.socket.destroyed, then === 'nothing' ? PATIENCE : ending.patience)
   } else if (ending.how === 'rst') {
@@ -118,5 +121,5 @@ export async function playHttp1 ({ port, isOpen }: HostileApp, script: Http1Scri
   }
   client.socket.destroy()
   const { text, end } = await client.closed
-  return { port: localPort, text, answers: readAnswers(text, script.methods, end === 'FIN'), isClosedByServer, end }
+  return { port: localPort, text, answers: readAnswers(text, script.methods, end === 'FIN'), isClosedByServer, unasked, end }
 }
