@@ -146,7 +146,7 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     // Hot: `pending` is false on a live net.Socket, and `destroyed` alone would cost more loads. Other duplexes have no `pending`.
     // eslint-disable-next-line @typescript-eslint/no-unnecessary-boolean-literal-compare
     if (socket.pending !== false && socket.destroyed) {
-      this.release()
+      this.unwatch()
       read?.onLost()
       return Infinity
     }
@@ -339,9 +339,14 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     successor(this.socket, bytes)
   }
 
-  release (): void {
+  /** It is not looked at any more; that it has closed may still have to be told. */
+  private unwatch (): void {
     this.become(undefined)
     this.guard.heartbeat.delete(this)
+  }
+
+  release (): void {
+    this.unwatch()
     disown(this.socket)
   }
 }
