@@ -5,7 +5,7 @@ import type { Random } from '../oracle/random.js'
 import { chunk } from './raw-client.js'
 
 /** A read that must fail, once. */
-export interface MustFail {
+interface MustFail {
   readonly phases: ReadonlyArray<AbortRecord['phase']>
   readonly reasons: ReadonlyArray<AbortRecord['reason']>
 }
@@ -44,7 +44,7 @@ export type Step =
   | { readonly kind: 'answers', readonly count: number }
   | { readonly kind: 'continue', readonly after: number, readonly goesOn: boolean }
 
-export interface Ending {
+interface Ending {
   readonly how: 'stays' | 'fin' | 'rst' | 'destroy'
   /** How long it stays where it has nothing to wait for, in milliseconds. */
   readonly patience: number

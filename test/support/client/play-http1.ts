@@ -4,7 +4,7 @@ import type { Http1Script, Step } from './http1-script.js'
 import { delay, RawClient } from './raw-client.js'
 
 /** How long a client waits for what must come, in milliseconds: for a machine that is busy with much else. */
-export const PATIENCE = 20_000
+const PATIENCE = 20_000
 const POLL = 4
 
 /** What a client saw on its connection. */

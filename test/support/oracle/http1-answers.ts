@@ -1,5 +1,5 @@
 /** A final answer on a connection, as far as it came. */
-export interface FinalAnswer {
+interface FinalAnswer {
   readonly statusCode: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
