@@ -113,7 +113,7 @@ export async function playHttp1 ({ port, hasClosed }: HostileApp, script: Http1S
     tcp.resetAndDestroy()
   }
   client.socket.destroy()
-  tcp.destroy()
+  if (over !== tcp) tcp.destroy()
   const { text, end } = await client.closed
   return { port: localPort, text, answers: readAnswers(text, script.methods, end === 'FIN'), isClosedByServer, unasked, end }
 }
