@@ -110,7 +110,8 @@ export async function playHttp1 ({ port, hasClosed }: HostileApp, script: Http1S
     client.fin()
     await player.until(() => client.socket.destroyed, then === 'nothing' ? PATIENCE : ending.patience)
   } else if (ending.how === 'rst') {
-    tcp.resetAndDestroy()
+    // Node never closes a handle that is reset while it is shut down.
+    if (!tcp.writableEnded) tcp.resetAndDestroy()
   }
   client.socket.destroy()
   if (over !== tcp) tcp.destroy()
