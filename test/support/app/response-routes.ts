@@ -6,7 +6,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 export const LARGE = 16_000_000
 
 /** What the application saw of one exchange. */
-export interface Outcome {
+interface Outcome {
   readonly url: string
   /** Of the reply, in `onResponse`. */
   readonly statusCode: number

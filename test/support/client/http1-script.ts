@@ -259,7 +259,7 @@ function drawExchange (random: Random, world: World, id: string, index: number):
   const kind = random.chance(0.6) ? random.pick(['parsed', 'stream', 'raw', 'slow', 'lateReader', 'unread', 'late', 'streaming', 'twice', 'drained', 'errorHandlerLate']) : drawName(random)
   const url = `/${kind}/${id}-${index}`
   const draft: Draft = {
-    method: random.pick([...methods, 'POST', 'POST', 'PUT']) ,
+    method: random.pick([...methods, 'POST', 'POST', 'PUT']),
     version: random.chance(0.08) ? 'HTTP/1.0' : 'HTTP/1.1',
     headers: ['Host: localhost'],
     body: ''

@@ -191,8 +191,9 @@ t.test('it cancels what has a cancel function', async (t) => {
   const { leave } = await handling(t, (request) => new Promise((_resolve, reject) => {
     const { signal } = request.readGuard
     signal.addEventListener('abort', () => {
-      cancelled = signal.reason
-      reject(signal.reason as Error)
+      const reason = signal.reason as Error // always ours
+      cancelled = reason
+      reject(reason)
     }, { once: true })
   }))
   await leave(JSON_BODY)
