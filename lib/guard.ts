@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import type { Heartbeat } from './clock/heartbeat.js'
 import type { ResolvedOptions, RoutePolicy } from './limits/resolve.js'
@@ -19,4 +21,10 @@ export interface GuardContext {
   lingered: number
   /** The application is closing. */
   closing: boolean
+  /** Whether every request of a server passes the guard on its way to the application, and not only its hooks. */
+  isInFront: boolean
+  /** The request that waits for `100 Continue`, while it is on its way through the listeners of 'request'. */
+  expecting: IncomingMessage | undefined
+  /** Takes over the connection of another application's guard, whose server this one has by now. */
+  successor: ((socket: Socket, bytes: number) => void) | undefined
 }

@@ -39,7 +39,7 @@ declare module 'fastify' {
   }
 }
 
-/** Gives every read of a server a limit. Register it first: it guards the whole server, whatever the encapsulation. */
+/** Gives every read of a server a limit. Register it once: it guards the whole server, whatever the encapsulation. */
 export const readGuard: FastifyPluginAsync<ReadGuardOptions> = fp(plugin, { fastify: '5.x', name: 'fastify-read-guard' })
 
 export default readGuard

@@ -25,7 +25,7 @@ export interface FailedBody {
 }
 
 /** A reply that its owner has taken out of Fastify's hands (`reply.hijack()`). */
-function isHijacked (reply: FastifyReply | undefined): boolean {
+export function isHijacked (reply: FastifyReply | undefined): boolean {
   return reply?.sent === true && !reply.raw.writableEnded
 }
 

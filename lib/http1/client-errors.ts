@@ -29,7 +29,7 @@ export class ClientErrors {
     connection?.read?.abandonIfAnswerBegun()
     const read = connection?.read
     if (connection === undefined || isApplicationError(error)) this.#pass(error, socket)
-    else if (this.#isBackstop(error) && (read === undefined || read.phase === 'headers')) connection.onHeadOverdue(this.#server.headersTimeout)
+    else if (this.#isBackstop(error) && (read === undefined || read.isHead)) connection.onHeadOverdue(this.#server.headersTimeout)
     else if (read !== undefined) read.onClientError(this.#report(error, socket))
     // An error of the network between two requests is no failed read; any other is about a head that just began.
     else if (isParserError(error) || causeOf(error) === 'timeout' || connection.headBegan) connection.beginHead().onClientError(this.#report(error, socket))

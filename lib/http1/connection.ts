@@ -5,11 +5,14 @@ import type { ConnectionRead } from '../clock/connection-read.js'
 import { NOT_WATCHED, type ConnectionPhase, type Watched } from '../clock/watch-list.js'
 import type { GuardContext } from '../guard.js'
 import type { LingerOptions } from '../limits/options.js'
-import { bytesHandedOver, bytesTaken, isPausedForAnswers, keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse } from '../node/internals.js'
+import { bytesBeingWritten, bytesHandedOver, bytesTaken, isPausedForAnswers, keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse } from '../node/internals.js'
+import { hasBody } from '../node/request-kind.js'
 import { disown, holdClosing, own, ownerOf, watchResume, type GuardedSocket, type SocketOwner } from '../node/socket-hooks.js'
 import type { Peer } from '../record/abort-record.js'
 import { packAddress, unpackAddress, type PackedAddress } from '../record/peer-address.js'
 import type { ConnectionHost } from './connection-host.js'
+import { ForeignRead } from './foreign-read.js'
+import { FreshRead } from './fresh-read.js'
 import { HandshakeRead } from './handshake-read.js'
 import { HalfClosed } from './half-closed.js'
 import { HeadRead } from './head-read.js'
@@ -57,10 +60,14 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
    * ```
    *  accepted by TLS ─▶ HandshakeRead ─▶ (released: the TLS socket is a connection of its own)
    *
-   *  accepted ─▶ HeadRead ◀─── a byte came ──── none ◀─┐
+   *  accepted ─▶ FreshRead
+   *               │ a byte came
+   *               ▼
+   *              HeadRead ◀─── a byte came ──── none ◀─┐
    *               │    │                          ▲     │
    *               │    └─ dispatched, no body ────┘     │ last byte of the body, or of what is left of it
    *               │ dispatched                          │
+   *               ├─ others have it ─▶ ForeignRead ─────┤
    *               ├──────────▶ BodyRead ────────────────┤
    *               │ refused        │ answered before the last byte
    *               ▼                ▼                    │
@@ -79,9 +86,23 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     this.#read = read
   }
 
-  /** A fresh connection: its silence counts as reading the head section. */
+  /** A fresh connection, whose client may be silent for as long as between two requests. */
   accept (): void {
-    this.begin(new HeadRead(this, this.guard.heartbeat.now(), { mayBeStray: false }))
+    const now = this.guard.heartbeat.now()
+    // Of a duplex that is no socket, nothing tells when its first byte comes.
+    const tells = (this.socket.bytesRead as number | undefined) !== undefined
+    this.begin(tells ? new FreshRead(this, now) : new HeadRead(this, now, { mayBeStray: false }))
+  }
+
+  /**
+   * A connection that stands already.
+   *
+   * @param bytes `socket.bytesRead` at the end of the last request
+   */
+  adopt (bytes: number): void {
+    if (this.socket.bytesRead === 0) return this.accept()
+    this.bytes = bytes
+    this.begin(undefined)
   }
 
   /** A fresh connection of a TLS server. */
@@ -89,14 +110,14 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     this.begin(new HandshakeRead(this, this.guard.heartbeat.now()))
   }
 
-  private begin (read: ConnectionRead): void {
+  private begin (read: ConnectionRead | undefined): void {
     this.become(read)
     this.guard.heartbeat.add(this)
   }
 
   /** The head of a later request begins, possibly in the packet of the request before, whose bytes can't be told from its own. */
   beginHead (now = this.guard.heartbeat.now(), { mayBeStray } = { mayBeStray: true }): HeadRead {
-    this.bytes = Math.min(this.bytes, this.socket.bytesRead - 1)
+    this.bytes = Math.max(Math.min(this.bytes, this.socket.bytesRead - 1), 0)
     const head = new HeadRead(this, now, { mayBeStray })
     this.become(head)
     return head
@@ -110,7 +131,8 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
 
   /** Node's timer tells of a head that began so many milliseconds ago; where its bytes told of it, our own clock has it. */
   onHeadOverdue (elapsed: number): void {
-    if (this.#read === undefined) this.beginHead(this.guard.heartbeat.now() - elapsed, { mayBeStray: false })
+    const isFresh = this.#read?.isHead === true && this.#read.phase === undefined
+    if (this.#read === undefined || (isFresh && this.socket.bytesRead > 0)) this.beginHead(this.guard.heartbeat.now() - elapsed, { mayBeStray: false })
   }
 
   /** What is being read, if the connection still stands. */
@@ -180,6 +202,13 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     return this.#read?.phase === 'lingering'
   }
 
+  /** A request was told of that may be somebody else's: what is theirs is not judged. What is ours comes to `dispatch`. */
+  onRequest (request: IncomingMessage): void {
+    if (this.isOver) return
+    if (hasBody(request)) this.become(new ForeignRead(this, request))
+    else this.rest()
+  }
+
   /** A body begins. */
   beginBody (body: ConnectionRead): void {
     this.become(body)
@@ -199,6 +228,10 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     return { remoteAddress: unpackAddress(this.#address), remotePort: this.#port, protocol: this.protocol, tls: 'encrypted' in this.socket }
   }
 
+  override get isHalfClosed (): boolean {
+    return this.socket.readableEnded
+  }
+
   isHeldBack (): boolean {
     return this.socket.isPaused() && !isPausedForAnswers(this.socket)
   }
@@ -211,8 +244,16 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     return bytesTaken(this.socket)
   }
 
-  onLimitsChanged (): void {
+  wake (): void {
     this.guard.heartbeat.wake(this)
+  }
+
+  override isTakenSoFar (response: ServerResponse): boolean {
+    return super.isTakenSoFar(response) && bytesBeingWritten(this.socket) === 0
+  }
+
+  onLimitsChanged (): void {
+    this.wake()
   }
 
   announceClose (response: ServerResponse): void {
@@ -285,6 +326,17 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   rest (): void {
     this.become(undefined)
     this.bytes = this.socket.bytesRead
+    this.leaveToSuccessor()
+  }
+
+  /** Leaves the connection to the guard that has the server by now, if there is one, and nothing is read that must be ended here. */
+  leaveToSuccessor (): void {
+    const { successor } = this.guard
+    const mustEnd = this.#read !== undefined && !this.#read.isHead && !(this.#read instanceof ForeignRead)
+    if (successor === undefined || mustEnd) return
+    const { bytes } = this
+    this.release()
+    successor(this.socket, bytes)
   }
 
   /** It is not looked at any more; that it has closed may still have to be told. */

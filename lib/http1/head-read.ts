@@ -31,6 +31,10 @@ export class HeadRead extends ConnectionRead {
     return 'headers'
   }
 
+  override get isHead (): boolean {
+    return true
+  }
+
   look (now: number): number {
     if (this.#isRecorded) return Infinity
     this.#sample(now)

@@ -1,6 +1,7 @@
 import type { ServerHttp2Stream } from 'node:http2'
 import { AnswerDeadline } from '../answer/answer-deadline.js'
 import type { LingerOptions } from '../limits/options.js'
+import { waitsForClient } from '../node/internals.js'
 import { cancelUnsent } from './reset.js'
 import type { StreamResponse } from './stream-response.js'
 
@@ -64,17 +65,24 @@ export class OpenStreams {
 
   /**
    * The application closes, which a client that does not take its answer must not keep it from; one that is slow has its
-   * time. Fastify gives a large answer in pieces: one that is not whole yet waits for its client as well, where a piece does.
+   * time.
    *
    * @param taken bytes that the client has taken on the session
+   * @returns how many streams it has reset
    */
-  hurry (taken: number, linger: LingerOptions | false, now: number): void {
+  hurry (taken: number, linger: LingerOptions | false, now: number): number {
+    let resets = 0
     for (const stream of this.#responses.keys()) {
       const deadline = this.#deadlines.get(stream)
-      const waits = stream.writableLength > 0 || (stream.writableEnded && !stream.writableFinished)
-      if (!waits) this.#deadlines.delete(stream)
-      else if (deadline === undefined) this.#deadlines.set(stream, new AnswerDeadline(linger))
-      else if (deadline.isPassed(taken, now)) cancelUnsent(stream)
+      if (!waitsForClient(stream)) {
+        this.#deadlines.delete(stream)
+      } else if (deadline === undefined) {
+        this.#deadlines.set(stream, new AnswerDeadline(linger))
+      } else if (deadline.isPassed(taken, now)) {
+        cancelUnsent(stream)
+        resets++
+      }
     }
+    return resets
   }
 }

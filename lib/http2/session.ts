@@ -19,6 +19,8 @@ const kSession = Symbol('fastify-read-guard.session')
 /** Bytes of the frame that answers a PING, and of that which answers SETTINGS. */
 const PING_ACK = 17
 const SETTINGS_ACK = 9
+/** A RST_STREAM. */
+const RESET = 13
 
 interface GuardedSession extends ServerHttp2Session {
   [kSession]?: SessionRead
@@ -48,8 +50,9 @@ export class SessionRead implements Watched, ResponseSession {
   #recordedError: Error | undefined
   readonly #open = new OpenStreams()
   #failedReads = 0
-  /** Bytes of frames that are no part of a response. */
+  /** Bytes of frames that are no part of a response, some of which have not left yet. */
   #controlBytes = 0
+  #dataTaken = 0
   /** `bytesRead` when the last of them failed. */
   #bytesAtFailure = 0
   /** Runs while nothing more is to come of the session. */
@@ -72,6 +75,7 @@ export class SessionRead implements Watched, ResponseSession {
     session.on('ping', () => { this.#controlBytes += PING_ACK })
     session.on('remoteSettings', () => { this.#controlBytes += SETTINGS_ACK })
     guard.heartbeat.add(this)
+    guard.heartbeat.hold()
   }
 
   /** The record of a stream blames the error on its client: the session does not once more. */
@@ -99,7 +103,13 @@ export class SessionRead implements Watched, ResponseSession {
   }
 
   get dataTaken (): number {
-    return this.taken - this.#controlBytes
+    this.#dataTaken = Math.max(this.#dataTaken, bytesTaken(this.#socket) - this.#controlBytes)
+    return this.#dataTaken
+  }
+
+  /** One of its streams is reset for its client's sake: that is nothing which the client takes. */
+  onReset (): void {
+    this.#controlBytes += RESET
   }
 
   get cause (): Error | undefined {
@@ -110,37 +120,33 @@ export class SessionRead implements Watched, ResponseSession {
     return this.#session.destroyed && this.cause === undefined && !this.#socket.readableEnded
   }
 
-  /** Bytes that the client has taken, or the kernel for it. */
-  get taken (): number {
-    return bytesTaken(this.#socket)
-  }
-
   get phase (): ConnectionPhase | undefined {
     if (this.#isDrained) return 'lingering'
     return this.#clock === undefined ? undefined : 'headers'
   }
 
   look (now: number): number {
+    const { closing } = this.#guard
     // Closing the server does so from Node 24 on; before, a client that is never silent would keep it from closing.
-    if (this.#guard.closing) {
-      this.#session.close()
-      this.#open.hurry(this.taken, this.#guard.options.policy.limits.linger, now)
-    }
+    if (closing) this.#session.close()
     this.#sample(now)
-    if (this.#health.isTerminated(now, this.#guard.closing || this.#open.count > 0)) this.#onTerminated()
-    if (this.#isDrained) {
-      this.#linger(now)
-      return Infinity
-    }
-    return Math.min(this.#open.look(now), this.#clock?.remaining(now) ?? Infinity, this.#guard.options.headSampling)
+    if (this.#health.isTerminated(now, closing || this.#open.count > 0)) this.#onTerminated()
+    if (this.#isDrained) return this.#isLingerOver(now) ? 0 : Infinity
+    const remaining = Math.min(this.#open.look(now), this.#clock?.remaining(now) ?? Infinity, this.#guard.options.headSampling)
+    return closing && this.#open.count > 0 ? 0 : remaining
   }
 
   judge (now: number): void {
-    if (this.#isDrained) return
+    if (this.#isDrained) {
+      if (this.#isLingerOver(now)) this.#endLinger()
+      return
+    }
     this.#open.judge(now)
+    const { closing, options } = this.#guard
+    if (closing) this.#controlBytes += RESET * this.#open.hurry(this.dataTaken, options.policy.limits.linger, now)
     this.#sample(now)
     const expiry = this.#clock?.expired(now)
-    if (expiry !== undefined) this.#end(headExpiry(expiry, this.#guard.options))
+    if (expiry !== undefined) this.#end(headExpiry(expiry, options))
   }
 
   #newClock (now: number): ReadClock {
@@ -231,20 +237,22 @@ export class SessionRead implements Watched, ResponseSession {
    * Node waits for the client to take what was written, and to close its side, and may leave a session standing whose
    * client does not end a block.
    */
-  #linger (now: number): void {
+  #isLingerOver (now: number): boolean {
     const { linger } = this.#guard.options.policy.limits
-    const { destroyed } = this.#session
-    const isOut = bytesBeingWritten(this.#socket) === 0 && (!destroyed || this.#socket.writableFinished)
+    const isOut = bytesBeingWritten(this.#socket) === 0 && (!this.#session.destroyed || this.#socket.writableFinished)
     this.#deadline ??= new AnswerDeadline(linger)
-    const isOver = (isOut && linger === false) || this.#deadline.isPassed(this.taken, now)
-    if (!isOver) return
+    return (isOut && linger === false) || this.#deadline.isPassed(this.dataTaken, now)
+  }
+
+  #endLinger (): void {
     this.#deadline = undefined
-    if (destroyed) this.#socket.destroy()
+    if (this.#session.destroyed) this.#socket.destroy()
     else this.#session.destroy()
   }
 
   #onClose (): void {
     this.#guard.heartbeat.delete(this)
+    this.#guard.heartbeat.release()
     const cause: Error | undefined = this.#error ?? this.#socket.errored ?? undefined
     if (isProtocolError(cause)) {
       if (cause !== this.#recordedError) this.#record({ code: 'FST_READ_MALFORMED', detail: cause.message, cause })

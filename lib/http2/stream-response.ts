@@ -4,7 +4,7 @@ import { bodyReadOf } from '../body/body-read.js'
 import type { GuardContext } from '../guard.js'
 import type { RoutePolicy } from '../limits/resolve.js'
 import { replyOf } from '../node/fastify.js'
-import { isEndSent } from '../node/internals.js'
+import { waitsForClient } from '../node/internals.js'
 import type { Peer } from '../record/abort-record.js'
 import { ownPolicyOf } from '../response/exchange.js'
 import { onClientGone, type OwedResponse } from '../response/response-abort.js'
@@ -23,6 +23,7 @@ export interface ResponseSession {
   /** Whether this process ended the session, and not its client. */
   readonly isEndedHere: boolean
   onReadFailed (): void
+  onReset (): void
 }
 
 /**
@@ -68,11 +69,7 @@ export class StreamResponse implements ResponseSink {
   }
 
   isWaiting (): boolean {
-    const { writableLength, writableEnded, writableFinished } = this.#stream
-    if (writableLength > 0) return true
-    if (!writableEnded || !this.#response.headersSent) return false
-    // Node takes for finished what nghttp2 may still hold.
-    return !writableFinished || !isEndSent(this.#stream)
+    return waitsForClient(this.#stream)
   }
 
   /** A request that has not come to the application is answered by the guard, or by another listener, which is not judged. */
@@ -89,13 +86,14 @@ export class StreamResponse implements ResponseSink {
 
   reset (): void {
     this.#session.onReadFailed()
+    this.#session.onReset()
     cancelUnsent(this.#stream)
   }
 
   /** The stream is closed: what is still owed will not be had. */
   onClose (): void {
-    const { writableFinished, aborted } = this.#stream
-    const isOut = writableFinished && this.#response.writableEnded && !aborted
+    const { writableFinished, headersSent, aborted } = this.#stream
+    const isOut = writableFinished && headersSent && !aborted
     const { cause, isEndedHere } = this.#session
     if (isOut || isEndedHere || this.guard.closing) return
     // A client that broke the protocol has the record of its session.

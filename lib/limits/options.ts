@@ -18,7 +18,8 @@ export interface ReadGuardRouteOptions {
    * Starts when the request is dispatched, is reset by nothing, stops at the last body byte. On expiry: 408 (RFC 9110
    * §15.5.9) with `FST_READ_BODY_TIMEOUT`.
    *
-   * @defaultValue `300_000`, Node's `requestTimeout`, which Fastify turns off.
+   * @defaultValue `0`: a body that keeps its rate is not cut, however long it takes. Fastify, Kestrel, nginx and Go have no
+   * limit either.
    */
   bodyTimeout?: number | undefined
 
@@ -113,19 +114,22 @@ export interface ReadGuardOptions extends ReadGuardRouteOptions {
   /**
    * Longest time for a whole TLS handshake, in milliseconds; `0` is no limit of ours (Node's own stays).
    *
-   * Starts when the connection is accepted, is reset by nothing, stops when the connection is secure. On expiry
-   * (`FST_READ_HANDSHAKE_TIMEOUT`) nothing can be sent: the connection is closed.
+   * Starts when the connection is accepted, is reset by nothing, stops when the connection is secure. The time in which the
+   * application's `SNICallback` works is not counted. On expiry (`FST_READ_HANDSHAKE_TIMEOUT`) nothing can be sent: the
+   * connection is closed.
    *
-   * @defaultValue `10_000`, Kestrel's `HandshakeTimeout`.
+   * @defaultValue `10_000`, Kestrel's `HandshakeTimeout`; `60_000` where the server asks for a client certificate
+   * (`requestCert`), which a person may have to choose.
    */
   handshakeTimeout?: number | undefined
 
   /**
    * Longest time for a whole header section, in milliseconds; `0` is no limit of ours.
    *
-   * Starts at the first byte of a request that is not CR or LF, on a fresh connection already when it is accepted; is not
-   * extended by bytes; stops when the request is dispatched. On expiry: 408 (RFC 9110 §15.5.9) with
-   * `FST_READ_HEADERS_TIMEOUT`; a connection on which nothing was received is closed without an answer.
+   * Starts at the first byte of a request; is not extended by bytes; stops when the request is dispatched. On expiry: 408
+   * (RFC 9110 §15.5.9) with `FST_READ_HEADERS_TIMEOUT`. A fresh connection on which nothing is received is closed, without an
+   * answer, after this time or the server's `keepAliveTimeout`, whichever is longer. A `headersTimeout` that Node was given
+   * stays as it is.
    *
    * @defaultValue `20_000`, Apache's `RequestReadTimeout header=20`.
    */
@@ -143,12 +147,23 @@ export interface ReadGuardOptions extends ReadGuardRouteOptions {
 
   /**
    * Refuse what RFC 9112 says must be refused and Node's parser lets pass, with `FST_READ_MALFORMED`:
-   * `Transfer-Encoding` in HTTP/1.0 (§6.1) and more than one `Host` (§3.2) get 400, a transfer coding other than `chunked`
-   * gets 501 (§6.1), more header lines than Node keeps (`maxHeadersCount`) get 431 (RFC 6585 §5).
+   * `Transfer-Encoding` in HTTP/1.0 (§6.1), both `Content-Length` and `Transfer-Encoding` (§6.3, also where Node was told to be
+   * lenient) and more than one `Host` (§3.2) get 400, a transfer coding other than `chunked` gets 501 (§6.1), a version other
+   * than HTTP/1.0 and 1.1 gets 505 (RFC 9110 §15.6.6), more header lines than Node keeps (`maxHeadersCount`) get 431 (RFC 6585
+   * §5).
    *
    * @defaultValue `true`
    */
   strictFraming?: boolean | undefined
+
+  /**
+   * Sends `100 Continue` after the last `onRequest` hook of a request that waits for it, so that one that is refused gets none,
+   * and 500 ms after the request was dispatched at the latest. `false` leaves it to Node, which sends it at once: for clients
+   * that hang without one, whatever the answer (Java 17).
+   *
+   * @defaultValue `true` (RFC 9110 §10.1.1)
+   */
+  deferContinue?: boolean | undefined
 
   /**
    * Most reads that may fail on one connection before it is closed; `0` is no limit. Those are counted that were refused, or

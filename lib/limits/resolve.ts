@@ -17,6 +17,7 @@ interface PluginSettings {
   readonly headersTimeout: number
   readonly minHeadersRate: MinRate | false
   readonly strictFraming: boolean
+  readonly deferContinue: boolean
   readonly maxFailedReads: number
   readonly abortStatusCode: number
   readonly logLimit: LogLimit | false
@@ -51,6 +52,7 @@ const defaultSettings: PluginSettings = Object.freeze({
   headersTimeout: 20_000,
   minHeadersRate: false,
   strictFraming: true,
+  deferContinue: true,
   maxFailedReads: 100,
   abortStatusCode: 499,
   logLimit: defaultLogLimit,
@@ -58,8 +60,11 @@ const defaultSettings: PluginSettings = Object.freeze({
   onAbort: undefined
 })
 
+/** A person may have to choose the certificate that the server asks for. */
+const settingsWithCertificate: PluginSettings = Object.freeze({ ...defaultSettings, handshakeTimeout: 60_000 })
+
 const defaultLimits: ReadLimits = Object.freeze({
-  bodyTimeout: 300_000,
+  bodyTimeout: 0,
   bodyIdleTimeout: 20_000,
   minBodyRate: defaultRate,
   responseIdleTimeout: 60_000,
@@ -98,6 +103,7 @@ const pluginRules: Rules<PluginSettings> = {
   headersTimeout: milliseconds,
   minHeadersRate: falseOr(rateRules),
   strictFraming: boolean,
+  deferContinue: boolean,
   maxFailedReads: integer('an integer', 0, Number.MAX_SAFE_INTEGER),
   abortStatusCode: integer('an integer', 400, 599),
   logLimit: falseOr<LogLimit>({ records: integer('an integer', 1, Number.MAX_SAFE_INTEGER), period }, defaultLogLimit),
@@ -108,20 +114,23 @@ const pluginRules: Rules<PluginSettings> = {
 const limitNames = Object.keys(limitRules)
 const pluginNames = Object.keys(pluginRules)
 
+/** The names of all options. */
+export const optionNames: readonly string[] = [...pluginNames, ...limitNames]
+
 /** What `register()` itself takes from the same object, for every plugin: Fastify's, and none of our business. */
 const registerNames = ['prefix', 'logLevel', 'logSerializers']
 
 /**
  * The options of the plugin over the defaults, deeply frozen.
  *
+ * @param server `requestCert`: whether it asks for a client certificate
  * @throws {OptionsInvalidError} `FST_READ_OPTIONS_INVALID` (500) for a wrong value, an unknown name and a name of another server.
  */
-export function resolveOptions (options: unknown): ResolvedOptions {
+export function resolveOptions (options: unknown, { requestCert }: { readonly requestCert: boolean } = { requestCert: false }): ResolvedOptions {
   const given = options === undefined ? new Map<string, unknown>() : givenIn(options, 'options', 'must be a plain object')
   for (const name of registerNames) given.delete(name)
-  const names = [...pluginNames, ...limitNames]
-  refuseUnknown(given, names, '', (name) => foreignName(name, names))
-  const settings = merge(pluginRules, defaultSettings, given, '')
+  refuseUnknown(given, optionNames, '', (name) => foreignName(name, optionNames))
+  const settings = merge(pluginRules, requestCert ? settingsWithCertificate : defaultSettings, given, '')
   const limits = merge(limitRules, defaultLimits, given, '')
   const { headersTimeout: total, minHeadersRate: minRate, resolution } = settings
   return Object.freeze({ ...settings, policy: policyOf(limits), headClock: Object.freeze({ total, idle: 0, minRate }), headSampling: minRate === false ? Infinity : resolution })

@@ -58,6 +58,11 @@ export class Journal {
     return { aborted: { ...this.#aborted }, observed: { ...this.#observed }, suppressed: this.#suppressed }
   }
 
+  /** Tells of what can't be guarded. */
+  warn (message: string): void {
+    this.log.warn(message)
+  }
+
   /** Says at once what the running period left out. */
   close (): void {
     if (this.#summary !== undefined) clearTimeout(this.#summary)

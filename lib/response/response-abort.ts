@@ -4,6 +4,7 @@ import type { GuardContext } from '../guard.js'
 import type { RoutePolicy } from '../limits/resolve.js'
 import { replyOf, tellFramework } from '../node/fastify.js'
 import { hasBegun, isEventStream } from '../node/internals.js'
+import { pinStatus } from '../node/response-hooks.js'
 import { requestOrigin, type Peer } from '../record/abort-record.js'
 import type { ReadError, ReadFacts, Violation } from '../record/errors.js'
 import { failExchange, failureOf } from './exchange.js'
@@ -34,7 +35,7 @@ export interface OwedResponse {
 
 /** Where nothing of a response had been sent, everybody who asks is told by which status the exchange ended. */
 export function tellStatus (response: ServerResponse, { statusCode }: ReadError): void {
-  if (!hasBegun(response) && statusCode !== undefined) response.statusCode = statusCode
+  if (!hasBegun(response) && statusCode !== undefined) pinStatus(response, statusCode)
 }
 
 const NO_TIME = { elapsed: 0, paused: 0, idle: 0, rate: 0 }

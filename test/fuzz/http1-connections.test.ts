@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import t, { type Test } from 'tap'
 import { drawWorld, hostileApp } from '../support/app/hostile-app.js'
 import { drawScript } from '../support/client/http1-script.js'
@@ -18,7 +19,7 @@ import { until } from '../support/oracle/until.js'
 const TOGETHER = 25
 const APPLICATIONS_AT_A_TIME = 8
 
-const { FUZZ_SEED, FUZZ_RUNS, FUZZ_PROTOCOL, FUZZ_GUARD, FUZZ_VERBOSE } = process.env
+const { FUZZ_SEED, FUZZ_RUNS, FUZZ_PROTOCOL, FUZZ_GUARD } = process.env
 const first = Number(FUZZ_SEED ?? 0)
 const runs = Number(FUZZ_RUNS ?? (FUZZ_SEED === undefined ? 150 : 1))
 const isGuarded = FUZZ_GUARD !== 'off'
@@ -52,24 +53,29 @@ async function together (t: Test, tls: boolean, seeds: readonly number[], crashe
   if (world.closesAfter !== undefined) setTimeout(() => { app.close() }, world.closesAfter)
   const plays = await Promise.all(seeds.map(async (seed) => {
     const script = drawScript(new Random(Math.imul(seed + 1, 0x9e3779b1)), world, `${seed}`)
-    if (FUZZ_VERBOSE !== undefined) t.comment(seed, script, world)
     const played = await playHttp1(hostile, script, tls)
-    if (FUZZ_VERBOSE !== undefined) t.comment(seed, played, records)
+    if (FUZZ_SEED !== undefined && runs === 1) t.comment(inspect({ world, script, played, records }, { depth: 9, breakLength: 200, maxStringLength: 600 }))
     return { seed, script, played }
   }))
   const isDeserted = world.closesAfter !== undefined || await until(async () => await connectionsOf(app) === 0, '').then(() => true, () => false)
-  if (!isDeserted) t.fail(`${told}: ${await connectionsOf(app)} connections are left`, { world })
+  if (!isDeserted) {
+    const left = plays.filter(({ played }) => !hostile.hasClosed(played.port)).map(({ seed, script }) => `${seed}: ${script.name}`)
+    t.fail(`${told}: ${await connectionsOf(app)} connections are left`, { left, world })
+  }
   if (isGuarded && world.closesAfter === undefined) {
     await until(() => underWay(app) === 0, '').catch(() => t.fail(`${told}: reads are left`, { world, reading: app.readGuard.stats().reading }))
   }
-  if (!await endsInTime(app.close(), 15_000)) t.fail(`${told}: the application does not close`, { world })
+  if (!await endsInTime(app.close(), 15_000)) {
+    t.fail(`${told}: the application does not close`, { world })
+    app.server.closeAllConnections()
+  }
   leave()
   if (!isGuarded) return
   const { linger } = world.guard
   const isAnswerSure = typeof linger === 'object' && (linger.bytes ?? 0) > 100_000 && !world.hasClientErrorHandler
   for (const { seed, script, played } of plays) {
     const own = records.filter(({ url, remotePort }) => url === undefined ? remotePort === played.port && played.port !== undefined : script.urls.includes(url))
-    for (const wrong of verdict(script, played, own, isAnswerSure)) {
+    for (const wrong of verdict(script, played, own, isAnswerSure, world)) {
       t.fail(`FUZZ_SEED=${seed} FUZZ_PROTOCOL=${tls ? 'https' : 'http'}: ${wrong}`, { did: script.name, end: played.end, text: played.text.slice(0, 1_500), world, records: own })
     }
   }

@@ -80,8 +80,8 @@ export interface HostileApp {
   readonly app: FastifyInstance
   readonly port: number
   readonly records: AbortRecord[]
-  /** Whether the server still has a connection from this port. */
-  readonly isOpen: (port: number | undefined) => boolean
+  /** Whether the server has closed its connection from this port. */
+  readonly hasClosed: (port: number | undefined) => boolean
 }
 
 /** @param isGuarded whether it is under guard: what goes wrong may do so without as well */
@@ -99,12 +99,12 @@ export async function hostileApp ({ tls, guard, server, upgrading, hasClientErro
   if (isGuarded) await app.register(readGuard, { ...guard, onAbort: (record) => { records.push(record) } })
   hostileRoutes(app)
   listenToUpgrades(app, upgrading)
-  const open = new Set<number | undefined>()
+  const closed = new Set<number | undefined>()
   app.server.on('connection', (socket: Socket) => {
     const { remotePort } = socket
-    open.add(remotePort)
-    socket.once('close', () => { open.delete(remotePort) })
+    closed.delete(remotePort)
+    socket.once('close', () => { closed.add(remotePort) })
   })
   await app.listen({ port: 0, host: '127.0.0.1' })
-  return { app, port: (app.server.address() as AddressInfo).port, records, isOpen: (port) => open.has(port) }
+  return { app, port: (app.server.address() as AddressInfo).port, records, hasClosed: (port) => closed.has(port) }
 }

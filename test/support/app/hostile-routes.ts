@@ -53,7 +53,7 @@ const answered = { statusCode: 200, goesOn: true } as const
 const streamed = { ...answered, isStreamed: true } as const
 const reading = { ...streamed, reads: true } as const
 
-export const handlers = {
+const handlers = {
   parsed: { ...answered, reads: true, handle: async ({ body }) => ({ body: typeof body === 'string' ? body.length : 0 }) },
   stream: { ...reading, handle: async ({ raw }) => ({ bytes: await count(raw) }) },
   raw: { ...reading, handle: async (request) => ({ bytes: (await request.readRawBody()).length }) },
@@ -129,7 +129,7 @@ export const handlers = {
     ...streamed,
     goesOn: false,
     handle: async ({ raw }) => {
-      for await (const _chunk of raw) break
+      for await (const chunk of raw) if (chunk !== undefined) break
       return { broke: true }
     }
   },

@@ -5,7 +5,7 @@ import type { Random } from '../oracle/random.js'
 import { chunk } from './raw-client.js'
 
 /** A read that must fail, once. */
-export interface MustFail {
+interface MustFail {
   readonly phases: ReadonlyArray<AbortRecord['phase']>
   readonly reasons: ReadonlyArray<AbortRecord['reason']>
 }
@@ -28,6 +28,11 @@ interface Exchange {
   readonly body: string
   readonly expects: 'nothing' | 'continue' | 'continue, and waits' | 'continue, and sends nothing'
   readonly outcome: Outcome
+  /** Whether it may take answers with it that are still owed. */
+  readonly isKiller: boolean
+  /** Whether what follows it is taken for its rest. */
+  readonly stalls: boolean
+  readonly isUnanswered: boolean
   readonly name: string
 }
 
@@ -39,7 +44,7 @@ export type Step =
   | { readonly kind: 'answers', readonly count: number }
   | { readonly kind: 'continue', readonly after: number, readonly goesOn: boolean }
 
-export interface Ending {
+interface Ending {
   readonly how: 'stays' | 'fin' | 'rst' | 'destroy'
   /** How long it stays where it has nothing to wait for, in milliseconds. */
   readonly patience: number
@@ -59,6 +64,8 @@ export interface Http1Script {
   readonly reads: boolean
   /** Whether bytes were changed, so that any of them may mean anything. */
   readonly isMutated: boolean
+  /** Whether there may be an answer that never comes: a client that only ends its side for that one is asked every 20 s whether it is there. */
+  readonly isUnanswered: boolean
   readonly steps: readonly Step[]
   readonly ending: Ending
   /** Status codes of the answers that must come, in order. */
@@ -66,6 +73,9 @@ export interface Http1Script {
   /** What must follow them: nothing at all, one failed read, or whatever it may be. */
   readonly then: 'nothing' | MustFail | 'anything'
 }
+
+/** Bytes that a body may have whose handler neither reads nor answers. */
+const MOST_UNREAD = 3_000
 
 const CRLF = '\r\n'
 
@@ -211,7 +221,10 @@ const bodyFaults: Readonly<Record<string, Fault>> = {
   },
   'a body over every limit': (draft, random) => {
     const data = random.text(PARSED_BODY_LIMIT + random.int(1, 20_000))
-    if (random.chance(0.5)) return setChunks(draft, `${chunk(data)}0\r\n\r\n`), {}
+    if (random.chance(0.5)) {
+      setChunks(draft, `${chunk(data)}0\r\n\r\n`)
+      return {}
+    }
     withoutBody(draft)
     draft.headers.push(`Content-Length: ${data.length}`)
     draft.body = data
@@ -233,6 +246,8 @@ function giveBody (draft: Draft, random: Random, maxBytes: number): number {
   return bytes
 }
 
+const killers: readonly HandlerName[] = ['destroysRequest', 'destroysWithError', 'destroysSocket', 'endsSocket', 'halfAnswer']
+
 const neverEnding = (kind: HandlerName): boolean => factsOf(kind).statusCode === undefined
 
 /** What becomes of a request without a fault. */
@@ -251,7 +266,9 @@ function goodOutcome (kind: HandlerName, draft: Draft, bytes: number, { guard, s
   const leavesRest = bytes > 0 && factsOf(kind).reads !== true && kind !== 'unguarded' && kind !== 'limited' && kind !== 'measured'
   const isKept = draft.version === 'HTTP/1.1' ? !draft.headers.includes('Connection: close') : draft.headers.includes('Connection: keep-alive')
   const isParsedWithoutMethod = isStreamed !== true && (draft.method === 'GET' || draft.method === 'HEAD')
-  return { statusCode, goesOn: goesOn && isKept && !leavesRest && !(isParsedWithoutMethod && bytes > 0) }
+  // Node ends an answer to HEAD whose length is not known by closing.
+  const isOpenEnded = draft.method === 'HEAD' && ['streaming', 'large', 'echo'].includes(kind)
+  return { statusCode, goesOn: goesOn && isKept && !isOpenEnded && !leavesRest && !(isParsedWithoutMethod && bytes > 0) }
 }
 
 /** Makes a request for one kind of handler. */
@@ -272,7 +289,7 @@ function drawExchange (random: Random, world: World, id: string, index: number):
   if (hasBody) {
     draft.headers.push(`Content-Type: ${factsOf(kind).isStreamed === true ? 'application/x-stream' : 'text/plain'}`)
     // Of an application that neither reads nor answers, Node does not see its client leave where much of the body waits.
-    bytes = giveBody(draft, random, neverEnding(kind) ? 3_000 : 40_000)
+    bytes = giveBody(draft, random, neverEnding(kind) ? MOST_UNREAD : 40_000)
   }
   let expects: Exchange['expects'] = 'nothing'
   if (draft.body !== '' && draft.version === 'HTTP/1.1' && random.chance(0.12)) {
@@ -286,6 +303,7 @@ function drawExchange (random: Random, world: World, id: string, index: number):
   if (expects === 'continue, and waits' && factsOf(kind).reads !== true) outcome = {}
   if (expects === 'continue' && factsOf(kind).reads !== true) outcome = { ...outcome, goesOn: false }
   const canFail = outcome.goesOn === true
+  let isKiller = false
   const { maxRequestsPerSocket = 0 } = world.server
   if (random.chance(0.22)) {
     const [fault, apply] = random.chance(0.5) ? drawEntry(random, headFaults) : drawEntry(random, bodyFaults)
@@ -301,18 +319,22 @@ function drawExchange (random: Random, world: World, id: string, index: number):
     const isSure = !isCapped && (!isOfBody || (isRead && kind !== 'closing' && !(draft.headers.includes('Transfer-Encoding: chunked') && world.guard.requireContentLength === true)))
     outcome = isSure ? found : {}
     name += `, with ${fault}`
+    isKiller = world.hasClientErrorHandler
   } else if (canFail && random.chance(0.04)) {
     draft.body += random.text(random.int(1, 50))
     name += ', and bytes too many'
+    isKiller = world.hasClientErrorHandler
     outcome = { ...outcome, goesOn: false }
   } else if (random.chance(0.04)) {
     draft.headers.push('Connection: Upgrade', 'Upgrade: echo')
     name += ', an upgrade'
+    isKiller = true
     outcome = {}
   }
   const noise = random.chance(0.08) ? random.pick([CRLF, CRLF, CRLF + CRLF, '\n', CRLF.repeat(5)]) : ''
   const head = `${noise}${draft.method} ${url} ${draft.version}${CRLF}${draft.headers.join(CRLF)}${CRLF}${CRLF}`
-  return { method: draft.method, url, head, body: draft.body, expects, outcome, name }
+  const stalls = name.includes('stall') || expects === 'continue, and sends nothing'
+  return { method: draft.method, url, head, body: draft.body, expects, outcome, isKiller: isKiller || killers.includes(kind), stalls, isUnanswered: neverEnding(kind), name }
 }
 
 function drawName (random: Random): HandlerName {
@@ -328,20 +350,25 @@ function drawEntry<Value> (random: Random, from: Readonly<Record<string, Value>>
 
 /** Bytes in pieces, with pauses between them. */
 function split (random: Random, bytes: string): Step[] {
-  const cuts = bytes.length < 250 && random.chance(0.05) ? bytes.length : random.int(0, 5)
+  const isByteByByte = bytes.length < 250 && random.chance(0.05)
+  const cuts = isByteByByte ? bytes.length : random.int(0, 5)
   const at = [...new Set(Array.from({ length: cuts }, () => random.int(0, bytes.length)))].sort((a, b) => a - b)
   const steps: Step[] = []
   let from = 0
   for (const to of [...at, bytes.length]) {
     if (to > from) steps.push({ kind: 'write', bytes: bytes.slice(from, to) })
     from = to
-    if (random.chance(0.7)) steps.push({ kind: 'pause', ms: random.chance(0.6) ? 0 : random.int(1, 8) })
+    if (random.chance(isByteByByte ? 0.1 : 0.7)) steps.push({ kind: 'pause', ms: isByteByByte || random.chance(0.6) ? 0 : random.int(1, 8) })
   }
   return steps
 }
 
 function drawEnding (random: Random): Ending {
   return { how: random.pick(['fin', 'rst', 'destroy']), patience: random.int(20, 700), answersFin: random.chance(0.8) }
+}
+
+function leaving (ending: Ending, { isUnanswered }: Pick<Http1Script, 'isUnanswered'>): Ending {
+  return isUnanswered && ending.how === 'fin' ? { ...ending, how: 'destroy' } : ending
 }
 
 /** A client that never gets as far as a request. */
@@ -354,7 +381,7 @@ function handshakeScript (random: Random): Http1Script {
 }
 
 const nobody: Http1Script = {
-  name: '', methods: [], urls: [], expecting: [], isRaw: false, reads: true, isMutated: false, steps: [], ending: { how: 'fin', patience: 0, answersFin: true }, answered: [], then: 'anything'
+  name: '', methods: [], urls: [], expecting: [], isRaw: false, reads: true, isMutated: false, isUnanswered: false, steps: [], ending: { how: 'fin', patience: 0, answersFin: true }, answered: [], then: 'anything'
 }
 
 /** Status codes that come, and what comes after them. */
@@ -408,7 +435,12 @@ function lengthOf (steps: readonly Step[]): number {
 /** @param id is part of every target */
 export function drawScript (random: Random, world: World, id: string): Http1Script {
   if (world.tls && random.chance(0.08)) return handshakeScript(random)
-  const exchanges = Array.from({ length: random.int(1, random.chance(0.4) ? 6 : 2) }, (_, index) => drawExchange(random, world, id, index))
+  const drawn = Array.from({ length: random.int(1, random.chance(0.4) ? 6 : 2) }, (_, index) => drawExchange(random, world, id, index))
+  const stalling = drawn.findIndex(({ stalls }) => stalls)
+  // Behind a request that is never answered, much of a body waits unread, and Node does not see its client leave.
+  const unanswered = drawn.findIndex(({ isUnanswered }) => isUnanswered)
+  const waiting = drawn.findIndex(({ body }, index) => unanswered >= 0 && index > unanswered && body.length > MOST_UNREAD)
+  const exchanges = drawn.slice(0, Math.min(...[stalling + 1, waiting].filter(length => length > 0), drawn.length))
   const isPipelined = random.chance(0.5)
   const isMutated = random.chance(0.08)
   const steps: Step[] = []
@@ -437,15 +469,17 @@ export function drawScript (random: Random, world: World, id: string): Http1Scri
     urls: exchanges.map(({ url }) => url),
     expecting: exchanges.map(({ expects }) => expects !== 'nothing'),
     isMutated,
+    isUnanswered: exchanges.some(({ isUnanswered }) => isUnanswered),
     steps
   }
   if (random.chance(0.3)) {
-    const ending = drawEnding(random)
+    const ending = leaving(drawEnding(random), common)
     const at = random.int(0, lengthOf(steps))
     return { ...common, name: `${common.name}; ${ending.how} after ${at} bytes`, steps: cut(steps, at), ending }
   }
-  if (random.chance(0.06)) return { ...common, name: `${common.name}; never reads`, reads: false, ending: { ...drawEnding(random), patience: random.int(300, 1_500) } }
-  if (isMutated) return { ...common, name: `${common.name}; mutated`, ending: drawEnding(random) }
-  const { answered, then } = foresee(exchanges, world)
+  if (random.chance(0.06)) return { ...common, name: `${common.name}; never reads`, reads: false, ending: { ...leaving(drawEnding(random), common), patience: random.int(300, 1_500) } }
+  if (isMutated) return { ...common, name: `${common.name}; mutated`, ending: leaving(drawEnding(random), common) }
+  const hasKiller = exchanges.some(({ isKiller }, index) => isKiller && index > 0)
+  const { answered, then } = !(isPipelined && hasKiller) ? foresee(exchanges, world) : nobody
   return { ...common, answered, then, ending: { ...drawEnding(random), how: 'stays' } }
 }

@@ -3,7 +3,7 @@ import type { Random } from '../oracle/random.js'
 import { continuation, data, Flag, frame, FrameType, goAway, headerBlock, headers, requestBlock, rstStream, settings, windowUpdate } from './http2-frames.js'
 
 /** Bytes that are written together, after a pause in milliseconds. */
-export interface Packet {
+interface Packet {
   readonly pause: number
   readonly bytes: Buffer
 }

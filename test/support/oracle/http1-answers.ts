@@ -1,18 +1,20 @@
 /** A final answer on a connection, as far as it came. */
-export interface FinalAnswer {
+interface FinalAnswer {
   readonly statusCode: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: string
   /** Whether its last byte came. */
   readonly isWhole: boolean
-  /** How many interim answers came before it, after the answer before. */
+  /** How often it was asked to send the body before it, after the answer before. */
   readonly interim: number
 }
 
 export interface Answers {
   readonly finals: readonly FinalAnswer[]
-  /** Interim answers that no final one has followed yet. */
+  /** Those of `100 Continue` that no final answer has followed yet. */
   readonly interim: number
+  /** Interim answers of other kinds. */
+  readonly others: number
   /** Bytes after the last answer, or that are none; after an upgrade those of the other protocol. */
   readonly rest: string
   readonly isUpgraded: boolean
@@ -58,6 +60,7 @@ function contentOf (text: string, method: string, statusCode: number, headers: R
 export function readAnswers (text: string, methods: readonly string[], hasEnded: boolean): Answers {
   const finals: FinalAnswer[] = []
   let interim = 0
+  let others = 0
   let rest = text
   while (rest !== '') {
     const headEnd = rest.indexOf('\r\n\r\n')
@@ -66,9 +69,10 @@ export function readAnswers (text: string, methods: readonly string[], hasEnded:
     if (headEnd < 0 || status === undefined) break
     const statusCode = Number(status)
     const afterHead = rest.slice(headEnd + 4)
-    if (statusCode === 101) return { finals, interim, rest: afterHead, isUpgraded: true }
+    if (statusCode === 101) return { finals, interim, others, rest: afterHead, isUpgraded: true }
     if (statusCode < 200) {
-      interim++
+      if (statusCode === 100) interim++
+      else others++
       rest = afterHead
       continue
     }
@@ -79,5 +83,5 @@ export function readAnswers (text: string, methods: readonly string[], hasEnded:
     rest = content.rest
     if (!content.isWhole) break
   }
-  return { finals, interim, rest, isUpgraded: false }
+  return { finals, interim, others, rest, isUpgraded: false }
 }
