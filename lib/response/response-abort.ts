@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { takeOverReply } from '../answer/reply-takeover.js'
+import { releaseLateStreams, takeOverReply } from '../answer/reply-takeover.js'
 import type { GuardContext } from '../guard.js'
 import type { RoutePolicy } from '../limits/resolve.js'
 import { replyOf, tellFramework } from '../node/fastify.js'
@@ -72,8 +72,11 @@ function fail (owed: OwedResponse, violation: Violation): void {
   const origin = { ...requestOrigin(raw, reply?.request, peer, guard.journal.log), sent }
   const failed = guard.recorder.fail(violation, factsOf(owed), origin, reply)
   tellStatus(response, failed.error)
-  // Half a response can't be taken back: what the handler would send in its place is dropped.
-  if (reply !== undefined && response.headersSent) takeOverReply(reply, failed.error).drop()
+  if (reply !== undefined) {
+    // Half a response can't be taken back: what the handler would send in its place is dropped.
+    if (response.headersSent) takeOverReply(reply, failed.error).drop()
+    else releaseLateStreams(reply, failed.error)
+  }
   failExchange(raw, failed.error)
   failed.write(false)
   tellFramework(response)

@@ -27,6 +27,8 @@ type Moment = 'head' | 'body' | 'handler' | 'queued' | 'response' | 'whole respo
 interface Left {
   readonly id: string
   readonly port: number | undefined
+  /** When it came, in milliseconds of the calendar: a port may be used again. */
+  readonly came: number
   readonly moment: Moment
   readonly phases: ReadonlyArray<AbortRecord['phase']>
   /** Records that it must have: one for each exchange that was under way. */
@@ -134,19 +136,23 @@ t.test(`${CLIENTS} clients that leave at a random moment, and the records, agree
   const accepted = new Set<number | undefined>()
   app.server.on('connection', ({ remotePort }: Socket) => { accepted.add(remotePort) })
   const left: Left[] = []
-  const stayed: number[] = []
+  /** When each client came, by port. */
+  const came = new Map<number | undefined, number[]>()
+  let stayed = 0
   const work = async (index: number): Promise<void> => {
     const random = new Random(seed + index)
     const client = new RawClient(port, { tls: false })
     await client.connected()
     const { localPort } = client.socket
+    const now = Date.now()
+    came.set(localPort, [...came.get(localPort) ?? [], now])
     if (index % 2 === 0) {
       const count = random.int(1, 3)
       for (let i = 0; i < count; i++) {
         await client.write(request(random, `/stays/s${index}-${i}`))
         await client.until(new RegExp(`s${index}-${i} \\d+ done$`))
       }
-      stayed.push(localPort ?? 0)
+      stayed++
       await leaveAtOnce(client, random)
     } else {
       const moment = moments[(index >> 1) % moments.length] ?? 'any'
@@ -155,9 +161,10 @@ t.test(`${CLIENTS} clients that leave at a random moment, and the records, agree
       // A connection that is reset before it is accepted does not tell whose it was.
       await until(() => accepted.has(localPort), 'it is accepted')
       for (let turn = 0; turn < 3; turn++) await new Promise(setImmediate)
-      left.push({ id, port: localPort, moment, ...known })
+      left.push({ id, port: localPort, came: now, moment, ...known })
       await leaveAtOnce(client, random)
     }
+    accepted.delete(localPort)
   }
   let next = 0
   await Promise.all(Array.from({ length: AT_A_TIME }, async () => {
@@ -170,10 +177,12 @@ t.test(`${CLIENTS} clients that leave at a random moment, and the records, agree
   await app.close()
 
   t.equal(left.length, CLIENTS)
-  t.equal(stayed.length, CLIENTS)
+  t.equal(stayed, CLIENTS)
   const unclaimed = new Set(records)
   for (const client of left) {
-    const own = records.filter(({ url, remotePort }) => url === undefined ? remotePort === client.port : url.endsWith(`/${client.id}`))
+    const own = records.filter(({ url, remotePort, time }) => url === undefined
+      ? remotePort === client.port && came.get(remotePort)?.findLast(at => at <= Date.parse(time)) === client.came
+      : url.endsWith(`/${client.id}`))
     for (const record of own) unclaimed.delete(record)
     const fits = own.length === client.records && own.every(({ phase, code, statusCode, blame, remotePort }) =>
       client.phases.includes(phase) && remotePort === client.port && blame === 'client_gone' && statusCode === 499 &&

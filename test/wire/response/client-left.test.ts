@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import t, { type Test } from 'tap'
 import { guardedApp, noise, type GuardedAppWith } from '../../support/app/guarded-app.js'
 import { LARGE, responseRoutes, type ResponseFacts } from '../../support/app/response-routes.js'
@@ -155,6 +156,34 @@ for (const [how, leave] of Object.entries(leaving)) {
     t.strictSame(guarded.outcomes.map(({ statusCode }) => statusCode), [200, 200, 200])
   })
 }
+
+t.test('a stream that is sent after the client has left is released', async (t) => {
+  const released: unknown[] = []
+  let answer = (): void => {}
+  let begun = false
+  const guarded = await guardedApp({
+    t,
+    guard: { resolution: 50 },
+    routes: (app) => {
+      app.get('/', async () => {
+        begun = true
+        await new Promise<void>((resolve) => { answer = resolve })
+        const stream = new Readable({ read () {} })
+        return stream.on('close', () => { released.push(stream.errored) })
+      })
+    }
+  })
+  const client = new RawClient(guarded.port)
+  await client.write(request('GET', '/'))
+  await until(() => begun, 'the handler works')
+  client.rst()
+  await guarded.recorded()
+  answer()
+  await until(() => released.length === 1, 'it is released')
+  t.match(released, [{ code: 'FST_READ_RESPONSE_ABORTED' }])
+  t.equal(guarded.records.length, 1)
+  t.strictSame([noise(guarded.log), guarded.onError], [[], []])
+})
 
 t.test('abortStatusCode stands in the place of 499', async (t) => {
   const guarded = await start(t, { guard: { abortStatusCode: 460 } })

@@ -188,12 +188,14 @@ t.test('it ends a pipeline', async (t) => {
 
 t.test('it cancels what has a cancel function', async (t) => {
   let cancelled: unknown
-  const { leave } = await handling(t, async (request) => {
+  const { leave } = await handling(t, (request) => new Promise((_resolve, reject) => {
     const { signal } = request.readGuard
-    await once(signal, 'abort')
-    cancelled = signal.reason
-    signal.throwIfAborted()
-  })
+    signal.addEventListener('abort', () => {
+      const reason = signal.reason as Error // always ours
+      cancelled = reason
+      reject(reason)
+    }, { once: true })
+  }))
   await leave(JSON_BODY)
   await until(() => cancelled !== undefined, 'it is cancelled')
   t.match(cancelled, { code: 'FST_READ_RESPONSE_ABORTED' })
