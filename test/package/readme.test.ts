@@ -29,9 +29,10 @@ function rows (section: string, first: RegExp): string[][] {
   })
 }
 
-/** A default as it is written in the table. */
+/** A default as it is written in the table: what follows it says when it is another. */
 function parseDefault (text: string): unknown {
-  const json = text.replaceAll('`', '').replaceAll(/(\d)_(?=\d)/g, '$1').replaceAll(/(\w+):/g, '"$1":').replaceAll("'", '"')
+  const [, code = ''] = /`([^`]*)`/.exec(text) ?? []
+  const json = code.replaceAll(/(\d)_(?=\d)/g, '$1').replaceAll(/(\w+):/g, '"$1":').replaceAll("'", '"')
   return json === '' ? undefined : JSON.parse(json)
 }
 
@@ -43,7 +44,7 @@ function occursIn (file: string, code: string): boolean {
 }
 
 t.test('it is short', async (t) => {
-  t.ok(readme.trimEnd().split('\n').length <= 290)
+  t.ok(readme.trimEnd().split('\n').length <= 300)
 })
 
 t.test('its commands are there, and the tests are run as it says', async (t) => {
