@@ -4,8 +4,7 @@ import type { ConnectionPhase, Timed } from './watch-list.js'
 
 /** The one thing that is read from a connection at a time. Events that a read does not care for pass it by. */
 export abstract class ConnectionRead implements Timed {
-  /** `undefined` where nothing is read that has a limit of ours. */
-  abstract readonly phase: ConnectionPhase | undefined
+  abstract readonly phase: ConnectionPhase
 
   abstract look (now: number): number
 
@@ -13,11 +12,6 @@ export abstract class ConnectionRead implements Timed {
 
   /** Whether nothing that comes after it is a request. */
   get isLast (): boolean {
-    return false
-  }
-
-  /** Whether what comes, or is about to, is a head section. */
-  get isHead (): boolean {
     return false
   }
 
@@ -48,7 +42,4 @@ export abstract class ConnectionRead implements Timed {
 
   /** The application takes bytes again. */
   onResume (): void {}
-
-  /** The application works, and the client waits for it: the time is not the client's until `onResume`. */
-  onApplicationWaitedFor (): void {}
 }

@@ -70,13 +70,11 @@ for (const kind of http2Kinds) {
       client.raw.socket.destroy()
       await app.close()
       t.same(complete, [SENT + 1, SENT])
-      // Its response is another matter.
-      t.match(records, [{ code: 'FST_READ_RESPONSE_ABORTED', received: SENT }])
-      t.equal(records.length, 1)
+      t.same(records, [])
     })
 
     for (const [how, leave] of Object.entries({ RST_STREAM: (client: Http2Client) => client.write(rstStream(1, CANCEL)), 'a RST': async (client: Http2Client) => client.rst() })) {
-      t.test(`${kind.name}, ${consumer.name}: a client that leaves with ${how} when its body was sent, and not yet read, has left before it had its response`, async (t) => {
+      t.test(`${kind.name}, ${consumer.name}: a client that leaves with ${how} when its body was sent, and not yet read, has failed at nothing`, async (t) => {
         let readOn = (): void => {}
         const waiting = new Promise<void>((resolve) => { readOn = resolve })
         const { app, client, records, log } = await http2Parties(kind, consumer, {}, (app) => { app.addHook('onRequest', () => waiting) })
@@ -87,8 +85,7 @@ for (const kind of http2Kinds) {
         readOn()
         client.raw.socket.destroy()
         await app.close()
-        t.match(records, [{ code: 'FST_READ_RESPONSE_ABORTED', phase: 'handler', blame: 'client_gone', statusCode: 499, expected: SENT, protocol: 'h2', tls: kind.tls }])
-        t.equal(records.length, 1)
+        t.same(records, [])
         t.same(noise(log), [])
       })
     }

@@ -184,8 +184,7 @@ const unread: readonly Consumer[] = [
       app.addHook('onRequest', async (_request, reply) => reply.code(401).send({ statusCode: 401 }))
     }),
     fate: 'early',
-    statusCode: 401,
-    answersFirst: true
+    statusCode: 401
   }
 ]
 

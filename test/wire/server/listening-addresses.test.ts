@@ -27,8 +27,7 @@ const guard = { handshakeTimeout: LIMIT, headersTimeout: LIMIT, bodyIdleTimeout:
 const routes = (app: FastifyInstance): void => { app.post('/', async () => 'ok') }
 
 function start (options: GuardedAppOptions): Promise<GuardedApp> {
-  // Silence is for both.
-  return guardedApp({ guard, routes, fastify: { keepAliveTimeout: LIMIT }, ...options })
+  return guardedApp({ guard, routes, ...options })
 }
 
 /** What a client of HTTP/1 does, and what it and the record then show. */
@@ -233,7 +232,7 @@ const registrations: Readonly<Record<string, (app: FastifyInstance, onAbort: (re
 for (const [name, register] of Object.entries(registrations)) {
   t.test(`registered ${name}, it guards the whole server`, async (t) => {
     const records: AbortRecord[] = []
-    const app = fastify({ keepAliveTimeout: LIMIT })
+    const app = fastify()
     await register(app, (record) => { records.push(record) })
     await app.listen({ port: 0, host: 'localhost' })
     const { port } = app.server.address() as { port: number }
