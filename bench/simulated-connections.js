@@ -30,7 +30,10 @@ function asked (part) {
 class SimulatedSocket {
   pending = false
   get bytesRead () { return real.bytesRead }
+  writableLength = 0
   isPaused () { return false }
+  on () { return this }
+  prependListener () { return this }
   setTimeout () {}
 }
 

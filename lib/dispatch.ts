@@ -1,30 +1,55 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { BodyRead, bodyReadOf } from './body/body-read.js'
-import { continueWhenWanted } from './body/expect-continue.js'
+import { expectContinue } from './body/expect-continue.js'
 import type { GuardContext } from './guard.js'
 import { connectionOf, type Connection } from './http1/connection.js'
 import { refuseRequest } from './http1/request-refusal.js'
 import { checkFraming } from './http1/strict-framing.js'
+import { sessionOf } from './http2/session.js'
 import { readStreamBody } from './http2/stream.js'
+import { readInjectedBody } from './inject/injected-source.js'
+import { hasInjectedStream } from './node/fastify.js'
 import { maxHeadersCount } from './node/internals.js'
-import { hasBody, http2Request } from './node/request-kind.js'
+import { hasBody, http2Request, isAtEnd, isUpgrade } from './node/request-kind.js'
+
+export interface DispatchOptions {
+  /** Whether its connection knows of the request already, and may be further than that by now: see `watchForeignRequests`. */
+  readonly isLate: boolean
+}
 
 /**
- * A request's head is complete: its body, if it has one, is read from here on.
+ * A request is about to reach the application: its body, if it has one, is read from here on.
  *
  * @returns whether the request goes on to the application
  */
-export function dispatch (guard: GuardContext, request: IncomingMessage, response: ServerResponse): boolean {
+export function dispatch (guard: GuardContext, request: IncomingMessage, response: ServerResponse, { isLate }: DispatchOptions): boolean {
   const overHttp2 = http2Request(request)
-  if (overHttp2 !== undefined) {
-    if (hasBody(request)) readStreamBody(guard, overHttp2, request, response)
+  const connection = overHttp2 === undefined ? connectionOf(request.socket) : undefined
+  if (connection !== undefined && !admit(connection, request, response)) return false
+  if (overHttp2 !== undefined) sessionOf(overHttp2.stream)?.onDispatched(overHttp2.stream, response)
+  const isGuarded = hasBody(request) || (connection === undefined && overHttp2 === undefined && hasInjectedStream(request))
+  const isExpecting = guard.expecting === request
+  if (isExpecting) guard.expecting = undefined
+  if (!isGuarded) {
+    if (!isLate) connection?.rest()
+    if (isExpecting) response.writeContinue()
     return true
   }
-  const connection = connectionOf(request.socket)
-  return connection === undefined || admit(guard, connection, request, response)
+  // Of an upgrade, what follows the head is the new owner's. A body that somebody else has begun to read is theirs.
+  if (isUpgrade(request) || request.readableDidRead) return true
+  if (overHttp2 !== undefined) readStreamBody(guard, overHttp2, request, response)
+  // At its end, its connection is free for the next request.
+  else if (connection === undefined || isAtEnd(request)) readInjectedBody(guard, request, response)
+  else connection.beginBody(new BodyRead(connection.guard, connection, request, response, connection.guard.options.policy))
+  const body = bodyReadOf(request)
+  // Another listener has kept the request for a while.
+  if (request.readableLength > 0 || isAtEnd(request)) body?.catchUp()
+  if (isExpecting && body !== undefined) expectContinue(request, response, body)
+  return true
 }
 
-function admit (guard: GuardContext, connection: Connection, request: IncomingMessage, response: ServerResponse): boolean {
+/** Whether a request may go on to the application: not one that comes after the connection's last answer, nor one that is refused. */
+function admit (connection: Connection, request: IncomingMessage, response: ServerResponse): boolean {
   if (connection.isOver) {
     // Its answer was given before it was complete.
     connection.discard(request)
@@ -32,23 +57,10 @@ function admit (guard: GuardContext, connection: Connection, request: IncomingMe
     connection.read?.onLateRequest(response)
     return false
   }
-  const { options } = guard
-  const violation = options.strictFraming ? checkFraming(request, maxHeadersCount(request.socket)) : undefined
-  if (violation !== undefined) {
-    // What came in the packet of the request before can't be told from its bytes.
-    const received = Math.max(request.socket.bytesRead - connection.bytes, 1)
-    if (!refuseRequest(connection, request, response, violation, received)) return false
-  }
-  if (hasBody(request)) connection.beginBody(new BodyRead(guard, connection, request, response, options.policy))
-  else connection.rest()
-  return true
-}
-
-/** As `dispatch`, for a client that waits for `100 Continue` before it sends. */
-export function dispatchExpecting (guard: GuardContext, request: IncomingMessage, response: ServerResponse): boolean {
-  if (!dispatch(guard, request, response)) return false
-  const body = bodyReadOf(request)
-  if (body === undefined) response.writeContinue()
-  else continueWhenWanted(request, response, body)
-  return true
+  connection.onDispatched(response)
+  const violation = connection.guard.options.strictFraming ? checkFraming(request, maxHeadersCount(request.socket)) : undefined
+  if (violation === undefined) return true
+  // What came in the packet of the request before can't be told from its bytes.
+  const received = Math.max(request.socket.bytesRead - connection.bytes, 1)
+  return refuseRequest(connection, request, response, violation, received)
 }

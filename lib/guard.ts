@@ -1,5 +1,9 @@
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyRequest } from 'fastify'
 import type { Heartbeat } from './clock/heartbeat.js'
-import type { ResolvedOptions } from './limits/resolve.js'
+import type { ResolvedOptions, RoutePolicy } from './limits/resolve.js'
+import type { OwnClientErrorHandlers } from './node/client-error.js'
 import type { Journal } from './record/journal.js'
 import type { Recorder } from './record/recorder.js'
 
@@ -9,8 +13,18 @@ export interface GuardContext {
   readonly heartbeat: Heartbeat
   readonly recorder: Recorder
   readonly journal: Journal
+  /** What answers in the guard's place where there is no request, on all servers of the application, if it has it. */
+  ownHandlers: OwnClientErrorHandlers | undefined
+  /** The limits of a request's route; `false` where it is not guarded. */
+  readonly policyOf: (request: FastifyRequest) => RoutePolicy | false
   /** How many connections were lingered on; see `stats()`. */
   lingered: number
   /** The application is closing. */
   closing: boolean
+  /** Whether every request of a server passes the guard on its way to the application, and not only its hooks. */
+  isInFront: boolean
+  /** The request that waits for `100 Continue`, while it is on its way through the listeners of 'request'. */
+  expecting: IncomingMessage | undefined
+  /** Takes over the connection of another application's guard, whose server this one has by now. */
+  successor: ((socket: Socket, bytes: number) => void) | undefined
 }

@@ -7,7 +7,7 @@ import type { RequestReadGuard } from './body/request-read-guard.js'
 import type { ReadGuardStats } from './stats.js'
 
 export type { AbortRecord } from './record/abort-record.js'
-export { errors, type ReadError } from './record/errors.js'
+export { errors, isReadError, type Blame, type ReadError, type ReadErrorCode, type ReadPhase, type ReadReason } from './record/errors.js'
 export type { ReadGuardOptions, ReadGuardRouteOptions, ReadLimits } from './limits/options.js'
 export type { RawBodyOptions } from './body/read-raw-body.js'
 export type { RequestReadGuard } from './body/request-read-guard.js'
@@ -39,7 +39,7 @@ declare module 'fastify' {
   }
 }
 
-/** Gives every read of a server a limit. Register it first: it guards the whole server, whatever the encapsulation. */
+/** Gives every read of a server a limit. Register it once: it guards the whole server, whatever the encapsulation. */
 export const readGuard: FastifyPluginAsync<ReadGuardOptions> = fp(plugin, { fastify: '5.x', name: 'fastify-read-guard' })
 
 export default readGuard

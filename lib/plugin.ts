@@ -5,24 +5,23 @@ import { bodyReadOf } from './body/body-read.js'
 import { readRawBody, type RawBodyOptions } from './body/read-raw-body.js'
 import { requestReadGuard } from './body/request-read-guard.js'
 import { Heartbeat } from './clock/heartbeat.js'
+import { dispatch } from './dispatch.js'
 import type { GuardContext } from './guard.js'
-import { watchUpgrades } from './http1/upgrade.js'
-import { readInjectedBody } from './inject/injected-source.js'
 import type { ReadGuardOptions } from './limits/options.js'
-import { resolveOptions, resolveRoute, unguarded, type RoutePolicy } from './limits/resolve.js'
-import { hasRoutes, isInjectedBody } from './node/fastify.js'
+import { resolveOptions, unguarded } from './limits/resolve.js'
+import { RoutePolicies } from './limits/route-policies.js'
+import { hasInjectedStream, rememberReply } from './node/fastify.js'
+import { asksForCertificate } from './node/internals.js'
+import { rootOf } from './node/fastify-routes.js'
+import { hasBody } from './node/request-kind.js'
+import { onListenerAdded, type RequestListener } from './node/server-hooks.js'
+import { connectionOf } from './http1/connection.js'
+import { watchUnsent } from './node/response-hooks.js'
 import { OptionsInvalidError, type Violation } from './record/errors.js'
 import { Journal } from './record/journal.js'
 import { Recorder } from './record/recorder.js'
-import { guardServer, type RequestListener } from './server-guard.js'
+import { ServerGuard } from './server-guard.js'
 import { statsOf } from './stats.js'
-
-const kPolicy = Symbol('fastify-read-guard.policy')
-
-interface RouteConfig {
-  readGuard?: unknown
-  [kPolicy]?: RoutePolicy | false | undefined
-}
 
 /** Fastify does not say which `bodyLimit` was passed: a parser may have a smaller one of its own. */
 function passedLimit ({ raw, routeOptions: { bodyLimit } }: FastifyRequest): number | undefined {
@@ -40,26 +39,48 @@ const refusals: Readonly<Record<string, (request: FastifyRequest) => Violation>>
 /** Published when a server is about to listen: before it takes a connection, and while its settings are still taken up. */
 const LISTENING = 'tracing:net.server.listen:asyncStart'
 
-const guardedServers = new WeakSet<Server>()
+const guardedApplications = new WeakSet<FastifyInstance>()
+const serverGuards = new WeakMap<Server, ServerGuard>()
+
+/** Guards the server of an application, from when it is the one that requests come to: `@fastify/restartable` makes another one. */
+function guardServer (server: Server, guard: GuardContext, routing: RequestListener): () => void {
+  const predecessor = serverGuards.get(server)
+  let isGuarded = false
+  const begin = (): void => {
+    if (isGuarded) return
+    isGuarded = true
+    predecessor?.detach()
+    const own = new ServerGuard(guard, server, routing, { isMain: true })
+    serverGuards.set(server, own)
+    predecessor?.handOver(own)
+  }
+  if (predecessor === undefined || server.listeners('request').includes(routing)) begin()
+  return onListenerAdded(server, 'request', listener => listener === routing, begin)
+}
 
 /** Watches the application's servers, also those that Fastify starts behind `app.server` for the other addresses of `localhost`. */
-function guardServers (app: FastifyInstance, guard: GuardContext): void {
-  guardedServers.add(app.server)
-  const handlers = guardServer(guard, app.server)
-  // Fastify hands what the other servers get of these to the one that the application knows.
-  watchUpgrades(guard, app.server)
+function guardServers (root: FastifyInstance, guard: GuardContext): void {
+  // Fastify listens to its servers with this very function.
+  const routing = root.routing // eslint-disable-line @typescript-eslint/unbound-method -- it has no `this`
+  const detach = guardServer(root.server, guard, routing)
+  const guardOther = (server: Server): ServerGuard => new ServerGuard(guard, server, routing, { isMain: false })
   const onListening = (message: unknown): void => {
-    const { server } = message as { server: Server } // of any kind, but only an HTTP server has our handlers
-    const isOurs = server !== app.server && server.listeners('request').some(listener => handlers.includes(listener as RequestListener))
-    if (isOurs) guardServer(guard, server)
+    const { server } = message as { server: Server } // of any kind, but only an HTTP server of ours has this listener
+    if (server !== root.server && server.listeners('request').includes(routing)) guardOther(server)
   }
   diagnosticsChannel.subscribe(LISTENING, onListening)
-  app.addHook('preClose', (done) => {
+  const unwatch = watchUnsent((response, socket) => {
+    const connection = connectionOf(socket)
+    if (connection?.guard === guard) connection.onUnsent(response)
+  })
+  root.addHook('preClose', (done) => {
     guard.closing = true
     done()
   })
-  app.addHook('onClose', (_app, done) => {
+  root.addHook('onClose', (_app, done) => {
+    detach()
     diagnosticsChannel.unsubscribe(LISTENING, onListening)
+    unwatch()
     guard.journal.close()
     done()
   })
@@ -68,57 +89,61 @@ function guardServers (app: FastifyInstance, guard: GuardContext): void {
 /** What it throws is told to whoever registers it, because it is async: of any other plugin it would end the process. */
 // eslint-disable-next-line @typescript-eslint/require-await
 export async function readGuard (app: FastifyInstance, options: ReadGuardOptions): Promise<void> {
-  if (guardedServers.has(app.server)) throw new OptionsInvalidError('fastify-read-guard', 'can be registered once, it guards the whole server', 'a second registration')
-  const resolved = resolveOptions(options)
-  const { policy } = resolved
+  const root = rootOf(app)
+  if (guardedApplications.has(root)) throw new OptionsInvalidError('fastify-read-guard', 'can be registered once, it guards the whole server', 'a second registration')
+  guardedApplications.add(root)
+  const resolved = resolveOptions(options, { requestCert: asksForCertificate(root.server) })
+  const since = new Date().toISOString()
+  const policies = new RoutePolicies(app, resolved.policy)
   const journal = new Journal(app.log, resolved)
   const guard: GuardContext = {
     options: resolved,
     heartbeat: new Heartbeat(resolved.resolution),
     recorder: new Recorder(journal, resolved.abortStatusCode),
     journal,
+    ownHandlers: undefined,
+    policyOf: request => policies.of(request),
     lingered: 0,
-    closing: false
+    closing: false,
+    isInFront: false,
+    expecting: undefined,
+    successor: undefined
   }
-  const since = new Date().toISOString()
-  let routesDiffer = hasRoutes(app)
-
-  function policyOf (request: FastifyRequest): RoutePolicy | false {
-    if (!routesDiffer) return policy
-    const { method, config, url } = request.routeOptions as { method: unknown, config?: RouteConfig, url?: string } // of a 404 handler there may be none
-    if (config?.readGuard === undefined) return policy
-    // Of a route that was added before, while nobody waited for this plugin, it is read when it is first called.
-    config[kPolicy] ??= resolveRoute(config.readGuard, policy, `${String(method)} ${url}`)
-    return config[kPolicy]
-  }
-
   function onRequest (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
     const { raw } = request
-    const read = bodyReadOf(raw) ?? (isInjectedBody(raw) ? readInjectedBody(guard, raw, reply.raw) : undefined)
-    if (read === undefined) return done()
-    done(read.onRouted(reply, policyOf(request)))
+    rememberReply(raw, reply)
+    // Not every request comes by a server, nor past the guard on its way to the application.
+    const isUnseen = bodyReadOf(raw) === undefined && (!guard.isInFront || hasBody(raw) || hasInjectedStream(raw))
+    if (isUnseen && !dispatch(guard, raw, reply.raw, { isLate: true })) {
+      reply.hijack()
+      return
+    }
+    const read = bodyReadOf(raw)
+    if (read === undefined) done()
+    else done(read.onRouted(reply, policies.of(request)))
   }
 
-  guardServers(app, guard)
+  guardServers(root, guard)
   app.decorate('readGuard', { stats: () => statsOf(guard, since) })
   app.decorateRequest('readGuard', {
     getter (this: FastifyRequest) {
-      return requestReadGuard(bodyReadOf(this.raw), policyOf(this) || unguarded)
+      const policy = policies.of(this)
+      const read = bodyReadOf(this.raw)
+      read?.setRoute(policy)
+      return requestReadGuard(this.raw, read, policy || unguarded)
     }
   })
   function ownRawBody (this: FastifyRequest, rawBodyOptions?: RawBodyOptions): Promise<Buffer | string> {
     return readRawBody(this.raw, bodyReadOf(this.raw), rawBodyOptions)
   }
   app.decorateRequest('readRawBody', ownRawBody as FastifyRequest['readRawBody']) // its result depends on `encoding`, which an overload alone can say
-  app.addHook('onRoute', (route) => {
-    const config = route.config as RouteConfig | undefined
-    if (config?.readGuard === undefined) return
-    routesDiffer = true
-    const merged: RouteConfig = { ...config, [kPolicy]: resolveRoute(config.readGuard, policy, `${String(route.method)} ${route.url}`) }
-    route.config = merged as NonNullable<typeof route.config>
+  // The limits of the server hold for all of its routes, in whatever context the guard is registered.
+  root.addHook('onReady', (done) => {
+    policies.check()
+    done()
   })
-  app.addHook('onRequest', onRequest)
-  app.addHook('onError', (request, _reply, error, done) => {
+  root.addHook('onRequest', onRequest)
+  root.addHook('onError', (request, _reply, error, done) => {
     const violation = refusals[error.code]
     if (violation !== undefined) bodyReadOf(request.raw)?.refuse(violation(request))
     done()

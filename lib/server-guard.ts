@@ -1,86 +1,165 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { Server as HttpServer } from 'node:http'
 import type { ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 import { Server as TLSServer, type TLSSocket } from 'node:tls'
 import { refuseExpectation } from './body/expect-continue.js'
-import { dispatch, dispatchExpecting } from './dispatch.js'
+import { dispatch } from './dispatch.js'
 import type { GuardContext } from './guard.js'
-import { ClientErrors, type ClientErrorListener } from './http1/client-errors.js'
-import { connectionClass, connectionOf } from './http1/connection.js'
+import { ClientErrors, ownHandlers, type ClientErrorListener } from './http1/client-errors.js'
+import { Connection, connectionClass, connectionOf } from './http1/connection.js'
+import { watchUpgrades } from './http1/upgrade.js'
 import { SessionRead } from './http2/session.js'
-import { keepOneMoreHeader, rawSocketOf, setBackstop, speaksHttp1 } from './node/internals.js'
+import { allowHalfOpen, keepOneMoreHeader, rawSocketOf, setBackstop, speaksHttp1, watchSni } from './node/internals.js'
 import { hasBody } from './node/request-kind.js'
-import { listenWhileAlone, takeOver } from './node/server-hooks.js'
+import { listen, listenWhileAlone, onListenerAdded, replaceListener, takeOver, watchForeignRequests, type Detach, type RequestListener } from './node/server-hooks.js'
 
-export type RequestListener = (request: IncomingMessage, response: ServerResponse) => void
+/** Everything that listens to one server on behalf of one application's guard. */
+export class ServerGuard {
+  readonly #guard: GuardContext
+  readonly #server: Server
+  readonly #routing: RequestListener
+  readonly #Connection: ReturnType<typeof connectionClass>
+  readonly #detach: Detach[] = []
+  #hasWarned = false
 
-/** What a connection sends first: a TLS handshake, or a request's head. HTTP/2 sessions are told of elsewhere. */
-function accepting (guard: GuardContext, server: Server): (socket: Socket) => void {
-  const Accepted = connectionClass(guard)
-  return (socket) => {
-    if (speaksHttp1(socket)) {
-      if (guard.options.strictFraming) keepOneMoreHeader(socket)
-      new Accepted(socket).accept()
-    } else if (server instanceof TLSServer) {
-      new Accepted(socket).acceptHandshake()
+  /**
+   * Watches what comes to a server, from before it listens.
+   *
+   * @param routing Fastify's own listener of 'request', which the servers of one application share
+   * @param isMain whether it is the one that the application knows
+   */
+  constructor (guard: GuardContext, server: Server, routing: RequestListener, { isMain }: { readonly isMain: boolean }) {
+    const { headersTimeout, policy } = guard.options
+    this.#guard = guard
+    this.#server = server
+    this.#routing = routing
+    this.#Connection = connectionClass(guard)
+    const enforced = policy.limits.mode === 'observe' ? 0 : headersTimeout
+    const backstop = (): void => setBackstop(server, enforced)
+    backstop()
+    allowHalfOpen(server)
+    // What the application set meanwhile counts.
+    server.prependListener('listening', backstop)
+    this.#detach.push(() => { server.off('listening', backstop) })
+    this.#detach.push(listen(server, 'close', () => guard.heartbeat.sweep()))
+    this.#watchConnections(enforced)
+    this.#watchRequests(isMain)
+    // Fastify hands what its other servers get of these to the main one.
+    if (isMain) this.#detach.push(watchUpgrades(guard, server))
+  }
+
+  /** Another application's guard is about to have the server. */
+  detach (): void {
+    for (const detach of this.#detach) detach()
+    this.#guard.isInFront = false
+  }
+
+  /** Another application's guard has the server, and gets the connections of this one. */
+  handOver (successor: ServerGuard): void {
+    this.#guard.successor = (socket, bytes) => { successor.adopt(socket, bytes) }
+    for (const watched of [...this.#guard.heartbeat.watched()]) {
+      if (watched instanceof Connection) watched.leaveToSuccessor()
     }
   }
-}
 
-function watchConnections (guard: GuardContext, server: Server, headersTimeout: number): void {
-  const clientErrors = new ClientErrors(server, takeOver<ClientErrorListener>(server, 'clientError'), headersTimeout)
-  const accept = accepting(guard, server)
-  server.on('connection', accept)
-  server.on('secureConnection', (socket: TLSSocket) => {
-    // What follows the handshake is read from the TLS socket.
-    connectionOf(rawSocketOf(socket))?.release()
-    if (speaksHttp1(socket)) accept(socket)
-  })
-  server.on('session', (session: ServerHttp2Session) => new SessionRead(guard, session))
-  server.on('clientError', (error, socket) => clientErrors.handle(error, socket as Socket))
-}
+  /** Guards a connection that stands already; `bytes` as in `Connection`. */
+  adopt (socket: Socket, bytes: number): void {
+    new this.#Connection(socket).adopt(bytes)
+  }
 
-function watchRequests (guard: GuardContext, server: Server): RequestListener[] {
-  const handlers = takeOver<RequestListener>(server, 'request')
-  const [only] = handlers
-  const handle: RequestListener = only !== undefined && handlers.length === 1
-    ? only.bind(server)
-    : (request, response) => {
-        for (const handler of handlers) handler.call(server, request, response)
-      }
-  server.on('request', (request, response) => {
-    if (dispatch(guard, request, response)) handle(request, response)
-  })
-  // Requests with `Expect` come the way of all others.
-  listenWhileAlone(server, 'checkContinue', (request, response) => {
-    if (dispatchExpecting(guard, request, response)) handle(request, response)
-  })
-  listenWhileAlone(server, 'checkExpectation', (request, response) => {
-    if (dispatch(guard, request, response)) refuseExpectation(response)
-  })
-  server.on('dropRequest', (request: IncomingMessage, socket) => {
-    const connection = connectionOf(socket as Socket)
-    if (connection?.isOver !== false) return
-    // Node answers it, says that the connection closes, and leaves that to the client.
-    if (hasBody(request)) connection.refuse(request)
-    else connection.rest()
-  })
-  return handlers
-}
+  /** What a connection sends first: a TLS handshake, or a request's head. HTTP/2 sessions are told of elsewhere. */
+  #accept (socket: Socket): void {
+    if (speaksHttp1(socket)) {
+      if (this.#guard.options.strictFraming) keepOneMoreHeader(socket)
+      new this.#Connection(socket).accept()
+    } else if (this.#server instanceof TLSServer) {
+      new this.#Connection(socket).acceptHandshake()
+    } else if (this.#server instanceof HttpServer) {
+      // A wrapper reads from it first.
+      new this.#Connection(socket).accept()
+    }
+  }
 
-/**
- * Watches what comes to one server, from before it listens.
- *
- * @returns the listeners that requests are handed to: the servers of one application share them
- */
-export function guardServer (guard: GuardContext, server: Server): readonly RequestListener[] {
-  const { headersTimeout, policy } = guard.options
-  const enforced = policy.limits.mode === 'observe' ? 0 : headersTimeout
-  const backstop = (): void => setBackstop(server, enforced)
-  backstop()
-  // What the application set meanwhile counts.
-  server.prependListener('listening', backstop)
-  server.on('close', () => guard.heartbeat.sweep())
-  watchConnections(guard, server, enforced)
-  return watchRequests(guard, server)
+  #watchConnections (headersTimeout: number): void {
+    const server = this.#server
+    const listeners = takeOver<ClientErrorListener>(server, 'clientError')
+    const clientErrors = new ClientErrors(server, listeners, headersTimeout)
+    // The first server is the one that the application knows: the others have no listeners of its own.
+    this.#guard.ownHandlers ??= ownHandlers(server, listeners)
+    this.#detach.push(watchSni(server, (socket) => {
+      const read = connectionOf(socket)?.read
+      read?.onApplicationWaitedFor()
+      return () => read?.onResume()
+    }))
+    const onSecured = (socket: TLSSocket): void => {
+      // What follows the handshake is read from the TLS socket.
+      connectionOf(rawSocketOf(socket))?.release()
+      if (speaksHttp1(socket)) this.#accept(socket)
+    }
+    this.#detach.push(
+      listen(server, 'connection', (socket: Socket) => this.#accept(socket)),
+      listen(server, 'secureConnection', onSecured),
+      listen(server, 'session', (session: ServerHttp2Session) => new SessionRead(this.#guard, session)),
+      listen(server, 'clientError', (error: Error, socket: Socket) => clientErrors.handle(error, socket))
+    )
+  }
+
+  #watchRequests (isMain: boolean): void {
+    const server = this.#server
+    let isTold = false
+    const onRequest: RequestListener = (request, response) => {
+      if (request.httpVersionMajor === 1 && connectionOf(request.socket) === undefined) this.#adoptUnseen(request)
+      if (dispatch(this.#guard, request, response, { isLate: isTold })) this.#routing.call(server, request, response)
+    }
+    // As Node does it where there is no listener, but that ours comes between.
+    const onCheckContinue: RequestListener = (request, response) => {
+      this.#emitExpecting(request, response)
+    }
+    const onCheckExpectation: RequestListener = (request, response) => {
+      if (dispatch(this.#guard, request, response, { isLate: isTold })) refuseExpectation(response)
+    }
+    const own: readonly unknown[] = [this.#routing, onRequest, onCheckContinue, onCheckExpectation]
+    const comeBetween = (): void => {
+      const isInFront = replaceListener(server, 'request', this.#routing, onRequest)
+      if (isInFront && isMain) this.#guard.isInFront = true
+    }
+    comeBetween()
+    this.#detach.push(
+      onListenerAdded(server, 'request', listener => listener === this.#routing, comeBetween),
+      () => { replaceListener(server, 'request', onRequest, this.#routing) },
+      listenWhileAlone(server, 'checkExpectation', onCheckExpectation),
+      ...(this.#guard.options.deferContinue ? [listenWhileAlone(server, 'checkContinue', onCheckContinue)] : []),
+      watchForeignRequests(server, listener => own.includes(listener), (request, socket) => {
+        isTold = true
+        connectionOf(socket)?.onRequest(request)
+      })
+    )
+    this.#detach.push(listen(server, 'dropRequest', (request: IncomingMessage, socket: Socket) => {
+      const connection = connectionOf(socket)
+      if (connection?.isOver !== false) return
+      // Node answers it, says that the connection closes, and leaves that to the client.
+      if (hasBody(request)) connection.refuse(request)
+      else connection.rest()
+    }))
+  }
+
+  /** A wrapper of the server has given the connection to Node's parser without the server's own 'connection'. */
+  #adoptUnseen ({ socket }: IncomingMessage): void {
+    // An adapter's requests have sockets that only look like one.
+    if ((socket as Socket | undefined) === undefined || !speaksHttp1(socket)) return
+    this.adopt(socket, socket.bytesRead)
+    if (this.#hasWarned) return
+    this.#hasWarned = true
+    this.#guard.journal.warn('Connections come to this server past its event connection: how long they take for their first request is not limited')
+  }
+
+  /** Requests with `Expect: 100-continue` come the way of all others. */
+  #emitExpecting (request: IncomingMessage, response: ServerResponse): void {
+    this.#guard.expecting = request
+    this.#server.emit('request', request, response)
+    // It is somebody else's: what Node does before any listener has seen it.
+    if (this.#guard.expecting === request && !response.headersSent) response.writeContinue()
+    this.#guard.expecting = undefined
+  }
 }

@@ -1,3 +1,4 @@
+import type { ReadErrorCode } from './record/errors.js'
 import type { AbortCounts } from './record/journal.js'
 import type { GuardContext } from './guard.js'
 import type { ConnectionPhase } from './clock/watch-list.js'
@@ -7,9 +8,9 @@ export interface ReadGuardStats extends AbortCounts {
   /** When counting began, ISO 8601. */
   readonly since: string
   /** Failed reads by code. */
-  readonly aborted: Readonly<Record<string, number>>
+  readonly aborted: Readonly<Partial<Record<ReadErrorCode, number>>>
   /** Reads that would have been refused (`mode: 'observe'`), by code. */
-  readonly observed: Readonly<Record<string, number>>
+  readonly observed: Readonly<Partial<Record<ReadErrorCode, number>>>
   /** Records that `logLimit` left out of the log. */
   readonly suppressed: number
   /** How often what a client still sent after its answer was read and thrown away. */
@@ -19,10 +20,11 @@ export interface ReadGuardStats extends AbortCounts {
 }
 
 export function statsOf (guard: GuardContext, since: string): ReadGuardStats {
-  const reading: Record<ConnectionPhase, number> = { handshake: 0, headers: 0, body: 0, lingering: 0 }
+  const reading: Record<ConnectionPhase, number> = { handshake: 0, headers: 0, body: 0, response: 0, lingering: 0 }
   for (const watched of guard.heartbeat.watched()) {
-    const { phase } = watched
+    const { phase, responding = 0 } = watched
     if (phase !== undefined) reading[phase]++
+    reading.response += responding
   }
   return { since, ...guard.journal.counts(), lingered: guard.lingered, reading }
 }

@@ -13,20 +13,20 @@ const DEFAULT_TIMEOUT = 2_000
 export class AnswerDeadline {
   readonly #timeout: number
   #since: number | undefined
-  #taken = 0
+  #most = 0
 
   constructor (linger: LingerOptions | false) {
     this.#timeout = linger === false ? DEFAULT_TIMEOUT : linger.timeout
   }
 
   /**
-   * @param taken differs from that of the call before where something was taken since: by the client, or of the body by the application
+   * @param taken grows where something is taken: by the client, or of the body by the application
    * @param now in counted milliseconds
    */
   isPassed (taken: number, now: number): boolean {
-    if (this.#since === undefined || taken !== this.#taken) {
+    if (this.#since === undefined || taken > this.#most) {
       this.#since = now
-      this.#taken = taken
+      this.#most = taken
     }
     return now - this.#since >= this.#timeout
   }

@@ -1,4 +1,5 @@
 import type { EventEmitter } from 'node:events'
+import type { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
 import { isSendInsideOnError, replaceSend, type Send } from '../node/fastify.js'
 import { isBodyRefused } from '../node/internals.js'
@@ -99,6 +100,24 @@ class ReplyTakeover {
 /** What is sent from now on goes by the read's error. */
 export function takeOverReply (reply: FastifyReply, error: ReadError): ReplyTakeover {
   return new ReplyTakeover(reply, error)
+}
+
+function isStream (payload: unknown): payload is Readable {
+  const { pipe, destroy } = (payload ?? {}) as Partial<Readable>
+  return typeof pipe === 'function' && typeof destroy === 'function'
+}
+
+/**
+ * A stream that a handler sends after its client has left is destroyed with the read's error, so that what is behind it is
+ * released: Fastify would log an error of the application's, with status 500. Anything else costs nothing.
+ */
+export function releaseLateStreams (reply: FastifyReply, error: ReadError): void {
+  const send = replaceSend(reply, (payload) => {
+    if (!isStream(payload)) return send(payload)
+    payload.on('error', () => {}) // it may have no listener, and would end the process
+    payload.destroy(error)
+    return reply
+  })
 }
 
 interface OwedAnswer {

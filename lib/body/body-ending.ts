@@ -6,8 +6,8 @@ import { answerAfterGrace, takeOverReply } from '../answer/reply-takeover.js'
 import type { RoutePolicy } from '../limits/resolve.js'
 import { endRequest, failRequest, isTold, type GuardedRequest } from '../node/request-hooks.js'
 import { hasConsumer, isBeingRead } from '../node/request-kind.js'
-import type { ReadError } from '../record/errors.js'
 import type { FailedRead } from '../record/recorder.js'
+import { tellStatus } from '../response/response-abort.js'
 import type { BodySource } from './body-source.js'
 
 /** A body whose read failed, as seen by what ends it. */
@@ -18,12 +18,14 @@ export interface FailedBody {
   readonly response: ServerResponse
   readonly reply: FastifyReply | undefined
   readonly policy: RoutePolicy
+  /** Does something in the request's own context: what tells of the end of an exchange is called in any. */
+  inContext (act: () => void): void
   /** The answer was given without the rest of the body. */
   abandon (facts?: { readonly isAnswerOut: boolean }): void
 }
 
 /** A reply that its owner has taken out of Fastify's hands (`reply.hijack()`). */
-function isHijacked (reply: FastifyReply | undefined): boolean {
+export function isHijacked (reply: FastifyReply | undefined): boolean {
   return reply?.sent === true && !reply.raw.writableEnded
 }
 
@@ -31,7 +33,7 @@ function isHijacked (reply: FastifyReply | undefined): boolean {
 function recordAtEnd (body: FailedBody, failed: FailedRead, isAnswerOurs: () => boolean): void {
   const { source, response } = body
   onExchangeEnd(source.endOf(response), source.socket, () => {
-    failed.write(source.isAnswerOut(response) && isAnswerOurs())
+    body.inContext(() => failed.write(source.isAnswerOut(response) && isAnswerOurs()))
     body.abandon()
   })
   source.prepareAnswer(response, body.policy.limits.linger)
@@ -66,12 +68,12 @@ function failAndAnswer (body: FailedBody, failed: FailedRead): void {
     // Whoever routes the request since then has made another response.
     hasAnswer: () => body.response.headersSent || takeover?.hasBegun === true,
     isHeldUp: () => !hijacked && !source.isTaken() && takeover?.isHeldUp === true,
-    answer: () => {
+    answer: () => body.inContext(() => {
       // The owner of the connection waits for an end that does not come, or has written: a second answer would have no request.
       if (source.isTaken() || (hijacked && isDeaf)) source.cut()
       else if (takeover === undefined) sendError(response, error)
       else if (!hijacked) takeover.answer()
-    }
+    })
   })
   if (!hijacked) announceClose(body)
   // A consumer that heard of it may answer past the reply, and an error handler write the answer to an error of a hook's.
@@ -105,11 +107,6 @@ export function endAnsweredBody (body: FailedBody, failed: FailedRead, wasAnswer
   failRequest(body.raw, failed.error)
   body.abandon({ isAnswerOut: true })
   failed.write(wasAnswered)
-}
-
-/** No answer can be sent any more: hooks, metrics and the log are told of the failure, and not of a 200 that no client got. */
-export function tellStatus (response: ServerResponse, { statusCode }: ReadError): void {
-  if (!response.headersSent && statusCode !== undefined) response.statusCode = statusCode
 }
 
 /** Ends a body whose read failed. Called at most once for a read. */

@@ -1,4 +1,6 @@
+import { AsyncResource } from 'node:async_hooks'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { AnswerDeadline } from '../answer/answer-deadline.js'
 import { mostDiscarded } from '../answer/linger-bounds.js'
@@ -7,13 +9,16 @@ import { bodyViolation } from '../limits/client-error-violation.js'
 import { checkDeclared, declaredLength } from '../limits/content-length.js'
 import { bodyExpiry } from '../limits/expiry.js'
 import { unguarded, type RoutePolicy } from '../limits/resolve.js'
-import { causeOf, type ClientErrorReport } from '../node/client-error.js'
-import { failRequest, hookRequest, sinkOf, type GuardedRequest, type RequestSink } from '../node/request-hooks.js'
-import { isBeingRead } from '../node/request-kind.js'
+import { causeOf, type ClientErrorReport, type OwnClientErrorHandlers } from '../node/client-error.js'
+import { afterOnRequest } from '../node/fastify.js'
+import { failRequest, hookRequest, onFirstRead, sinkOf, type GuardedRequest, type RequestSink } from '../node/request-hooks.js'
+import { isAtEnd, isBeingRead } from '../node/request-kind.js'
 import { requestOrigin, type ReadOrigin } from '../record/abort-record.js'
 import type { ReadError, Violation } from '../record/errors.js'
 import type { FailedRead } from '../record/recorder.js'
-import { endAnsweredBody, endBody, refuseBody, tellStatus, type FailedBody } from './body-ending.js'
+import { failExchange } from '../response/exchange.js'
+import { tellStatus, type RequestBody } from '../response/response-abort.js'
+import { endAnsweredBody, endBody, isHijacked, refuseBody, type FailedBody } from './body-ending.js'
 import type { BodySource } from './body-source.js'
 import { TimedBody } from './timed-body.js'
 
@@ -36,14 +41,30 @@ import { TimedBody } from './timed-body.js'
  */
 type BodyState = 'open' | 'observed' | 'passing' | 'failed' | 'abandoned' | 'done'
 
+const contextOptions = { requireManualDestroy: true } as const
+
+/** Keeps the context in which it is called. */
+function ownContext (): AsyncResource {
+  return new AsyncResource('FastifyReadGuard', contextOptions)
+}
+
 /** One request body, from dispatch to its last byte. */
-export class BodyRead extends TimedBody implements RequestSink, FailedBody {
+export class BodyRead extends TimedBody implements RequestSink, FailedBody, RequestBody {
   reply: FastifyReply | undefined
   #state: BodyState = 'open'
   #failure: FailedRead | undefined
+  #hasRoute = false
+  /** Its bytes are held against a `bodyLimit`: that of a route which is not known yet may be higher. */
+  #isLimited = false
+  /** It was at its end before its read began, which is judged once the route is known. */
+  #isEndOwed = false
+  /** The last `onRequest` hook is told of. */
+  #awaitsHooks = false
   /** The `limit` of `readRawBody()`; 0 where there is none. */
   #askedLimit = 0
   #restDeadline: AnswerDeadline | undefined
+  /** The request's own context (`AsyncLocalStorage`, tracing), as far as it is known: failures are noticed in that of a timer or a socket. */
+  #context: AsyncResource | undefined
   /** What was written before the response: answers before it, and `100 Continue`. */
   #writtenBefore: number
 
@@ -78,22 +99,88 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     return this.#state === 'done'
   }
 
-  /** The route is known, and its limits hold from here on. Returns why the body is refused before a byte is read, if it is. */
+  get isUnderWay (): boolean {
+    return this.#state !== 'done' && this.#state !== 'abandoned'
+  }
+
+  /** The limits of the route, or `false` for one that is not guarded, hold from here on. */
+  setRoute (policy: RoutePolicy | false): void {
+    if (this.#hasRoute) return
+    this.#hasRoute = true
+    this.#isLimited = true
+    if (policy === false) {
+      if (this.#state === 'open') this.#state = 'passing'
+      this.apply(unguarded)
+    } else if (policy !== this.policy) {
+      this.apply(policy)
+    }
+  }
+
+  /** No route may ever be known: the limits of the plugin hold until then. */
+  limitUnrouted (): void {
+    this.#isLimited = true
+  }
+
+  /** A reply will answer the request. Returns why the body is refused, where nothing can tell of the end of the `onRequest` hooks. */
   onRouted (reply: FastifyReply, policy: RoutePolicy | false): ReadError | undefined {
     this.reply = reply
     // That of an upgrade request is made by whoever routes it.
     this.response = reply.raw
-    if (this.error !== undefined) return this.error
-    if (policy === false) {
-      this.#state = 'passing'
-      this.apply(unguarded)
-      return undefined
-    }
-    if (policy !== this.policy) this.apply(policy)
-    const violation = checkDeclared(this.expected, policy.limits)
-    if (violation === undefined || this.observes(violation)) return undefined
-    this.refuse(violation)
+    this.#context ??= ownContext()
+    this.setRoute(policy)
+    if (this.#isEndOwed) this.onEnd()
+    this.#isEndOwed = false
+    if (!this.isExpecting && this.error === undefined && this.violation === undefined) return undefined
+    return this.awaitHooks(reply.request) ? undefined : this.onHooksPassed()
+  }
+
+  /** The application is about to read the body: it is refused, or the client is told to send it. Returns why it is refused. */
+  private onHooksPassed (): ReadError | undefined {
+    const { violation } = this
+    if (violation !== undefined && !this.observes(violation)) this.refuse(violation)
+    if (this.error === undefined) this.sendContinue()
     return this.error
+  }
+
+  /**
+   * A refusal waits for the last `onRequest` hook, so that it looks like the application's own answers. Returns whether
+   * that one is still to come.
+   */
+  private awaitHooks (request: FastifyRequest): boolean {
+    this.#awaitsHooks ||= afterOnRequest(request, () => {
+      this.#awaitsHooks = false
+      return this.onHooksPassed()
+    })
+    // A hook may read the body itself.
+    if (this.#awaitsHooks) onFirstRead(this.raw, () => this.onWanted())
+    return this.#awaitsHooks
+  }
+
+  /** The body is wanted, possibly before the hooks are over. */
+  onWanted (): void {
+    const { violation } = this
+    if (violation !== undefined && this.#awaitsHooks && !this.fail(violation)) return
+    this.sendContinue()
+  }
+
+  /** Whether the client is to get an answer instead of a `100 Continue`, as far as is known. */
+  get isRefusalDue (): boolean {
+    // Of an answer that is held up in a hook nothing tells, but its type is named by then.
+    return this.error !== undefined || (this.#hasRoute && this.violation !== undefined) || this.reply?.hasHeader('content-type') === true
+  }
+
+  /** The rule that the body breaks already: by its declared length, or by what came before its read began. */
+  private get violation (): Violation | undefined {
+    if (this.passes || this.#state === 'abandoned' || this.error !== undefined) return undefined
+    const { expected, received, policy: { limits } } = this
+    if (limits.bodyLimit > 0 && received > limits.bodyLimit) return { code: 'FST_READ_BODY_TOO_LARGE', limit: limits.bodyLimit }
+    return checkDeclared(expected, limits)
+  }
+
+  /** What has come before the read began: judged by the limits of the route. */
+  catchUp (): void {
+    this.count(this.raw.readableLength)
+    this.#isEndOwed = isAtEnd(this.raw)
   }
 
   /** What was written so far is not of the response. */
@@ -104,18 +191,19 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   setPolicy (policy: RoutePolicy): void {
     if (this.#state === 'passing') this.#state = 'open'
     this.apply(policy)
-    const { bodyLimit } = policy.limits
-    const violation = checkDeclared(this.expected, policy.limits)
-    if (violation !== undefined) this.fail(violation)
-    else if (bodyLimit > 0 && this.received > bodyLimit) this.fail({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
+    const { violation, request } = this
+    if (violation === undefined) return
+    // The reply of a request comes to `onRouted`, if it is still to come.
+    const isAwaited = request === undefined ? this.#hasRoute : this.awaitHooks(request)
+    if (!isAwaited) this.fail(violation)
   }
 
   /** The application asks for a limit of its own beside those of the route: it is enforced also in `mode: 'observe'`. */
   askBodyLimit (bodyLimit: number): void {
-    const { limits, clock } = this.policy
+    const { limits } = this.policy
     this.#askedLimit = bodyLimit
     if (Math.max(this.expected ?? 0, this.received) > bodyLimit) this.enforce({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
-    else if (limits.bodyLimit === 0 || bodyLimit < limits.bodyLimit) this.setPolicy(Object.freeze({ limits: Object.freeze({ ...limits, bodyLimit }), clock }))
+    else if (limits.bodyLimit === 0 || bodyLimit < limits.bodyLimit) this.setPolicy(Object.freeze({ ...this.policy, limits: Object.freeze({ ...limits, bodyLimit }) }))
   }
 
   onChunk (bytes: number): boolean {
@@ -128,10 +216,20 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     }
     const { expected, policy: { limits: { bodyLimit } } } = this
     if (this.#askedLimit > 0 && received > this.#askedLimit) return this.enforce({ code: 'FST_READ_BODY_TOO_LARGE', limit: this.#askedLimit })
-    if (bodyLimit > 0 && received > bodyLimit) return this.fail({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
+    if (bodyLimit > 0 && received > bodyLimit && this.#isLimited && !this.#awaitsHooks) return this.fail({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
     // HTTP/1 frames by Content-Length; inject() does not.
     if (expected !== undefined && received > expected) return this.fail({ code: 'FST_READ_LENGTH_MISMATCH' })
     return true
+  }
+
+  /** Hooks of the application that come later may enter a context: that of a consumer is the last. */
+  onRead (): void {
+    this.#context = ownContext()
+  }
+
+  inContext (act: () => void): void {
+    if (this.#context === undefined) act()
+    else this.#context.runInAsyncScope(act)
   }
 
   onEnd (): boolean {
@@ -146,8 +244,9 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   }
 
   look (now: number): number {
+    if (this.#isEndOwed) return Infinity
     if (!this.abandonIfAnswerSent() && this.isLeftBehind(now)) this.abandon()
-    if (this.#state === 'failed' && this.#restDeadline?.isPassed(0, now) === true) this.source.cut()
+    if (this.#state === 'failed' && (this.#restDeadline?.isPassed(0, now) === true || this.isLeftAlone)) this.source.cut()
     if (this.source.declinesEarly && this.abandonIfAnswerBegun()) return Infinity
     return this.#state === 'open' || this.#state === 'abandoned' ? this.remaining(now) : Infinity
   }
@@ -181,12 +280,13 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
 
   /** The read can't go on, whatever the mode: the parser, the network or Node's own timers ended it. */
   breakOff (violation: Violation): void {
-    endBody(this, this.close(violation))
+    this.inContext(() => endBody(this, this.close(violation)))
   }
 
   /** The body is refused, and the framework gives the answer. */
   refuse (violation: Violation): void {
     if (this.passes || this.error !== undefined) return
+    this.#context = ownContext()
     refuseBody(this, this.close(violation))
   }
 
@@ -197,13 +297,15 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     else if (this.#state === 'observed') this.failUnrecorded(violation)
   }
 
-  onClientError ({ error, server, socket, askApplication, pass }: ClientErrorReport): void {
+  onClientError ({ error, server, socket, pass }: ClientErrorReport): void {
     const isGone = causeOf(error) === 'gone'
     const hasAnswer = this.response.headersSent
     if (this.isJudged) {
       const violation = bodyViolation(error, server, socket)
-      if (isGone || askApplication === undefined || hasAnswer) this.breakOff(violation)
-      else endAnsweredBody(this, this.close(violation), askApplication())
+      const { ownHandlers } = this.guard
+      if (isGone && error.syscall !== undefined) this.breakOffUnlessWhole(violation)
+      else if (isGone || ownHandlers === undefined || hasAnswer) this.breakOff(violation)
+      else this.leaveToApplication(violation, ownHandlers, socket)
     } else if (isGone || hasAnswer) {
       socket.destroy()
     } else if (this.error === undefined) {
@@ -233,11 +335,11 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   abandon ({ isAnswerOut } = { isAnswerOut: this.source.isAnswerOut(this.response) }): void {
     if (this.#state === 'abandoned' || this.#state === 'done') return
     const isLast = this.#state === 'failed'
-    if (!isLast) failRequest(this.raw, this.guard.recorder.error({ code: 'FST_READ_ABORTED' }, this.facts()))
+    if (!isLast) this.inContext(() => failRequest(this.raw, this.guard.recorder.error({ code: 'FST_READ_ABORTED' }, this.facts())))
     this.#state = 'abandoned'
     const { limits } = this.policy
     // Observing must not cut: no limit holds for the rest, and lingering, which has bounds, is off. A body that failed all the same was refused.
-    if (limits.mode === 'observe' && this.error === undefined) this.apply(unguarded)
+    if (limits.mode === 'observe' && !isLast) this.apply(unguarded)
     this.source.abandon(this.policy.limits.linger, { answer: isAnswerOut ? undefined : this.response, isLast })
   }
 
@@ -245,6 +347,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     // A body that ended while it was refused stays at its end.
     if (this.isConsumed) this.#state = 'failed'
     this.#failure = this.guard.recorder.fail(violation, this.facts(), this.origin, this.reply)
+    failExchange(this.raw, this.#failure.error)
     this.source.onReadFailed(this.#failure.error)
     return this.#failure
   }
@@ -252,7 +355,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   private observes (violation: Violation): boolean {
     if (this.policy.limits.mode !== 'observe' || this.#state !== 'open') return this.passes
     this.#state = 'observed'
-    this.guard.recorder.observe(violation, this.facts(), this.origin, this.reply)
+    this.inContext(() => this.guard.recorder.observe(violation, this.facts(), this.origin, this.reply))
     return true
   }
 
@@ -264,6 +367,11 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
   private get sent (): number | undefined {
     const taken = this.response.headersSent ? this.source.bytesTaken() : undefined
     return taken === undefined ? undefined : Math.max(0, taken - this.#writtenBefore)
+  }
+
+  protected get isClientServed (): boolean {
+    const { response } = this
+    return this.#state === 'open' && !response.writableEnded && this.source.isTakenSoFar(response)
   }
 
   /** Whether bytes go to the consumer. */
@@ -283,6 +391,14 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     return this.#restDeadline.isPassed(this.received - this.raw.readableLength, now)
   }
 
+  /**
+   * Node ends a connection whose client has ended its side, but not behind bytes that its parser has refused. Where the
+   * application gives the answer past the framework, there may never be one.
+   */
+  private get isLeftAlone (): boolean {
+    return this.source.isHalfClosed && isHijacked(this.reply)
+  }
+
   /** Of a client that has sent so much no more is read; as a paused socket does not show that its client has gone, not for long. */
   private holdUntilAnswered (): void {
     this.#restDeadline ??= new AnswerDeadline(this.policy.limits.linger)
@@ -295,11 +411,27 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody {
     else this.fail({ code: 'FST_READ_LENGTH_MISMATCH' })
   }
 
+  /**
+   * An answer that can't be sent tells of a client that has gone while Node's parser may be in the middle of what came: what
+   * is left of that is read first. A body that was sent whole is no failed read.
+   */
+  private breakOffUnlessWhole (violation: Violation): void {
+    setImmediate(() => { if (this.isJudged) this.breakOff(violation) })
+  }
+
+  /** Node's parser refuses what a `clientErrorHandler` of the application's then answers. */
+  private leaveToApplication (violation: Violation, handlers: OwnClientErrorHandlers, socket: Socket): void {
+    this.inContext(() => {
+      const failed = this.close(violation)
+      endAnsweredBody(this, failed, handlers.ask(failed.error, socket))
+    })
+  }
+
   /** The one record is written. */
   private failUnrecorded (violation: Violation): void {
     const error = this.guard.recorder.error(violation, this.facts())
     tellStatus(this.response, error)
-    failRequest(this.raw, error)
+    this.inContext(() => failRequest(this.raw, error))
   }
 
   private abandonIf (isAnswered: boolean): boolean {

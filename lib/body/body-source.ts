@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { LingerOptions } from '../limits/options.js'
-import { isAnswerOut } from '../node/internals.js'
+import { hasLeft, isAnswerOut } from '../node/internals.js'
 import type { Peer } from '../record/abort-record.js'
 import type { ReadError, Violation } from '../record/errors.js'
 
@@ -23,6 +23,11 @@ export abstract class BodySource {
 
   /** Whether bytes are not read because the application has not taken what came. */
   abstract isHeldBack (): boolean
+
+  /** Whether the client has ended its side, where a half-closed connection still stands. */
+  get isHalfClosed (): boolean {
+    return false
+  }
 
   /** Why what looks like the end of the body is that of its source, if it is. */
   cutBy (): Violation | undefined {
@@ -66,6 +71,11 @@ export abstract class BodySource {
   /** What tells of the end of a response. */
   endOf (response: ServerResponse): ServerResponse | ServerHttp2Stream {
     return response
+  }
+
+  /** Whether an answer that is not at its end has begun to leave, and nothing of it waits to be taken. */
+  isTakenSoFar (response: ServerResponse): boolean {
+    return hasLeft(response) && response.writableLength === 0
   }
 
   /** Whether the whole answer was handed to the operating system. */

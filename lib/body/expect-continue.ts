@@ -2,18 +2,24 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { onFirstRead } from '../node/request-hooks.js'
 import type { BodyRead } from './body-read.js'
 
+/** Clients give up on a server that does not say `100 Continue`: Apache's `ping`, for example, after a second. In milliseconds. */
+const LONGEST_DEFERRAL = 500
+
 /**
- * Sends `100 Continue` when the body is first wanted: until then a policy or a hook can refuse it (RFC 9110 §10.1.1). The
- * time until it is sent is not the client's.
+ * Sends `100 Continue` after the last `onRequest` hook: until then the request can be refused (RFC 9110 §10.1.1). It does not
+ * wait for hooks that take long, nor where a hook reads the body itself. The time until it is sent is not the client's.
  */
-export function continueWhenWanted (request: IncomingMessage, response: ServerResponse, body: BodyRead): void {
-  body.awaitContinue()
-  onFirstRead(request, () => {
+export function expectContinue (request: IncomingMessage, response: ServerResponse, body: BodyRead): void {
+  const deadline = setTimeout(() => { if (!body.isRefusalDue) body.sendContinue() }, LONGEST_DEFERRAL)
+  response.once('close', () => clearTimeout(deadline))
+  body.awaitContinue(() => {
+    clearTimeout(deadline)
     // A client that has the head of its answer already does not wait any more.
-    if (response.headersSent || response.writableEnded) return body.onContinueSent()
+    if (body.response.headersSent || body.response.writableEnded) return body.onContinueSent()
     body.source.sendContinue(response, () => body.onContinueSent())
     body.markResponse()
   })
+  onFirstRead(request, () => body.onWanted())
 }
 
 /** Answers an expectation that the server does not know, as Node does. */

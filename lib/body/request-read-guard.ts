@@ -1,11 +1,18 @@
+import type { IncomingMessage } from 'node:http'
+import { replyOf } from '../node/fastify.js'
+import { hasBegun } from '../node/internals.js'
+import { ownPolicyOf, setOwnPolicy, signalOf } from '../response/exchange.js'
 import type { BodyRead } from './body-read.js'
 import type { ReadGuardRouteOptions, ReadLimits } from '../limits/options.js'
 import { mergeLimits, type RoutePolicy } from '../limits/resolve.js'
 
-/** The read of one request's body, as the application sees it: `request.readGuard`. */
+/** One exchange, as the application sees it: `request.readGuard`. */
 export interface RequestReadGuard {
-  /** `'body'` while the body is being read; `undefined` where there is none, or it was read to its end. */
-  readonly phase: 'body' | undefined
+  /**
+   * `'body'` while the body is being read, then `'handler'` until the response begins, then `'response'`; `undefined` where
+   * the exchange is over.
+   */
+  readonly phase: 'body' | 'handler' | 'response' | undefined
   /** Body bytes that arrived, as sent. */
   readonly received: number
   /** Body bytes declared by `Content-Length`; `undefined` where nothing was declared. */
@@ -17,12 +24,25 @@ export interface RequestReadGuard {
   /** The limits in force. */
   readonly limits: ReadLimits
   /**
-   * Changes the limits of this one read from now on; what is not named stays. Elapsed time still counts against a new
-   * `bodyTimeout`; a new `minBodyRate` starts with a full grace period. Without effect where no body is being read.
+   * Changes the limits of this one exchange from now on; what is not named stays. Elapsed time still counts against a new
+   * `bodyTimeout`; a new `minBodyRate` or `minResponseRate` starts with a full grace period.
    *
    * @throws FST_READ_OPTIONS_INVALID on a wrong value
    */
   setLimits (changes: ReadGuardRouteOptions): void
+  /**
+   * Is aborted when this exchange fails in any phase, with the `ReadError` as its reason: a limit is passed, or the client
+   * has left, also while the handler works or the response is on its way. Never after the exchange has succeeded. It costs
+   * nothing until it is asked for.
+   */
+  readonly signal: AbortSignal
+}
+
+function phaseOf (raw: IncomingMessage, body: BodyRead | undefined): RequestReadGuard['phase'] {
+  if (body?.isUnderWay === true) return 'body'
+  const response = replyOf(raw)?.raw
+  if (response === undefined || response.writableFinished || response.destroyed) return undefined
+  return hasBegun(response) ? 'response' : 'handler'
 }
 
 class BodyReadGuard implements RequestReadGuard {
@@ -32,37 +52,43 @@ class BodyReadGuard implements RequestReadGuard {
     this.#read = read
   }
 
-  get phase (): 'body' | undefined { return this.#read.isDone ? undefined : 'body' }
+  get phase (): RequestReadGuard['phase'] { return phaseOf(this.#read.raw, this.#read) }
   get received (): number { return this.#read.received }
   get expected (): number | undefined { return this.#read.expected }
   get elapsed (): number { return this.#read.facts().elapsed }
   get paused (): number { return this.#read.facts().paused }
   get limits (): ReadLimits { return this.#read.policy.limits }
+  get signal (): AbortSignal { return signalOf(this.#read.raw) }
 
   setLimits (changes: ReadGuardRouteOptions): void {
-    this.#read.setPolicy(mergeLimits(this.#read.policy, changes))
+    const policy = mergeLimits(this.#read.policy, changes)
+    setOwnPolicy(this.#read.raw, policy)
+    this.#read.setPolicy(policy)
   }
 }
 
 class NoBodyReadGuard implements RequestReadGuard {
-  readonly phase = undefined
   readonly received = 0
   readonly expected = undefined
   readonly elapsed = 0
   readonly paused = 0
+  readonly #raw: IncomingMessage
   readonly #policy: RoutePolicy
 
-  constructor (policy: RoutePolicy) {
+  constructor (raw: IncomingMessage, policy: RoutePolicy) {
+    this.#raw = raw
     this.#policy = policy
   }
 
-  get limits (): ReadLimits { return this.#policy.limits }
+  get phase (): RequestReadGuard['phase'] { return phaseOf(this.#raw, undefined) }
+  get limits (): ReadLimits { return (ownPolicyOf(this.#raw) ?? this.#policy).limits }
+  get signal (): AbortSignal { return signalOf(this.#raw) }
 
   setLimits (changes: ReadGuardRouteOptions): void {
-    mergeLimits(this.#policy, changes)
+    setOwnPolicy(this.#raw, mergeLimits(ownPolicyOf(this.#raw) ?? this.#policy, changes))
   }
 }
 
-export function requestReadGuard (read: BodyRead | undefined, policy: RoutePolicy): RequestReadGuard {
-  return read === undefined ? new NoBodyReadGuard(policy) : new BodyReadGuard(read)
+export function requestReadGuard (raw: IncomingMessage, read: BodyRead | undefined, policy: RoutePolicy): RequestReadGuard {
+  return read === undefined ? new NoBodyReadGuard(raw, policy) : new BodyReadGuard(read)
 }

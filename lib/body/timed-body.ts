@@ -14,6 +14,8 @@ export abstract class TimedBody extends ConnectionRead {
   /** Watched by itself only where it has no connection of its own. */
   index = NOT_WATCHED
   received = 0
+  /** Sends the `100 Continue` that the client waits for. */
+  #sendContinue: (() => void) | undefined
   #waitsForContinue = false
   readonly #lostBefore: number
   /**
@@ -42,11 +44,23 @@ export abstract class TimedBody extends ConnectionRead {
     this.#clock?.resume(this.guard.heartbeat.now())
   }
 
-  /** The client waits for `100 Continue`: until it is sent, the time is ours. */
-  awaitContinue (): void {
+  /** The client waits for `100 Continue`, which `send` sends: until then the time is ours. */
+  awaitContinue (send: () => void): void {
+    this.#sendContinue = send
     this.#waitsForContinue = true
     const now = this.guard.heartbeat.now()
     this.clockAt(now).pause(now)
+  }
+
+  /** Whether `100 Continue` is still to be sent. */
+  get isExpecting (): boolean {
+    return this.#sendContinue !== undefined
+  }
+
+  sendContinue (): void {
+    const send = this.#sendContinue
+    this.#sendContinue = undefined
+    send?.()
   }
 
   onContinueSent (): void {
@@ -71,11 +85,17 @@ export abstract class TimedBody extends ConnectionRead {
     return received
   }
 
+  /** Whether the response has begun, and its client has taken all there is of it so far. */
+  protected abstract get isClientServed (): boolean
+
   protected remaining (now: number): number {
     const clock = this.clockAt(now)
     // The pause counts from the look before: its own moment is unknown, and the benefit is the client's.
     if (this.#waitsForContinue || this.source.isHeldBack()) clock.pause(this.guard.heartbeat.before)
     else clock.resume(now)
+    // In the middle of an answer (streaming RPC) the client may be waiting for more of it.
+    if (this.isClientServed) clock.standStill(this.guard.heartbeat.before)
+    else clock.goOn(now)
     return clock.remaining(now)
   }
 

@@ -4,7 +4,8 @@ import type { ConnectionPhase, Timed } from './watch-list.js'
 
 /** The one thing that is read from a connection at a time. Events that a read does not care for pass it by. */
 export abstract class ConnectionRead implements Timed {
-  abstract readonly phase: ConnectionPhase
+  /** `undefined` where nothing is read that has a limit of ours. */
+  abstract readonly phase: ConnectionPhase | undefined
 
   abstract look (now: number): number
 
@@ -12,6 +13,11 @@ export abstract class ConnectionRead implements Timed {
 
   /** Whether nothing that comes after it is a request. */
   get isLast (): boolean {
+    return false
+  }
+
+  /** Whether what comes, or is about to, is a head section. */
+  get isHead (): boolean {
     return false
   }
 
@@ -42,4 +48,7 @@ export abstract class ConnectionRead implements Timed {
 
   /** The application takes bytes again. */
   onResume (): void {}
+
+  /** The application works, and the client waits for it: the time is not the client's until `onResume`. */
+  onApplicationWaitedFor (): void {}
 }

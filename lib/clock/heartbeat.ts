@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { CountedTime, longestBeat } from './counted-time.js'
 import { NOT_WATCHED, WatchList, type Watched } from './watch-list.js'
 
@@ -17,7 +18,8 @@ interface Round {
 }
 
 /**
- * The only timers: one that runs while anything is watched, and one for what runs out before its next beat. All times
+ * The only timers: one that runs while anything is watched, and one for what runs out before its next beat. Neither keeps
+ * the process alive: where there is something to wait for, its socket does. All times
  * are whole milliseconds, which V8 keeps without an object of their own: events count from the end of the millisecond
  * in which they happen and verdicts from its beginning, so that none comes too early.
  */
@@ -27,7 +29,10 @@ export class Heartbeat {
   readonly #time: CountedTime
   #before = 0
   #timer: NodeJS.Timeout | undefined
+  /** How many there are for which the process is to live on. */
+  #holds = 0
   #between: NodeJS.Timeout | undefined
+  readonly #outside = new AsyncResource('FastifyReadGuard')
 
   constructor (resolution: number) {
     this.#resolution = resolution
@@ -53,7 +58,21 @@ export class Heartbeat {
     this.#list.add(watched)
     if (this.#timer !== undefined) return
     this.#time.beat(Math.floor(performance.now()))
-    this.#timer = setInterval(() => this.#beat(), this.#resolution)
+    // In no request's context: what fails by the clock may belong to any.
+    this.#timer = this.#outside.runInAsyncScope(() => setInterval(() => this.#beat(), this.#resolution))
+    if (this.#holds === 0) this.#timer.unref()
+  }
+
+  /**
+   * The process lives on for what is watched, until `release()`: of a connection that broke unnoticed nothing else keeps it,
+   * and what waits for its end would not be told.
+   */
+  hold (): void {
+    if (this.#holds++ === 0) this.#timer?.ref()
+  }
+
+  release (): void {
+    if (--this.#holds === 0) this.#timer?.unref()
   }
 
   delete (watched: Watched): void {
@@ -123,7 +142,7 @@ export class Heartbeat {
         if (watched.index !== NOT_WATCHED) this.#lookAt(watched, round)
       }
       this.#conclude(round)
-    }, delay)
+    }, delay).unref()
   }
 
   /**

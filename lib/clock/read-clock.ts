@@ -34,6 +34,8 @@ export class ReadClock {
   #pausedTotal = 0
   #pausedAt = RUNNING
   #lastByte = 0
+  /** Since when idle and rate stand still, in the client's own time. */
+  #stillSince = RUNNING
   /** When the bucket will be empty, in the client's own time. */
   #emptyAt: number
 
@@ -60,7 +62,27 @@ export class ReadClock {
     return this.elapsed(now) - this.#lastByte
   }
 
+  /** The client may be waiting for us: idle and rate stand still, the whole time does not. `since` as for `pause`. */
+  standStill (since: number): void {
+    if (this.#stillSince === RUNNING) this.#stillSince = Math.max(this.elapsed(since), this.#lastByte)
+  }
+
+  /** Idle and rate go on. */
+  goOn (now: number): void {
+    if (this.#stillSince === RUNNING) return
+    const stood = Math.max(this.elapsed(now) - this.#stillSince, 0)
+    this.#lastByte += stood
+    this.#emptyAt += stood
+    this.#stillSince = RUNNING
+  }
+
+  /** The client's own time in which it was expected to send. */
+  #awaited (elapsed: number): number {
+    return this.#stillSince === RUNNING ? elapsed : Math.min(this.#stillSince, elapsed)
+  }
+
   arrive (bytes: number, now: number): void {
+    this.goOn(now)
     const elapsed = this.elapsed(now)
     this.received += bytes
     this.#lastByte = elapsed
@@ -86,6 +108,7 @@ export class ReadClock {
 
   /** New limits for this read from now on; a changed rate starts with a full bucket. */
   setLimits (limits: ClockLimits, now: number): void {
+    this.goOn(now)
     const { minRate } = limits
     if (minRate !== false && minRate !== this.#limits.minRate) this.#emptyAt = this.elapsed(now) + minRate.gracePeriod
     this.#limits = limits
@@ -95,9 +118,10 @@ export class ReadClock {
   remaining (now: number): number {
     const { total, idle, minRate } = this.#limits
     const elapsed = this.elapsed(now)
+    const awaited = this.#awaited(elapsed)
     let remaining = total > 0 ? total - elapsed : Infinity
-    if (idle > 0) remaining = Math.min(remaining, idle - elapsed + this.#lastByte)
-    if (minRate !== false) remaining = Math.min(remaining, this.#emptyAt - elapsed)
+    if (idle > 0) remaining = Math.min(remaining, idle - awaited + this.#lastByte)
+    if (minRate !== false) remaining = Math.min(remaining, this.#emptyAt - awaited)
     return remaining > 0 && this.isPaused ? Infinity : remaining
   }
 
@@ -111,11 +135,12 @@ export class ReadClock {
       overdue = elapsed - total
       expiry = 'total'
     }
-    if (idle > 0 && elapsed - this.#lastByte >= idle && elapsed - this.#lastByte - idle > overdue) {
-      overdue = elapsed - this.#lastByte - idle
+    const awaited = this.#awaited(elapsed)
+    if (idle > 0 && awaited - this.#lastByte >= idle && awaited - this.#lastByte - idle > overdue) {
+      overdue = awaited - this.#lastByte - idle
       expiry = 'idle'
     }
-    if (minRate !== false && elapsed >= this.#emptyAt && elapsed - this.#emptyAt > overdue) expiry = 'rate'
+    if (minRate !== false && awaited >= this.#emptyAt && awaited - this.#emptyAt > overdue) expiry = 'rate'
     return expiry
   }
 }

@@ -1,7 +1,7 @@
 import type { ReadPhase } from '../record/errors.js'
 
 /** What a connection is doing, as `stats()` counts it. */
-export type ConnectionPhase = ReadPhase | 'lingering'
+export type ConnectionPhase = Exclude<ReadPhase, 'handler'> | 'lingering'
 
 /** What runs out of time. */
 export interface Timed {
@@ -20,6 +20,8 @@ export interface Timed {
 export interface Watched extends Timed {
   /** Where the list keeps it; written by the list alone. */
   index: number
+  /** Responses that wait for their client, beside what is read. */
+  readonly responding?: number
 }
 
 /** The `index` of what is not watched. */

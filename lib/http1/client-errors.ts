@@ -1,6 +1,6 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
-import { causeOf, isApplicationError, isParserError, type ClientError, type ClientErrorReport } from '../node/client-error.js'
+import { causeOf, isApplicationError, isParserError, type ClientError, type ClientErrorReport, type OwnClientErrorHandlers } from '../node/client-error.js'
 import { isOwnClientErrorHandler } from '../node/fastify.js'
 import { isBackstop, pendingResponse, rawSocketOf } from '../node/internals.js'
 import { connectionOf } from './connection.js'
@@ -11,8 +11,6 @@ export type ClientErrorListener = (error: ClientError, socket: Socket) => void
 export class ClientErrors {
   readonly #server: Server
   readonly #listeners: readonly ClientErrorListener[]
-  /** Whether the application answers what Node's parser refuses. */
-  readonly #hasOwnHandler: boolean
   readonly #headersTimeout: number
 
   /**
@@ -23,7 +21,6 @@ export class ClientErrors {
     this.#server = server
     this.#headersTimeout = headersTimeout
     this.#listeners = listeners
-    this.#hasOwnHandler = listeners.some(isOwnClientErrorHandler)
   }
 
   handle (error: ClientError, socket: Socket): void {
@@ -32,7 +29,7 @@ export class ClientErrors {
     connection?.read?.abandonIfAnswerBegun()
     const read = connection?.read
     if (connection === undefined || isApplicationError(error)) this.#pass(error, socket)
-    else if (this.#isBackstop(error) && (read === undefined || read.phase === 'headers')) connection.onHeadOverdue(this.#server.headersTimeout)
+    else if (this.#isBackstop(error) && (read === undefined || read.isHead)) connection.onHeadOverdue(this.#server.headersTimeout)
     else if (read !== undefined) read.onClientError(this.#report(error, socket))
     // An error of the network between two requests is no failed read; any other is about a head that just began.
     else if (isParserError(error) || causeOf(error) === 'timeout' || connection.headBegan) connection.beginHead().onClientError(this.#report(error, socket))
@@ -50,7 +47,6 @@ export class ClientErrors {
       error,
       server: this.#server,
       socket,
-      askApplication: this.#hasOwnHandler ? () => this.#passForAnswer(error, socket) : undefined,
       pass: () => this.#pass(error, socket)
     }
   }
@@ -60,10 +56,18 @@ export class ClientErrors {
     if (this.#listeners.length === 0) socket.destroy()
     for (const listener of this.#listeners) listener.call(this.#server, error, socket)
   }
+}
 
-  #passForAnswer (error: ClientError, socket: Socket): boolean {
-    const { bytesWritten } = socket
-    this.#pass(error, socket)
-    return socket.bytesWritten > bytesWritten
+/** Those of the listeners that are the application's own, if there are any. */
+export function ownHandlers (server: Server, listeners: readonly ClientErrorListener[]): OwnClientErrorHandlers | undefined {
+  const own = listeners.filter(isOwnClientErrorHandler)
+  if (own.length === 0) return undefined
+  return {
+    areAlone: own.length === listeners.length,
+    ask (error, socket) {
+      const { bytesWritten } = socket
+      for (const listener of own) listener.call(server, error, socket)
+      return socket.bytesWritten > bytesWritten
+    }
   }
 }

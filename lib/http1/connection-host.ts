@@ -10,10 +10,22 @@ export interface ConnectionHost {
   readonly peer: Peer
   /** `socket.bytesRead` at the end of what was read last. */
   readonly bytes: number
+  /** Its time runs other than when it was looked at. */
+  wake (): void
+  /** Bytes that were handed to the operating system before the response under way. */
+  readonly written: number
+  /** Its last answer was given, or is about to be: nothing that still comes is a request. */
+  readonly isOver: boolean
   /** The only transition from one read to the next. */
   become (read: ConnectionRead | undefined): void
+  /** A head begins. */
+  beginHead (now: number, options: { readonly mayBeStray: boolean }): ConnectionRead
   /** What seemed to be a head was the one stray CRLF that a request may have before it. */
   onStray (): void
+  /** What seemed to be a head came behind a request that said that it was the last. */
+  onBehindLast (): void
+  /** What was being read has been read. */
+  rest (): void
   /** No longer ours: closed, or handed over. */
   release (): void
 }

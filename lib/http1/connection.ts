@@ -5,14 +5,19 @@ import type { ConnectionRead } from '../clock/connection-read.js'
 import { NOT_WATCHED, type ConnectionPhase, type Watched } from '../clock/watch-list.js'
 import type { GuardContext } from '../guard.js'
 import type { LingerOptions } from '../limits/options.js'
-import { bytesTaken, isPausedForAnswers, keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse } from '../node/internals.js'
-import { holdClosing, ownerOf, setOwner, watchResume, type GuardedSocket, type SocketOwner } from '../node/socket-hooks.js'
+import { bytesBeingWritten, bytesHandedOver, bytesTaken, isPausedForAnswers, keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse } from '../node/internals.js'
+import { hasBody } from '../node/request-kind.js'
+import { disown, holdClosing, own, ownerOf, watchResume, type GuardedSocket, type SocketOwner } from '../node/socket-hooks.js'
 import type { Peer } from '../record/abort-record.js'
 import { packAddress, unpackAddress, type PackedAddress } from '../record/peer-address.js'
 import type { ConnectionHost } from './connection-host.js'
+import { ForeignRead } from './foreign-read.js'
+import { FreshRead } from './fresh-read.js'
 import { HandshakeRead } from './handshake-read.js'
+import { HalfClosed } from './half-closed.js'
 import { HeadRead } from './head-read.js'
 import { closeAfterLinger, Closing, Linger, PendingAnswer } from './linger.js'
+import { Outgoing } from './outgoing.js'
 
 /** Two stray bytes between requests may be the CRLF that RFC 9112 §2.2 has servers ignore: no head has begun. */
 const STRAY_CRLF = 2
@@ -26,12 +31,15 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   index = NOT_WATCHED
   #read: ConnectionRead | undefined
   bytes = 0
+  written = 0
+  /** What is known of the responses that are owed; most connections never have it. */
+  #outgoing: Outgoing | undefined
   readonly #address: PackedAddress
   readonly #port: number | undefined
 
   constructor (readonly socket: GuardedSocket) {
     super()
-    setOwner(socket, this)
+    own(socket, this)
     // A connection that was reset does not tell its peer any more.
     const { address, family, port } = peerNameOf(socket)
     this.#address = packAddress(address, family)
@@ -52,10 +60,14 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
    * ```
    *  accepted by TLS ─▶ HandshakeRead ─▶ (released: the TLS socket is a connection of its own)
    *
-   *  accepted ─▶ HeadRead ◀─── a byte came ──── none ◀─┐
+   *  accepted ─▶ FreshRead
+   *               │ a byte came
+   *               ▼
+   *              HeadRead ◀─── a byte came ──── none ◀─┐
    *               │    │                          ▲     │
    *               │    └─ dispatched, no body ────┘     │ last byte of the body, or of what is left of it
    *               │ dispatched                          │
+   *               ├─ others have it ─▶ ForeignRead ─────┤
    *               ├──────────▶ BodyRead ────────────────┤
    *               │ refused        │ answered before the last byte
    *               ▼                ▼                    │
@@ -74,9 +86,23 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     this.#read = read
   }
 
-  /** A fresh connection: its silence counts as reading the head section. */
+  /** A fresh connection, whose client may be silent for as long as between two requests. */
   accept (): void {
-    this.begin(new HeadRead(this, this.guard.heartbeat.now(), { mayBeStray: false }))
+    const now = this.guard.heartbeat.now()
+    // Of a duplex that is no socket, nothing tells when its first byte comes.
+    const tells = (this.socket.bytesRead as number | undefined) !== undefined
+    this.begin(tells ? new FreshRead(this, now) : new HeadRead(this, now, { mayBeStray: false }))
+  }
+
+  /**
+   * A connection that stands already.
+   *
+   * @param bytes `socket.bytesRead` at the end of the last request
+   */
+  adopt (bytes: number): void {
+    if (this.socket.bytesRead === 0) return this.accept()
+    this.bytes = bytes
+    this.begin(undefined)
   }
 
   /** A fresh connection of a TLS server. */
@@ -84,14 +110,14 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     this.begin(new HandshakeRead(this, this.guard.heartbeat.now()))
   }
 
-  private begin (read: ConnectionRead): void {
+  private begin (read: ConnectionRead | undefined): void {
     this.become(read)
     this.guard.heartbeat.add(this)
   }
 
   /** The head of a later request begins, possibly in the packet of the request before, whose bytes can't be told from its own. */
   beginHead (now = this.guard.heartbeat.now(), { mayBeStray } = { mayBeStray: true }): HeadRead {
-    this.bytes = Math.min(this.bytes, this.socket.bytesRead - 1)
+    this.bytes = Math.max(Math.min(this.bytes, this.socket.bytesRead - 1), 0)
     const head = new HeadRead(this, now, { mayBeStray })
     this.become(head)
     return head
@@ -105,7 +131,8 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
 
   /** Node's timer tells of a head that began so many milliseconds ago; where its bytes told of it, our own clock has it. */
   onHeadOverdue (elapsed: number): void {
-    if (this.#read === undefined) this.beginHead(this.guard.heartbeat.now() - elapsed, { mayBeStray: false })
+    const isFresh = this.#read?.isHead === true && this.#read.phase === undefined
+    if (this.#read === undefined || (isFresh && this.socket.bytesRead > 0)) this.beginHead(this.guard.heartbeat.now() - elapsed, { mayBeStray: false })
   }
 
   /** What is being read, if the connection still stands. */
@@ -119,24 +146,67 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     // Hot: `pending` is false on a live net.Socket, and `destroyed` alone would cost more loads. Other duplexes have no `pending`.
     // eslint-disable-next-line @typescript-eslint/no-unnecessary-boolean-literal-compare
     if (socket.pending !== false && socket.destroyed) {
-      this.release()
+      this.unwatch()
       read?.onLost()
       return Infinity
     }
-    if (read !== undefined) return read.look(now)
+    // Ordinarily nothing waits: a response that the operating system takes at once was never slow.
+    const responding = socket.writableLength > 0 || this.#outgoing?.isWatched === true ? this.outgoing.look(now) : Infinity
+    return Math.min(responding, this.lookAtRead(now))
+  }
+
+  private lookAtRead (now: number): number {
+    if (this.#read !== undefined) return this.#read.look(now)
     if (!this.headBegan) return Infinity
     // Node would close on a head that stalls for its keepAliveTimeout, without a word.
-    keepAliveOver(socket)
+    keepAliveOver(this.socket)
     return this.beginHead(now).look(now)
   }
 
   judge (now: number): void {
     this.#read?.judge(now)
+    this.#outgoing?.judge(now)
+  }
+
+  private get outgoing (): Outgoing {
+    this.#outgoing ??= new Outgoing(this)
+    return this.#outgoing
+  }
+
+  get responding (): number {
+    return this.#outgoing?.isWatched === true ? 1 : 0
+  }
+
+  /** A request is on its way to the application. */
+  onDispatched (response: ServerResponse): void {
+    // Behind another one; the response whose turn it is, the socket knows.
+    if (response.socket === null) this.outgoing.queue(response)
+    else this.written = bytesHandedOver(this.socket)
+  }
+
+  /** Node takes a response for finished that the connection has broken off. */
+  onUnsent (response: ServerResponse): void {
+    this.outgoing.onUnsent(response)
+  }
+
+  onEnd (): void {
+    if (this.#read === undefined && pendingResponse(this.socket) !== undefined) HalfClosed.begin(this)
+  }
+
+  onClose (): void {
+    this.outgoing.onClose()
   }
 
   /** Its last answer was given, or is about to be: nothing that still comes is a request. */
   get isOver (): boolean {
     return this.#read?.phase === 'lingering'
+  }
+
+  /** A request was told of that may be somebody else's: what is theirs is not judged. What is ours comes to `dispatch`. */
+  onRequest (request: IncomingMessage): void {
+    if (this.isOver) return
+    if (hasBody(request)) this.become(new ForeignRead(this, request))
+    else this.rest()
   }
 
   /** A body begins. */
@@ -158,6 +228,10 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     return { remoteAddress: unpackAddress(this.#address), remotePort: this.#port, protocol: this.protocol, tls: 'encrypted' in this.socket }
   }
 
+  override get isHalfClosed (): boolean {
+    return this.socket.readableEnded
+  }
+
   isHeldBack (): boolean {
     return this.socket.isPaused() && !isPausedForAnswers(this.socket)
   }
@@ -170,8 +244,16 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     return bytesTaken(this.socket)
   }
 
-  onLimitsChanged (): void {
+  wake (): void {
     this.guard.heartbeat.wake(this)
+  }
+
+  override isTakenSoFar (response: ServerResponse): boolean {
+    return super.isTakenSoFar(response) && bytesBeingWritten(this.socket) === 0
+  }
+
+  onLimitsChanged (): void {
+    this.wake()
   }
 
   announceClose (response: ServerResponse): void {
@@ -235,16 +317,37 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     if (pendingResponse(this.socket) === undefined) keepAliveAgain(this.socket)
   }
 
+  /** They are no request (RFC 9112 §9.6), and an answer of their own would stand behind the last, or in its place. */
+  onBehindLast (): void {
+    this.beginBody(new PendingAnswer(this, 'all owed', this.guard.options.policy.limits.linger, { isLast: true }))
+  }
+
   /** What was being read has been read. */
   rest (): void {
     this.become(undefined)
     this.bytes = this.socket.bytesRead
+    this.leaveToSuccessor()
+  }
+
+  /** Leaves the connection to the guard that has the server by now, if there is one, and nothing is read that must be ended here. */
+  leaveToSuccessor (): void {
+    const { successor } = this.guard
+    const mustEnd = this.#read !== undefined && !this.#read.isHead && !(this.#read instanceof ForeignRead)
+    if (successor === undefined || mustEnd) return
+    const { bytes } = this
+    this.release()
+    successor(this.socket, bytes)
+  }
+
+  /** It is not looked at any more; that it has closed may still have to be told. */
+  private unwatch (): void {
+    this.become(undefined)
+    this.guard.heartbeat.delete(this)
   }
 
   release (): void {
-    this.become(undefined)
-    this.guard.heartbeat.delete(this)
-    setOwner(this.socket, undefined)
+    this.unwatch()
+    disown(this.socket)
   }
 }
 

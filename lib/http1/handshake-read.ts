@@ -26,7 +26,7 @@ export class HandshakeRead extends ConnectionRead {
   }
 
   override judge (now: number): void {
-    if (this.look(now) > 0) return
+    if (this.look(now) > 0 || this.#clock.isPaused) return
     const { handshakeTimeout, policy } = this.#connection.guard.options
     const violation: Violation = { code: 'FST_READ_HANDSHAKE_TIMEOUT', limit: handshakeTimeout }
     if (policy.limits.mode === 'observe') this.#observe(violation)
@@ -36,6 +36,15 @@ export class HandshakeRead extends ConnectionRead {
   onClientError ({ error, socket, pass }: ClientErrorReport): void {
     this.#fail(handshakeViolation(error, socket))
     pass()
+  }
+
+  override onApplicationWaitedFor (): void {
+    this.#clock.pause(this.#connection.guard.heartbeat.now())
+  }
+
+  override onResume (): void {
+    this.#clock.resume(this.#connection.guard.heartbeat.now())
+    this.#connection.wake()
   }
 
   override onLost (): void {

@@ -1,26 +1,14 @@
-import { STATUS_CODES } from 'node:http'
-import { errorBody } from '../answer/error-body.js'
 import { ConnectionRead } from '../clock/connection-read.js'
 import { ReadClock } from '../clock/read-clock.js'
 import { headViolation } from '../limits/client-error-violation.js'
 import { headExpiry } from '../limits/expiry.js'
-import type { ClientErrorReport } from '../node/client-error.js'
+import { isBehindLast, type ClientErrorReport } from '../node/client-error.js'
 import { isPausedForAnswers, pendingResponse } from '../node/internals.js'
 import { unrouted } from '../record/abort-record.js'
-import { clientGone, readFacts, type ReadError, type ReadFacts, type Violation } from '../record/errors.js'
+import { clientGone, readFacts, type ReadFacts, type Violation } from '../record/errors.js'
 import type { ConnectionHost } from './connection-host.js'
-import { closeAfterLinger, PendingAnswer } from './linger.js'
-
-/** The whole answer to a head that failed: there is no response yet that could write it. */
-function answerTo (error: ReadError): string {
-  const statusCode = error.statusCode ?? 500
-  const body = errorBody(error)
-  return `HTTP/1.1 ${statusCode} ${STATUS_CODES[statusCode] ?? 'Error'}\r\n` +
-    'Content-Type: application/json; charset=utf-8\r\n' +
-    `Content-Length: ${Buffer.byteLength(body)}\r\n` +
-    `Date: ${new Date().toUTCString()}\r\n` +
-    `Connection: close\r\n\r\n${body}`
-}
+import { answerHead } from './head-answer.js'
+import { PendingAnswer } from './linger.js'
 
 /** One header section, counted from the bytes of its connection. It ends when the request is dispatched. */
 export class HeadRead extends ConnectionRead {
@@ -43,6 +31,10 @@ export class HeadRead extends ConnectionRead {
     return 'headers'
   }
 
+  override get isHead (): boolean {
+    return true
+  }
+
   look (now: number): number {
     if (this.#isRecorded) return Infinity
     this.#sample(now)
@@ -61,9 +53,10 @@ export class HeadRead extends ConnectionRead {
     else this.#fail(violation)
   }
 
-  onClientError ({ error, server, socket, askApplication, pass }: ClientErrorReport): void {
+  onClientError ({ error, server, socket, pass }: ClientErrorReport): void {
     if (this.#isRecorded) pass()
-    else this.#fail(headViolation(error, server, socket, socket.bytesRead - this.#connection.bytes), askApplication)
+    else if (isBehindLast(error)) this.#connection.onBehindLast()
+    else this.#fail(headViolation(error, server, socket, socket.bytesRead - this.#connection.bytes))
   }
 
   override onLost (): void {
@@ -77,31 +70,28 @@ export class HeadRead extends ConnectionRead {
     this.#connection.guard.recorder.observe(violation, this.#facts(), this.#origin)
   }
 
-  /**
-   * Ends a head that can't be read to its end: answers where an answer can be understood, closes, records.
-   *
-   * @param askApplication has the application answer in the guard's place, and tells whether it did
-   */
-  #fail (violation: Violation, askApplication?: () => boolean): void {
+  /** Ends a head that can't be read to its end: answers where an answer can be understood, closes, records. */
+  #fail (violation: Violation): void {
     const connection = this.#connection
     const { guard, socket } = connection
     this.#isRecorded = true
     const failed = guard.recorder.fail(violation, this.#facts(), this.#origin)
-    const { linger } = guard.options.policy.limits
-    const answer = (): void => {
-      if (askApplication !== undefined) failed.write(askApplication())
-      else socket.write(answerTo(failed.error), (error) => failed.write(error == null))
-      if (!socket.destroyed) closeAfterLinger(connection, linger)
-    }
-    if (violation.code === 'FST_READ_ABORTED' || socket.bytesRead === 0 || !socket.writable) {
-      // A `clientErrorHandler` of the application's hears of these, too.
-      failed.write(askApplication?.() ?? false)
+    if (violation.code === 'FST_READ_ABORTED') {
+      // A `clientErrorHandler` of the application's hears of a client that has gone, too.
+      failed.write(guard.ownHandlers?.ask(failed.error, socket) === true)
+      socket.destroy()
+    } else if (socket.bytesRead === 0 || !socket.writable) {
+      failed.write(false)
       socket.destroy()
     } else if (pendingResponse(socket) === undefined) {
-      answer()
+      answerHead(connection, failed)
     } else {
       // An answer written now would be taken for that of the request before.
-      connection.become(new PendingAnswer(connection, 'all owed', linger, { isLast: true, onOut: answer, onLost: () => failed.write(false) }))
+      connection.become(new PendingAnswer(connection, 'all owed', guard.options.policy.limits.linger, {
+        isLast: true,
+        onOut: () => answerHead(connection, failed),
+        onLost: () => failed.write(false)
+      }))
     }
   }
 

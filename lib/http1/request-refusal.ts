@@ -1,10 +1,27 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { sendError } from '../answer/error-body.js'
 import { onExchangeEnd } from '../answer/exchange-end.js'
-import { isAnswerOut } from '../node/internals.js'
+import { isAnswerOut, pendingResponse } from '../node/internals.js'
 import { requestOrigin } from '../record/abort-record.js'
 import { untimedFacts, type Violation } from '../record/errors.js'
+import type { FailedRead } from '../record/recorder.js'
 import type { Connection } from './connection.js'
+import { answerHead } from './head-answer.js'
+import { PendingAnswer } from './linger.js'
+
+/** The application's own `clientErrorHandler` answers past the response, which Node has made already: when it is its turn. */
+function leaveToApplication (connection: Connection, request: IncomingMessage, response: ServerResponse, failed: FailedRead): void {
+  const pending = new PendingAnswer(connection, 'all owed', connection.guard.options.policy.limits.linger, {
+    isLast: true,
+    onOut: () => answerHead(connection, failed),
+    onLost: () => failed.write(false)
+  })
+  pending.onLateRequest(response)
+  connection.beginBody(pending)
+  connection.discard(request)
+  const turn = pendingResponse(connection.socket)
+  if (turn === undefined || turn === response) pending.onAnswered()
+}
 
 /**
  * Refuses a request whose head is complete and must not be trusted, before any listener sees it.
@@ -21,6 +38,10 @@ export function refuseRequest (connection: Connection, request: IncomingMessage,
     return true
   }
   const failed = guard.recorder.fail(violation, facts, origin)
+  if (guard.ownHandlers !== undefined) {
+    leaveToApplication(connection, request, response, failed)
+    return false
+  }
   onExchangeEnd(response, socket, () => failed.write(isAnswerOut(response)))
   connection.refuse(request, response)
   sendError(response, failed.error, { Connection: 'close' })

@@ -4,7 +4,7 @@ import type { Violation } from '../record/errors.js'
 export interface FramedHead {
   readonly httpVersionMajor: number
   readonly httpVersionMinor: number
-  readonly headers: { readonly 'transfer-encoding'?: string | undefined }
+  readonly headers: { readonly 'transfer-encoding'?: string | undefined, readonly 'content-length'?: string | undefined }
   readonly rawHeaders: readonly string[]
 }
 
@@ -17,6 +17,10 @@ function countHosts (rawHeaders: readonly string[]): number {
   return hosts
 }
 
+function isKnownVersion ({ httpVersionMajor, httpVersionMinor }: FramedHead): boolean {
+  return httpVersionMajor === 1 && (httpVersionMinor === 1 || httpVersionMinor === 0)
+}
+
 function checkTransferCoding (head: FramedHead, coding: string): Violation | undefined {
   if (head.httpVersionMajor === 1 && head.httpVersionMinor === 0) {
     return { code: 'FST_READ_MALFORMED', detail: 'Transfer-Encoding in HTTP/1.0' }
@@ -25,14 +29,18 @@ function checkTransferCoding (head: FramedHead, coding: string): Violation | und
   if (codings.some(name => name !== 'chunked')) {
     return { code: 'FST_READ_MALFORMED', detail: 'unknown transfer coding', statusCode: 501 }
   }
-  return codings.length === 1 ? undefined : { code: 'FST_READ_MALFORMED', detail: 'chunked is not applied exactly once' }
+  if (codings.length !== 1) return { code: 'FST_READ_MALFORMED', detail: 'chunked is not applied exactly once' }
+  // Node's parser refuses it itself, unless it was told to be lenient: a proxy may have gone by the other one.
+  return head.headers['content-length'] === undefined ? undefined : { code: 'FST_READ_MALFORMED', detail: 'both Content-Length and Transfer-Encoding' }
 }
 
 /**
  * What RFC 9112 has a server refuse and Node's parser lets pass: Transfer-Encoding in HTTP/1.0 (§6.1), a transfer
- * coding other than chunked (§6.1), more than one Host (§3.2), and header lines that Node would drop unseen.
+ * coding other than chunked (§6.1), Content-Length beside it (§6.3), more than one Host (§3.2), a version of HTTP that is
+ * not spoken (RFC 9110 §15.6.6), and header lines that Node would drop unseen.
  */
 export function checkFraming (head: FramedHead, maxHeaders: number): Violation | undefined {
+  if (!isKnownVersion(head)) return { code: 'FST_READ_MALFORMED', detail: `HTTP/${head.httpVersionMajor}.${head.httpVersionMinor} is not spoken`, statusCode: 505 }
   const coding = head.headers['transfer-encoding']
   if (coding !== undefined) {
     const violation = checkTransferCoding(head, coding)

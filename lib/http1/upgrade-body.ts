@@ -2,7 +2,7 @@ import { ServerResponse, type IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { BodyRead } from '../body/body-read.js'
 import { BodySource, type AbandonedRest } from '../body/body-source.js'
-import { continueWhenWanted } from '../body/expect-continue.js'
+import { expectContinue } from '../body/expect-continue.js'
 import type { GuardContext } from '../guard.js'
 import type { LingerOptions } from '../limits/options.js'
 import { assignResponse, pendingResponse } from '../node/internals.js'
@@ -119,11 +119,12 @@ export function readUpgradeBody (guard: GuardContext, connection: Connection, re
   const source = new UpgradeSource(connection, response, stream)
   const body = new BodyRead(guard, source, request, response, guard.options.policy)
   connection.beginBody(body)
-  if (expectsContinue(request)) continueWhenWanted(request, response, body)
+  if (expectsContinue(request)) expectContinue(request, response, body)
   // Node aborts no request that it has handed over.
   request.socket.once('close', () => { if (!body.isDone) body.onTruncated(clientGone()) })
   const { complete, readableLength } = request
   handOver()
+  body.limitUnrouted()
   // What came with the head is judged by the limits of the route, which is known by now.
   if (readableLength > 0) body.onChunk(readableLength)
   if (complete) body.onEnd()

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import type { GuardContext } from '../guard.js'
 import { maxHeadersCount } from '../node/internals.js'
 import { hasBody } from '../node/request-kind.js'
-import { interceptUpgrades } from '../node/server-hooks.js'
+import { interceptUpgrades, type Detach } from '../node/server-hooks.js'
 import { connectionOf, type Connection } from './connection.js'
 import { checkFraming } from './strict-framing.js'
 import { readUpgradeBody } from './upgrade-body.js'
@@ -28,8 +28,8 @@ function changeHands (guard: GuardContext, connection: Connection, request: Inco
 }
 
 /** A connection that changes hands by 'upgrade' or 'connect' is no longer ours. */
-export function watchUpgrades (guard: GuardContext, server: Server): void {
-  interceptUpgrades(server, (request, stream, handOver) => {
+export function watchUpgrades (guard: GuardContext, server: Server): Detach {
+  return interceptUpgrades(server, (request, stream, handOver) => {
     const connection = connectionOf(request.socket)
     if (connection === undefined) return false
     changeHands(guard, connection, request, stream, handOver)

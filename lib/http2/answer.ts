@@ -4,6 +4,7 @@ import { AnswerDeadline } from '../answer/answer-deadline.js'
 import { NOT_WATCHED, type Watched } from '../clock/watch-list.js'
 import type { GuardContext } from '../guard.js'
 import type { LingerOptions } from '../limits/options.js'
+import { isEndSent } from '../node/internals.js'
 import { cancel } from './reset.js'
 import type { SessionRead } from './session.js'
 
@@ -31,18 +32,21 @@ export class StreamAnswer implements Watched {
   }
 
   look (now: number): number {
-    const { closed, destroyed, writableFinished } = this.#stream
-    if (destroyed || writableFinished || (closed && !this.#isCut)) this.#guard.heartbeat.delete(this)
+    if (isEndSent(this.#stream) || (this.#stream.closed && !this.#isCut)) this.#guard.heartbeat.delete(this)
     // The RST_STREAM can't leave either: Node 20 does not notice that nghttp2 has ended the session.
     else if (this.#isCut) this.#stream.destroy()
-    else if (this.#response.writableEnded && this.#deadline.isPassed(this.#session?.taken ?? 0, now)) this.#cut()
+    else if (this.#isLate(now)) return 0
     return Infinity
   }
 
-  judge (): void {}
-
-  #cut (): void {
+  judge (now: number): void {
+    if (this.index === NOT_WATCHED || this.#isCut || !this.#isLate(now)) return
     this.#isCut = true
+    this.#session?.onReset()
     cancel(this.#stream)
+  }
+
+  #isLate (now: number): boolean {
+    return this.#response.writableEnded && this.#deadline.isPassed(this.#session?.dataTaken ?? 0, now)
   }
 }

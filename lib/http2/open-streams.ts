@@ -1,10 +1,9 @@
-import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
+import type { ServerHttp2Stream } from 'node:http2'
 import { AnswerDeadline } from '../answer/answer-deadline.js'
 import type { LingerOptions } from '../limits/options.js'
+import { waitsForClient } from '../node/internals.js'
 import { cancelUnsent } from './reset.js'
-
-/** The answer has not been given yet. */
-const NOT_GIVEN = undefined
+import type { StreamResponse } from './stream-response.js'
 
 /**
  * A client may reset a stream with NO_ERROR. Node waits for the end of what it has sent then, and for that of an answer which
@@ -14,41 +13,76 @@ function destroyIfReset (this: ServerHttp2Stream): void {
   if (this.closed && !this.writableFinished) this.destroy()
 }
 
-/** The streams of a session that were dispatched and have not closed. */
+/** The streams of a session that have a head, and have not closed. */
 export class OpenStreams {
-  /** How long each answer that has been given may still take to leave. */
-  readonly #deadlines = new Map<ServerHttp2Stream, AnswerDeadline | typeof NOT_GIVEN>()
+  /** Their responses, from when they are dispatched. */
+  readonly #responses = new Map<ServerHttp2Stream, StreamResponse | undefined>()
+  /** How long each answer that waits for its client may still take to leave, while the application closes. */
+  readonly #deadlines = new WeakMap<ServerHttp2Stream, AnswerDeadline>()
   readonly #onClose: (this: ServerHttp2Stream) => void
-  #window = Infinity
-  /** How often DATA was seen to leave. */
-  #moves = 0
 
   constructor () {
-    const deadlines = this.#deadlines
-    this.#onClose = function (this: ServerHttp2Stream) { deadlines.delete(this) }
+    const responses = this.#responses
+    this.#onClose = function (this: ServerHttp2Stream) {
+      responses.get(this)?.onClose()
+      responses.delete(this)
+    }
   }
 
   get count (): number {
-    return this.#deadlines.size
+    return this.#responses.size
   }
 
   add (stream: ServerHttp2Stream): void {
-    this.#deadlines.set(stream, NOT_GIVEN)
-    stream.once('close', this.#onClose)
+    if (!this.#responses.has(stream)) this.#responses.set(stream, undefined)
+    // Before the framework hears of it, and asks for the status.
+    stream.prependListener('close', this.#onClose)
     stream.once('end', destroyIfReset)
   }
 
-  /** The application closes, which a client that does not take its answer must not keep it from; one that is slow has its time. */
-  hurry (session: ServerHttp2Session, linger: LingerOptions | false, now: number): void {
-    if (session.destroyed) return
-    const { remoteWindowSize = 0 } = session.state
-    // Only DATA makes the window of the session smaller.
-    if (remoteWindowSize < this.#window) this.#moves++
-    this.#window = remoteWindowSize
-    for (const [stream, deadline] of this.#deadlines) {
-      if (!stream.writableEnded || stream.writableFinished) continue
-      if (deadline === NOT_GIVEN) this.#deadlines.set(stream, new AnswerDeadline(linger))
-      else if (deadline.isPassed(this.#moves, now)) cancelUnsent(stream)
+  onDispatched (stream: ServerHttp2Stream, response: StreamResponse): void {
+    this.#responses.set(stream, response)
+  }
+
+  /** Responses that had to wait for their client. */
+  get responding (): number {
+    let count = 0
+    for (const response of this.#responses.values()) if (response?.isWatched === true) count++
+    return count
+  }
+
+  look (now: number): number {
+    let remaining = Infinity
+    for (const response of this.#responses.values()) {
+      if (response !== undefined) remaining = Math.min(remaining, response.look(now))
     }
+    return remaining
+  }
+
+  judge (now: number): void {
+    for (const response of this.#responses.values()) response?.judge(now)
+  }
+
+  /**
+   * The application closes, which a client that does not take its answer must not keep it from; one that is slow has its
+   * time.
+   *
+   * @param taken bytes that the client has taken on the session
+   * @returns how many streams it has reset
+   */
+  hurry (taken: number, linger: LingerOptions | false, now: number): number {
+    let resets = 0
+    for (const stream of this.#responses.keys()) {
+      const deadline = this.#deadlines.get(stream)
+      if (!waitsForClient(stream)) {
+        this.#deadlines.delete(stream)
+      } else if (deadline === undefined) {
+        this.#deadlines.set(stream, new AnswerDeadline(linger))
+      } else if (deadline.isPassed(taken, now)) {
+        cancelUnsent(stream)
+        resets++
+      }
+    }
+    return resets
   }
 }

@@ -1,4 +1,5 @@
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
+import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { AnswerDeadline } from '../answer/answer-deadline.js'
 import { ReadClock } from '../clock/read-clock.js'
@@ -11,8 +12,15 @@ import { clientGone, readFacts, untimedFacts, type ReadFacts, type Violation } f
 import { SessionHealth } from './health.js'
 import { OpenStreams } from './open-streams.js'
 import { isProtocolError, protocolError } from './protocol-error.js'
+import { StreamResponse, type ResponseSession } from './stream-response.js'
 
 const kSession = Symbol('fastify-read-guard.session')
+
+/** Bytes of the frame that answers a PING, and of that which answers SETTINGS. */
+const PING_ACK = 17
+const SETTINGS_ACK = 9
+/** A RST_STREAM. */
+const RESET = 13
 
 interface GuardedSession extends ServerHttp2Session {
   [kSession]?: SessionRead
@@ -23,7 +31,7 @@ interface GuardedSession extends ServerHttp2Session {
  * stream is dispatched. Nothing tells that a block has begun but nghttp2's count of the streams it has seen. A session
  * without requests is left to the framework's own `http2SessionTimeout`.
  */
-export class SessionRead implements Watched {
+export class SessionRead implements Watched, ResponseSession {
   index = NOT_WATCHED
   readonly #guard: GuardContext
   readonly #session: ServerHttp2Session
@@ -42,6 +50,11 @@ export class SessionRead implements Watched {
   #recordedError: Error | undefined
   readonly #open = new OpenStreams()
   #failedReads = 0
+  /** Bytes of frames that are no part of a response, some of which have not left yet. */
+  #controlBytes = 0
+  #dataTaken = 0
+  /** `bytesRead` when the last of them failed. */
+  #bytesAtFailure = 0
   /** Runs while nothing more is to come of the session. */
   #deadline: AnswerDeadline | undefined
 
@@ -58,7 +71,11 @@ export class SessionRead implements Watched {
     session.once('remoteSettings', () => this.#onHeadOver(0))
     session.on('stream', (stream: ServerHttp2Stream) => this.#onStream(stream))
     session.once('error', (error: Error) => { this.#error = error })
+    // Frames that a client can ask for without taking anything of its responses.
+    session.on('ping', () => { this.#controlBytes += PING_ACK })
+    session.on('remoteSettings', () => { this.#controlBytes += SETTINGS_ACK })
     guard.heartbeat.add(this)
+    guard.heartbeat.hold()
   }
 
   /** The record of a stream blames the error on its client: the session does not once more. */
@@ -68,12 +85,39 @@ export class SessionRead implements Watched {
 
   /** A read of one of its streams failed, and its client has not left: a session has only so many of these. */
   onReadFailed (): void {
+    this.#bytesAtFailure = this.#socket.bytesRead
     if (++this.#failedReads === this.#guard.options.maxFailedReads) this.#session.close()
   }
 
-  /** Bytes that the client has taken, or the kernel for it. */
-  get taken (): number {
-    return bytesTaken(this.#socket)
+  get guard (): GuardContext {
+    return this.#guard
+  }
+
+  get responding (): number {
+    return this.#open.responding
+  }
+
+  /** A request is on its way to the application. */
+  onDispatched (stream: ServerHttp2Stream, response: ServerResponse): void {
+    this.#open.onDispatched(stream, new StreamResponse(this, stream, response))
+  }
+
+  get dataTaken (): number {
+    this.#dataTaken = Math.max(this.#dataTaken, bytesTaken(this.#socket) - this.#controlBytes)
+    return this.#dataTaken
+  }
+
+  /** One of its streams is reset for its client's sake: that is nothing which the client takes. */
+  onReset (): void {
+    this.#controlBytes += RESET
+  }
+
+  get cause (): Error | undefined {
+    return this.#error ?? this.#socket.errored ?? undefined
+  }
+
+  get isEndedHere (): boolean {
+    return this.#session.destroyed && this.cause === undefined && !this.#socket.readableEnded
   }
 
   get phase (): ConnectionPhase | undefined {
@@ -82,25 +126,27 @@ export class SessionRead implements Watched {
   }
 
   look (now: number): number {
+    const { closing } = this.#guard
     // Closing the server does so from Node 24 on; before, a client that is never silent would keep it from closing.
-    if (this.#guard.closing) {
-      this.#session.close()
-      this.#open.hurry(this.#session, this.#guard.options.policy.limits.linger, now)
-    }
+    if (closing) this.#session.close()
     this.#sample(now)
-    if (this.#health.isTerminated(now, this.#guard.closing || this.#open.count > 0)) this.#onTerminated()
-    if (this.#isDrained) {
-      this.#linger(now)
-      return Infinity
-    }
-    return Math.min(this.#clock?.remaining(now) ?? Infinity, this.#guard.options.headSampling)
+    if (this.#health.isTerminated(now, closing || this.#open.count > 0)) this.#onTerminated()
+    if (this.#isDrained) return this.#isLingerOver(now) ? 0 : Infinity
+    const remaining = Math.min(this.#open.look(now), this.#clock?.remaining(now) ?? Infinity, this.#guard.options.headSampling)
+    return closing && this.#open.count > 0 ? 0 : remaining
   }
 
   judge (now: number): void {
-    if (this.#isDrained) return
+    if (this.#isDrained) {
+      if (this.#isLingerOver(now)) this.#endLinger()
+      return
+    }
+    this.#open.judge(now)
+    const { closing, options } = this.#guard
+    if (closing) this.#controlBytes += RESET * this.#open.hurry(this.dataTaken, options.policy.limits.linger, now)
     this.#sample(now)
     const expiry = this.#clock?.expired(now)
-    if (expiry !== undefined) this.#end(headExpiry(expiry, this.#guard.options))
+    if (expiry !== undefined) this.#end(headExpiry(expiry, options))
   }
 
   #newClock (now: number): ReadClock {
@@ -120,8 +166,11 @@ export class SessionRead implements Watched {
 
   /** nghttp2 has ended the session, and Node was not told why. */
   #onTerminated (): void {
-    this.#error = protocolError()
-    this.#session.destroy(this.#error)
+    const error = protocolError()
+    this.#error = error
+    // A read that failed since, for want of bytes, has the record.
+    if (this.#bytesAtFailure === this.#socket.bytesRead) this.markRecorded(error)
+    this.#session.destroy(error)
   }
 
   #onHeadOver (stream: number): void {
@@ -188,20 +237,22 @@ export class SessionRead implements Watched {
    * Node waits for the client to take what was written, and to close its side, and may leave a session standing whose
    * client does not end a block.
    */
-  #linger (now: number): void {
+  #isLingerOver (now: number): boolean {
     const { linger } = this.#guard.options.policy.limits
-    const { destroyed } = this.#session
-    const isOut = bytesBeingWritten(this.#socket) === 0 && (!destroyed || this.#socket.writableFinished)
+    const isOut = bytesBeingWritten(this.#socket) === 0 && (!this.#session.destroyed || this.#socket.writableFinished)
     this.#deadline ??= new AnswerDeadline(linger)
-    const isOver = (isOut && linger === false) || this.#deadline.isPassed(this.taken, now)
-    if (!isOver) return
+    return (isOut && linger === false) || this.#deadline.isPassed(this.dataTaken, now)
+  }
+
+  #endLinger (): void {
     this.#deadline = undefined
-    if (destroyed) this.#socket.destroy()
+    if (this.#session.destroyed) this.#socket.destroy()
     else this.#session.destroy()
   }
 
   #onClose (): void {
     this.#guard.heartbeat.delete(this)
+    this.#guard.heartbeat.release()
     const cause: Error | undefined = this.#error ?? this.#socket.errored ?? undefined
     if (isProtocolError(cause)) {
       if (cause !== this.#recordedError) this.#record({ code: 'FST_READ_MALFORMED', detail: cause.message, cause })

@@ -5,7 +5,7 @@ import { BodySource } from '../body/body-source.js'
 import type { GuardContext } from '../guard.js'
 import type { LingerOptions } from '../limits/options.js'
 import { isClosedByClient } from '../node/internals.js'
-import { isBeingRead } from '../node/request-kind.js'
+import { isAtEnd, isBeingRead } from '../node/request-kind.js'
 import { watchEndStream } from '../node/stream-hooks.js'
 import { peerOf, type Peer } from '../record/abort-record.js'
 import { blameFor, clientGone, type ReadError, type Violation } from '../record/errors.js'
@@ -26,7 +26,7 @@ class StreamSource extends BodySource {
   readonly #request: Http2ServerRequest
   readonly #session: SessionRead | undefined
   /** END_STREAM came. */
-  #ended = false
+  #ended: boolean
   #read: BodyRead | undefined
   readonly #onResume = (): void => {
     this.#stream.off('resume', this.#onResume)
@@ -38,6 +38,7 @@ class StreamSource extends BodySource {
     this.#guard = guard
     this.#request = request
     this.#stream = request.stream
+    this.#ended = isAtEnd(request as unknown as IncomingMessage) && !request.stream.aborted
     this.#session = sessionOf(request.stream)
     this.peer = this.#session?.peer ?? peerOf(request.socket, 'h2')
   }
@@ -89,10 +90,15 @@ class StreamSource extends BodySource {
     return (response as unknown as { readonly stream: ServerHttp2Stream }).stream // of the compatibility layer's class
   }
 
-  /** A stream that is reset ends as well, and Node ends that of a HEAD before its answer is given. */
+  override isTakenSoFar (response: ServerResponse): boolean {
+    const { headersSent, writableLength } = this.endOf(response)
+    return headersSent && writableLength === 0
+  }
+
+  /** A stream that is reset ends as well, and Node ends that of a HEAD before its answer is given, whose headers are all of it. */
   override isAnswerOut (response: ServerResponse): boolean {
     const stream = this.endOf(response)
-    return stream.writableFinished && response.writableEnded && !stream.aborted
+    return stream.writableFinished && stream.headersSent && !stream.aborted
   }
 
   /** The compatibility layer takes no callback, and nothing is queued before it. */

@@ -2,14 +2,17 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { BodyRead } from '../body/body-read.js'
 import { BodySource } from '../body/body-source.js'
 import type { GuardContext } from '../guard.js'
-import { injectedBody } from '../node/fastify.js'
+import { injectedBody, isInjected } from '../node/fastify.js'
 import type { GuardedRequest } from '../node/request-hooks.js'
 import { isBeingRead } from '../node/request-kind.js'
 import { keepUntilAnswered } from '../node/response-hooks.js'
 import { peerOf, type Peer } from '../record/abort-record.js'
 import { clientGone } from '../record/errors.js'
 
-/** The body of a request made by `inject()`: there is no connection. */
+/**
+ * The body of a request without a connection of ours: one made by `inject()`, one that an adapter emits, or one that has come
+ * whole while another listener kept it.
+ */
 class InjectedSource extends BodySource {
   readonly protocol = 'http/1.1'
   readonly #guard: GuardContext
@@ -52,7 +55,7 @@ class InjectedSource extends BodySource {
   }
 
   override prepareAnswer (response: ServerResponse): void {
-    keepUntilAnswered(response)
+    if (isInjected(this.#raw)) keepUntilAnswered(response)
   }
 
   isHeldBack (): boolean {
@@ -91,7 +94,7 @@ class InjectedSource extends BodySource {
   }
 }
 
-/** Watches the body of an injected request, which no server has dispatched. */
+/** Watches the body of a request without a connection. */
 export function readInjectedBody (guard: GuardContext, raw: GuardedRequest, response: ServerResponse): BodyRead {
   const source = new InjectedSource(guard, raw, response)
   const read = new BodyRead(guard, source, raw, response, guard.options.policy)

@@ -43,6 +43,11 @@ function tooManyBytes (error: ClientError, socket: Socket): Violation {
   return { code: 'FST_READ_HEADERS_TOO_LARGE', limit, detail: `${limit} bytes`, cause: error }
 }
 
+/** What llhttp says of a version that is well-formed, and none that it knows. */
+const UNKNOWN_VERSION = 'Invalid HTTP version'
+
 function malformed (error: ClientError): Violation {
-  return { code: 'FST_READ_MALFORMED', detail: error.reason ?? error.message, cause: error }
+  const violation = { code: 'FST_READ_MALFORMED', detail: error.reason ?? error.message, cause: error } as const
+  // RFC 9110 §15.6.6
+  return error.code === 'HPE_INVALID_VERSION' && error.reason === UNKNOWN_VERSION ? { ...violation, statusCode: 505 } : violation
 }

@@ -1,10 +1,10 @@
 import type { Violation } from '../record/errors.js'
 import type { ReadLimits } from './options.js'
 
-/** What the headers promise of a body: its declared size, or `undefined` for one that tells its size as it goes. */
-export function declaredLength (headers: { readonly 'content-length'?: string | undefined }): number | undefined {
+/** What the headers promise of a body: its declared size, or `undefined` for one that tells its size as it goes (RFC 9112 §6.3). */
+export function declaredLength (headers: { readonly 'content-length'?: string | undefined, readonly 'transfer-encoding'?: string | undefined }): number | undefined {
   const declared = headers['content-length']
-  return declared === undefined ? undefined : Number(declared)
+  return declared === undefined || headers['transfer-encoding'] !== undefined ? undefined : Number(declared)
 }
 
 /** The promise against the policy, before a byte is read (RFC 9110 §8.6, §15.5.12, §15.5.14). */

@@ -10,6 +10,13 @@ export function headExpiry (expiry: Expiry, { headersTimeout, minHeadersRate }: 
     : { code: 'FST_READ_HEADERS_TIMEOUT', limit: headersTimeout }
 }
 
+/** What it means that the clock of a response ran out. */
+export function responseExpiry (expiry: Expiry, { responseIdleTimeout, minResponseRate }: ReadLimits): Violation {
+  return expiry === 'rate' && minResponseRate !== false
+    ? { code: 'FST_READ_RESPONSE_TOO_SLOW', limit: minResponseRate.bytesPerSecond }
+    : { code: 'FST_READ_RESPONSE_IDLE_TIMEOUT', limit: responseIdleTimeout }
+}
+
 /** What it means that the clock of a body ran out. */
 export function bodyExpiry (expiry: Expiry, { bodyTimeout, bodyIdleTimeout, minBodyRate }: ReadLimits): Violation {
   if (expiry === 'idle') return { code: 'FST_READ_BODY_IDLE_TIMEOUT', limit: bodyIdleTimeout }

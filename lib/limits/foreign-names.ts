@@ -20,11 +20,14 @@ const meant: Readonly<Record<string, readonly [owner: string, ...options: Option
   lingering_time: ['nginx and aiohttp', 'linger.timeout'],
   lingering_timeout: ['nginx', 'linger.timeout'],
 
+  send_timeout: ['nginx', 'responseIdleTimeout'],
+
   'timeout http-request': ['HAProxy', 'headersTimeout'],
   'timeout client': ['HAProxy', 'bodyIdleTimeout'],
 
   RequestHeadersTimeout: ['Kestrel and Envoy', 'headersTimeout'],
   MinRequestBodyDataRate: ['Kestrel', 'minBodyRate'],
+  MinResponseDataRate: ['Kestrel', 'minResponseRate'],
   MaxRequestBodySize: ['Kestrel', 'bodyLimit'],
 
   stream_idle_timeout: ['Envoy', 'bodyIdleTimeout'],
@@ -38,6 +41,9 @@ const meant: Readonly<Record<string, readonly [owner: string, ...options: Option
   read_header: ['Caddy', 'headersTimeout'],
   read_idle_timeout: ['Caddy', 'bodyIdleTimeout'],
   read_min_rate: ['Caddy', 'minBodyRate'],
+  write_idle_timeout: ['Caddy', 'responseIdleTimeout'],
+  write_min_rate: ['Caddy', 'minResponseRate'],
+  WriteTimeout: ['Go and Caddy', 'responseIdleTimeout'],
   header_read_timeout: ['hyper', 'headersTimeout'],
   client_max_size: ['aiohttp', 'bodyLimit'],
   max_content_length: ['Werkzeug', 'bodyLimit'],

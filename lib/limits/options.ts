@@ -18,7 +18,8 @@ export interface ReadGuardRouteOptions {
    * Starts when the request is dispatched, is reset by nothing, stops at the last body byte. On expiry: 408 (RFC 9110
    * §15.5.9) with `FST_READ_BODY_TIMEOUT`.
    *
-   * @defaultValue `300_000`, Node's `requestTimeout`, which Fastify turns off.
+   * @defaultValue `0`: a body that keeps its rate is not cut, however long it takes. Fastify, Kestrel, nginx and Go have no
+   * limit either.
    */
   bodyTimeout?: number | undefined
 
@@ -44,6 +45,29 @@ export interface ReadGuardRouteOptions {
    * grace period of 5 seconds is known to cut off mobile clients.
    */
   minBodyRate?: { bytesPerSecond?: number | undefined, gracePeriod?: number | undefined } | false | undefined
+
+  /**
+   * Longest time in which the client takes nothing of a response that waits to be sent, in milliseconds; `0` is no limit.
+   *
+   * Starts when bytes of the response wait because the operating system takes no more of them, is reset by every byte that
+   * it takes, stops when nothing waits: the silence of an event stream, a handler that thinks and a slow upstream do not
+   * count. On expiry the connection is reset (HTTP/2: the stream), with `FST_READ_RESPONSE_IDLE_TIMEOUT`.
+   *
+   * @defaultValue `60_000`, nginx's `send_timeout` and Caddy's `write_idle_timeout`.
+   */
+  responseIdleTimeout?: number | undefined
+
+  /**
+   * The slowest a client may take what waits to be sent; `false` is no limit. One of the two numbers may be left out: it
+   * keeps its value.
+   *
+   * A token bucket as that of `minBodyRate`, counted only while bytes of the response wait to be taken. On expiry the
+   * connection is reset (HTTP/2: the stream), with `FST_READ_RESPONSE_TOO_SLOW`.
+   *
+   * @defaultValue `{ bytesPerSecond: 240, gracePeriod: 120_000 }`: the rate is Kestrel's `MinResponseDataRate`. A paused
+   * video player takes nothing for a while, hence the grace period.
+   */
+  minResponseRate?: { bytesPerSecond?: number | undefined, gracePeriod?: number | undefined } | false | undefined
 
   /**
    * Refuse a body without `Content-Length`, before a byte of it is read: 411 (RFC 9112 §6.3, RFC 9110 §15.5.12) with
@@ -90,19 +114,22 @@ export interface ReadGuardOptions extends ReadGuardRouteOptions {
   /**
    * Longest time for a whole TLS handshake, in milliseconds; `0` is no limit of ours (Node's own stays).
    *
-   * Starts when the connection is accepted, is reset by nothing, stops when the connection is secure. On expiry
-   * (`FST_READ_HANDSHAKE_TIMEOUT`) nothing can be sent: the connection is closed.
+   * Starts when the connection is accepted, is reset by nothing, stops when the connection is secure. The time in which the
+   * application's `SNICallback` works is not counted. On expiry (`FST_READ_HANDSHAKE_TIMEOUT`) nothing can be sent: the
+   * connection is closed.
    *
-   * @defaultValue `10_000`, Kestrel's `HandshakeTimeout`.
+   * @defaultValue `10_000`, Kestrel's `HandshakeTimeout`; `60_000` where the server asks for a client certificate
+   * (`requestCert`), which a person may have to choose.
    */
   handshakeTimeout?: number | undefined
 
   /**
    * Longest time for a whole header section, in milliseconds; `0` is no limit of ours.
    *
-   * Starts at the first byte of a request that is not CR or LF, on a fresh connection already when it is accepted; is not
-   * extended by bytes; stops when the request is dispatched. On expiry: 408 (RFC 9110 §15.5.9) with
-   * `FST_READ_HEADERS_TIMEOUT`; a connection on which nothing was received is closed without an answer.
+   * Starts at the first byte of a request; is not extended by bytes; stops when the request is dispatched. On expiry: 408
+   * (RFC 9110 §15.5.9) with `FST_READ_HEADERS_TIMEOUT`. A fresh connection on which nothing is received is closed, without an
+   * answer, after this time or the server's `keepAliveTimeout`, whichever is longer. A `headersTimeout` that Node was given
+   * stays as it is.
    *
    * @defaultValue `20_000`, Apache's `RequestReadTimeout header=20`.
    */
@@ -120,12 +147,23 @@ export interface ReadGuardOptions extends ReadGuardRouteOptions {
 
   /**
    * Refuse what RFC 9112 says must be refused and Node's parser lets pass, with `FST_READ_MALFORMED`:
-   * `Transfer-Encoding` in HTTP/1.0 (§6.1) and more than one `Host` (§3.2) get 400, a transfer coding other than `chunked`
-   * gets 501 (§6.1), more header lines than Node keeps (`maxHeadersCount`) get 431 (RFC 6585 §5).
+   * `Transfer-Encoding` in HTTP/1.0 (§6.1), both `Content-Length` and `Transfer-Encoding` (§6.3, also where Node was told to be
+   * lenient) and more than one `Host` (§3.2) get 400, a transfer coding other than `chunked` gets 501 (§6.1), a version other
+   * than HTTP/1.0 and 1.1 gets 505 (RFC 9110 §15.6.6), more header lines than Node keeps (`maxHeadersCount`) get 431 (RFC 6585
+   * §5).
    *
    * @defaultValue `true`
    */
   strictFraming?: boolean | undefined
+
+  /**
+   * Sends `100 Continue` after the last `onRequest` hook of a request that waits for it, so that one that is refused gets none,
+   * and 500 ms after the request was dispatched at the latest. `false` leaves it to Node, which sends it at once: for clients
+   * that hang without one, whatever the answer (Java 17).
+   *
+   * @defaultValue `true` (RFC 9110 §10.1.1)
+   */
+  deferContinue?: boolean | undefined
 
   /**
    * Most reads that may fail on one connection before it is closed; `0` is no limit. Those are counted that were refused, or
@@ -181,6 +219,8 @@ export interface ReadLimits {
   readonly bodyTimeout: number
   readonly bodyIdleTimeout: number
   readonly minBodyRate: MinRate | false
+  readonly responseIdleTimeout: number
+  readonly minResponseRate: MinRate | false
   readonly requireContentLength: boolean
   readonly bodyLimit: number
   readonly linger: LingerOptions | false

@@ -16,7 +16,7 @@ function invalid (option: string, rule: string, value: unknown): Error {
   return new OptionsInvalidError(option, rule, shown(value))
 }
 
-function shown (value: unknown): string {
+export function shown (value: unknown): string {
   const lines = inspect(value, { depth: 1, breakLength: Infinity, maxArrayLength: 5, maxStringLength: 80, customInspect: false })
   const text = lines.replaceAll(/\s*\n\s*/g, ' ')
   return text.length > 100 ? `${text.slice(0, 99)}…` : text

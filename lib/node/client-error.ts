@@ -23,6 +23,11 @@ export function isParserError ({ code }: ClientError): boolean {
   return code?.startsWith('HPE_') === true
 }
 
+/** Whether the parser refused bytes behind a request that said that it was the last (`Connection: close`). */
+export function isBehindLast ({ code }: ClientError): boolean {
+  return code === 'HPE_CLOSED_CONNECTION'
+}
+
 export type ClientErrorCause = 'gone' | 'timeout' | 'refused'
 
 export function causeOf (error: ClientError): ClientErrorCause {
@@ -32,13 +37,19 @@ export function causeOf (error: ClientError): ClientErrorCause {
   return isParserError(error) ? 'refused' : 'gone'
 }
 
+/** The application's own listeners of 'clientError': its `clientErrorHandler`, for example. */
+export interface OwnClientErrorHandlers {
+  /** They stand in the place of Fastify's own handler: what they leave unanswered stays so. */
+  readonly areAlone: boolean
+  /** Has them answer, and tells whether one has written something by now. */
+  ask (error: Error, socket: Socket): boolean
+}
+
 /** A 'clientError', told to what is being read on the connection. */
 export interface ClientErrorReport {
   readonly error: ClientError
   readonly server: Server
   readonly socket: Socket
-  /** Has the application's own `clientErrorHandler` answer, and tells whether it wrote; `undefined` where there is none. */
-  readonly askApplication: (() => boolean) | undefined
   /** Tells the other listeners, as if the guard were not there. */
   readonly pass: () => void
 }

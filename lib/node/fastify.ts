@@ -1,7 +1,7 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { hasBody } from './request-kind.js'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { isAtEnd } from './request-kind.js'
 
 /*
  * What Fastify 5 and light-my-request do without documenting it. Tested with Fastify 5.12.
@@ -15,12 +15,34 @@ export function isOwnClientErrorHandler (listener: { readonly name: string }): b
   return listener.name !== DEFAULT_CLIENT_ERROR_HANDLER
 }
 
-/** Printed where there is no route. */
-const NO_ROUTES = '(empty tree)'
+type ParsingHook = (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (error?: Error | null, payload?: unknown) => void) => void
 
-/** Whether the application has routes already, of which no `onRoute` hook will tell any more. */
-export function hasRoutes (app: FastifyInstance): boolean {
-  return app.printRoutes() !== NO_ROUTES
+interface RouteContext {
+  preParsing: ParsingHook[] | null
+}
+
+/** The descriptions of the symbols by which Fastify keeps the context of its route on a request, and from `preParsing` on the body. */
+const ROUTE_CONTEXT = 'fastify.context'
+const PAYLOAD = 'fastify.RequestPayloadStream'
+
+/**
+ * Calls back once the last `onRequest` hook of a request has passed it on, before the hooks of `preParsing`, whatever the order
+ * in which hooks were added: the request gets hooks of its own, so that no other one pays. The error that is returned is its
+ * answer.
+ *
+ * @returns whether that is still to come, and will be told of
+ */
+export function afterOnRequest (request: FastifyRequest, onPassed: () => Error | undefined): boolean {
+  const symbols = Object.getOwnPropertySymbols(request)
+  const context = symbols.find(({ description }) => description === ROUTE_CONTEXT)
+  if (context === undefined || symbols.some(({ description }) => description === PAYLOAD)) return false
+  const holder = request as unknown as Record<symbol, unknown>
+  const shared = holder[context] as RouteContext
+  const hook: ParsingHook = (_request, _reply, body, done) => { done(onPassed(), body) }
+  const own = Object.create(shared) as RouteContext
+  own.preParsing = [hook, ...shared.preParsing ?? []]
+  holder[context] = own
+  return true
 }
 
 export type Send = (payload?: unknown) => FastifyReply
@@ -76,14 +98,50 @@ interface InjectedRequest extends IncomingMessage {
   readonly _lightMyRequest?: { readonly payload?: unknown, readonly simulate: { readonly end?: boolean } }
 }
 
-/** Whether a request was made by `inject()` and may have a body: a stream is given without a length. */
-export function isInjectedBody (raw: IncomingMessage): boolean {
-  return 'isLightMyRequest' in raw && (hasBody(raw) || raw.headers['content-type'] !== undefined)
+export function isInjected (raw: IncomingMessage): boolean {
+  return 'isLightMyRequest' in raw
 }
 
-/** How an injected body comes: as a stream, whole with its request, or (`simulate.end: false`) without an end. */
+/** Whether `inject()` was given a body that comes bit by bit: its length need not be told. */
+export function hasInjectedStream (raw: IncomingMessage): boolean {
+  return isInjected(raw) && injectedBody(raw) !== 'whole'
+}
+
+/**
+ * How a body comes that has no connection: as a stream, whole with its request, or without an end (`simulate.end: false`, and
+ * requests that an adapter emits before they are at their end).
+ */
 export function injectedBody (raw: IncomingMessage): Readable | 'whole' | 'endless' {
+  if (!isInjected(raw)) return isAtEnd(raw) ? 'whole' : 'endless'
   const { payload, simulate } = (raw as InjectedRequest)._lightMyRequest ?? {}
   if (payload instanceof Readable) return payload
   return simulate?.end === false ? 'endless' : 'whole'
+}
+
+const kReply = Symbol('fastify-read-guard.reply')
+
+interface RepliedRequest extends IncomingMessage {
+  [kReply]?: FastifyReply
+}
+
+/** Keeps the way from a request to its reply, which Fastify has the other way round only. */
+export function rememberReply (raw: RepliedRequest, reply: FastifyReply): void {
+  raw[kReply] = reply
+}
+
+/** The reply that answers a request; `undefined` where the request has not come to the application. */
+export function replyOf (raw: RepliedRequest): FastifyReply | undefined {
+  return raw[kReply]
+}
+
+/**
+ * Fastify runs `onResponse` and writes its last line on 'finish' or 'error' of the response, by one listener of both. Of a
+ * response whose client has gone neither comes: that listener is called as for any other end, which is no error of the
+ * application's. What else listens hears of it by 'close'.
+ */
+export function tellFramework (response: ServerResponse): void {
+  const onFinish = response.listeners('finish')
+  for (const listener of response.listeners('error')) {
+    if (onFinish.includes(listener)) listener.call(response)
+  }
 }

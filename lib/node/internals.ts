@@ -13,6 +13,7 @@ interface HttpSocket extends Socket {
   _httpMessage?: ServerResponse | null
   parser?: { maxHeaderPairs: number } | null
   _parent?: Socket | null
+  _bytesDispatched?: number
   /** Node's own mark of a pause of its own. */
   _paused?: boolean
   _handle?: WriteHandle & { getpeername? (name: PeerName): number } | null
@@ -54,6 +55,36 @@ export function bytesTaken (socket: Socket): number {
   return Math.max(0, dispatched - bytesBeingWritten(rawSocketOf(socket) ?? socket))
 }
 
+const EVENT_STREAM = /^content-type: *text\/event-stream/im
+
+/**
+ * Whether a response that has begun is an event stream. Headers that are given to `writeHead()` are in its text alone, which
+ * those of HTTP/2 do not have: there `_header` only says whether they were sent.
+ */
+export function isEventStream (response: ServerResponse & { readonly _header?: string | boolean | null }): boolean {
+  if (!response.headersSent) return false
+  const { _header: text } = response
+  return EVENT_STREAM.test(typeof text === 'string' ? text : `content-type: ${String(response.getHeader('content-type'))}`)
+}
+
+/** Bytes that were handed to the socket's handle so far: a field, where `socket.bytesWritten` adds up what waits. */
+export function bytesHandedOver (socket: Socket): number {
+  return (socket as HttpSocket)._bytesDispatched ?? 0
+}
+
+/** Whether something of a response was given to its client's connection: one that waits for its turn has all of it still, and no connection. */
+export function hasBegun ({ headersSent, socket, writableLength }: ServerResponse): boolean {
+  return headersSent && (socket !== null || writableLength === 0)
+}
+
+/** Ends a connection without regard to what waits to be sent. */
+export function resetConnection (socket: Socket): void {
+  const below = rawSocketOf(socket)
+  if (below === undefined) socket.resetAndDestroy()
+  else below.resetAndDestroy()
+  socket.destroy()
+}
+
 /** The response that this connection still owes to an earlier request. */
 export function pendingResponse (socket: Socket): ServerResponse | undefined {
   return (socket as HttpSocket)._httpMessage ?? undefined
@@ -70,6 +101,11 @@ export function forget (response: ServerResponse): void {
 /** The server that accepted the connection. */
 function serverOf (socket: Socket): Server | undefined {
   return (socket as HttpSocket).server
+}
+
+/** How long a client may be silent between two requests, in milliseconds; 0 is for ever. */
+export function keepAliveTimeoutOf (socket: Socket): number {
+  return serverOf(socket)?.keepAliveTimeout ?? 0
 }
 
 /** Waiting between requests is over: Node does the same when a request is dispatched (`resetSocketTimeout`). */
@@ -99,23 +135,42 @@ export function keepOneMoreHeader (socket: Socket): void {
   if (parser != null && parser.maxHeaderPairs > 0) parser.maxHeaderPairs += 2 // name and value
 }
 
+/**
+ * Node ends a connection when its client has ended its side, also one whose answer is still awaited, unless it is told to
+ * leave that open. Whoever listens to 'end' decides then.
+ */
+export function allowHalfOpen (server: Server & { httpAllowHalfOpen?: boolean }): void {
+  server.httpAllowHalfOpen = true
+}
+
 /** How far behind the guard's own limit Node's timer stands, in milliseconds. */
 const BACKSTOP_MARGIN = 1_000
 /** How often Node looks for what its timers say, in milliseconds; its default is 30 000. Taken up when the server starts to listen. */
 const BACKSTOP_INTERVAL = 1_000
 
+/** Node's `headersTimeout` where nothing was given, in milliseconds. */
+const DEFAULT_HEADERS_TIMEOUT = 60_000
+
 interface BackstopServer extends Server {
   connectionsCheckingInterval?: number
 }
 
+/** What was set in the place of Node's default. */
+const backstops = new WeakMap<Server, number>()
+
 /**
- * Sets Node's `headersTimeout` behind ours. It must never be above a `requestTimeout` that is on: Node takes the
- * smaller of the two for the head section, whatever it is called, and the larger for the whole request.
+ * Sets Node's `headersTimeout` behind ours, where the application has not given one of its own. It must never be above a
+ * `requestTimeout` that is on: Node takes the smaller of the two for the head section, whatever it is called, and the
+ * larger for the whole request.
  */
 export function setBackstop (server: BackstopServer, headersTimeout: number): void {
   const { requestTimeout } = server
-  const backstop = headersTimeout > 0 ? headersTimeout + BACKSTOP_MARGIN : server.headersTimeout
-  server.headersTimeout = requestTimeout > 0 ? Math.min(backstop, requestTimeout) : backstop
+  const isGiven = server.headersTimeout !== (backstops.get(server) ?? DEFAULT_HEADERS_TIMEOUT)
+  if (!isGiven) {
+    const backstop = headersTimeout > 0 ? headersTimeout + BACKSTOP_MARGIN : DEFAULT_HEADERS_TIMEOUT
+    server.headersTimeout = requestTimeout > 0 ? Math.min(backstop, requestTimeout) : backstop
+    backstops.set(server, server.headersTimeout)
+  }
   server.connectionsCheckingInterval = Math.min(server.connectionsCheckingInterval ?? BACKSTOP_INTERVAL, BACKSTOP_INTERVAL)
 }
 
@@ -134,6 +189,11 @@ export function isBodyRefused (error: unknown): boolean {
   return (error as { code?: string }).code === 'ERR_HTTP_BODY_NOT_ALLOWED'
 }
 
+/** Whether the first bytes of an answer over HTTP/1 have left: `headersSent` only says that its head is made. */
+export function hasLeft (response: ServerResponse): boolean {
+  return (response as ServerResponse & { readonly _headerSent?: boolean })._headerSent === true
+}
+
 /** Whether the whole answer was handed to the operating system. */
 export function isAnswerOut (response: ServerResponse): boolean {
   return response.writableFinished
@@ -149,9 +209,17 @@ export function socketOfSession (session: ServerHttp2Session): Socket {
   return session.socket.off('close', () => {})
 }
 
-/** Whether END_STREAM was sent, or nothing more can be: what Node has of a stream may have left nghttp2, or not. */
+/** Whether END_STREAM was sent, or nothing more can be. Node has finished by then; with a closed window, that has not left. */
 export function isEndSent ({ destroyed, state }: ServerHttp2Stream): boolean {
   return destroyed || state.localClose !== 0
+}
+
+/**
+ * Whether something of the answer on a stream waits for its client. Fastify gives a large one in pieces, and Node has ended
+ * the stream of a HEAD before its answer is given.
+ */
+export function waitsForClient (stream: ServerHttp2Stream): boolean {
+  return stream.writableLength > 0 || (stream.writableEnded && stream.headersSent && !isEndSent(stream))
 }
 
 /** Whether nghttp2 waits for nothing more of a stream: not after a reset of its own. */
@@ -162,6 +230,37 @@ export function isClosedByClient ({ state }: ServerHttp2Stream): boolean {
 /** Whether Node reads HTTP/1 from the connection: not from one that is still in its TLS handshake, nor from an HTTP/2 session. */
 export function speaksHttp1 (socket: Socket): boolean {
   return (socket as HttpSocket).parser != null
+}
+
+/** Whether a server asks its clients for a certificate. */
+export function asksForCertificate (server: Server): boolean {
+  return (server as Server & { requestCert?: boolean }).requestCert === true
+}
+
+type SniCallback = (this: Socket, servername: string, done: (error: Error | null, context?: unknown) => void) => void
+
+/** The description of the symbol by which a TLS server keeps its `SNICallback`. */
+const SNI_CALLBACK = 'snicallback'
+
+/**
+ * Tells when the application looks for a certificate, and when it has found one. Returns what ends that.
+ *
+ * @param onLooking gets the TCP connection, and returns what is called back
+ */
+export function watchSni (server: Server, onLooking: (socket: Socket | undefined) => () => void): () => void {
+  const key = Object.getOwnPropertySymbols(server).find(({ description }) => description === SNI_CALLBACK)
+  const holder = server as unknown as Record<symbol, SniCallback | undefined>
+  const given = key === undefined ? undefined : holder[key]
+  if (key === undefined || given === undefined) return () => {}
+  const watched: SniCallback = function (servername, done) {
+    const onFound = onLooking(rawSocketOf(this))
+    given.call(this, servername, (...found) => {
+      onFound()
+      done(...found)
+    })
+  }
+  holder[key] = watched
+  return () => { if (holder[key] === watched) holder[key] = given }
 }
 
 /** The TCP connection under a TLS one. */

@@ -17,6 +17,8 @@ export interface RequestSink {
   onEnd (): boolean
   /** The consumer does not keep up. */
   onBackPressure (): void
+  /** A consumer begins to wait for more than has come, or to read what has failed. */
+  onRead (): void
   /** The answer is out, and the handler has not read the request. */
   onDump (): void
 }
@@ -55,10 +57,24 @@ function countedDump (this: GuardedRequest): void {
   if (!ended.has(this)) this.resume()
 }
 
+/** The own `_read` of the request's class: what reading it does without us. */
+function readOf (request: IncomingMessage): (size: number) => void {
+  return (Object.getPrototypeOf(request) as IncomingMessage)._read
+}
+
+/** A consumer that waits comes by here, in its own context; a body that came whole is not waited for. */
+function firstRead (this: GuardedRequest, size: number): void {
+  this._read = readOf(this)
+  this[kSink]?.onRead()
+  this._read(size)
+}
+
 export function hookRequest (raw: GuardedRequest, sink: RequestSink): void {
   raw[kSink] = sink
   raw.push = countedPush
   raw._dump = countedDump
+  // Requests that adapters make may have one of their own.
+  if (raw._read === readOf(raw)) raw._read = firstRead
 }
 
 function ignore (): void {}
@@ -85,6 +101,7 @@ function passOn (this: IncomingMessage, error: Error | null, callback: (error?: 
 /** Tells a consumer that starts to read a failed request, where a destroyed stream would stay silent for ever. */
 function tellLate (this: IncomingMessage): IncomingMessage {
   const { errored } = this
+  sinkOf(this)?.onRead()
   if (errored !== null) {
     process.nextTick(() => {
       const heard = told.get(this)
@@ -143,15 +160,11 @@ export function failRequest (raw: GuardedRequest, error: Error): void {
   destroy.call(raw, error)
 }
 
-/** The own `_read` of the request's class: what reading it does without us. */
-function readOf (request: IncomingMessage): (size: number) => void {
-  return (Object.getPrototypeOf(request) as IncomingMessage)._read
-}
-
 /** Calls back when the body is first wanted: every consumer of a stream comes by its `_read`. */
 export function onFirstRead (request: IncomingMessage, wanted: () => void): void {
+  const { _read: read } = request
   request._read = function (this: IncomingMessage, size) {
-    this._read = readOf(this)
+    this._read = read
     wanted()
     this._read(size)
   }

@@ -1,6 +1,11 @@
 import type { IncomingMessage } from 'node:http'
 import type { Http2ServerRequest } from 'node:http2'
 
+interface ReadableInternals {
+  /** Of every stream of Node's. Its public sides tell of what was consumed, not of what has come. */
+  readonly _readableState?: { readonly ended: boolean }
+}
+
 /** A request of an HTTP/2 session: Node emits both classes in one event. The version alone may stand in any client's request line. */
 export function http2Request (raw: IncomingMessage): Http2ServerRequest | undefined {
   return raw.httpVersionMajor === 2 && 'stream' in raw ? raw as unknown as Http2ServerRequest : undefined
@@ -11,7 +16,17 @@ export function hasBody (raw: IncomingMessage): boolean {
   const request = http2Request(raw)
   if (request !== undefined) return !request.stream.endAfterHeaders
   const length = raw.headers['content-length']
-  return length === undefined ? raw.headers['transfer-encoding'] !== undefined : Number(length) > 0
+  return (length !== undefined && Number(length) > 0) || raw.headers['transfer-encoding'] !== undefined
+}
+
+/** Whether the connection changes hands with this request. */
+export function isUpgrade (raw: IncomingMessage): boolean {
+  return (raw as { readonly upgrade?: boolean | null }).upgrade === true
+}
+
+/** Whether the last byte of the body has come: the request may still be full of what nobody has read. */
+export function isAtEnd (raw: IncomingMessage): boolean {
+  return (raw as ReadableInternals)._readableState?.ended === true
 }
 
 /** Whether the client waits for `100 Continue`, asked as Node asks. */

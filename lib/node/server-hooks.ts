@@ -1,26 +1,113 @@
+import diagnosticsChannel from 'node:diagnostics_channel'
+import { EventEmitter } from 'node:events'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
 /*
  * How the guard comes before the other listeners of a server. Tested on Node 20, 22, 24 and 26.
  */
 
-/** Takes the place of an event's listeners, which it returns: from then on the caller decides what they see. */
+export type RequestListener = (request: IncomingMessage, response: ServerResponse) => void
+
+/** Ends what a function of this file began. */
+export type Detach = () => void
+
+export function listen (server: Server, event: string, listener: (...given: never[]) => void): Detach {
+  const untyped = listener as (...given: unknown[]) => void // an EventEmitter does not know what its events bring
+  server.on(event, untyped)
+  return () => { server.off(event, untyped) }
+}
+
+/** Takes the place of an event's listeners, which it returns: from then on the caller decides what they see. A listener added by `once` is called once. */
 export function takeOver<Listener> (server: Server, event: string): Listener[] {
-  const listeners = server.listeners(event) as Listener[] // an EventEmitter does not know its listeners' types
+  const listeners = server.rawListeners(event) as Listener[] // an EventEmitter does not know its listeners' types
   server.removeAllListeners(event)
   return listeners
 }
 
-type Exchange = (request: IncomingMessage, response: ServerResponse) => void
+/** Puts a listener in the place of another one: those before it and behind it stay there. Returns whether that one listens. */
+export function replaceListener (server: Server, event: string, replaced: RequestListener, own: RequestListener): boolean {
+  const listeners = server.rawListeners(event) as RequestListener[]
+  const index = listeners.indexOf(replaced)
+  if (index < 0) return false
+  const [, ...behind] = listeners.slice(index)
+  for (const listener of [replaced, ...behind]) server.off(event, listener)
+  for (const listener of [own, ...behind]) server.on(event, listener)
+  return true
+}
 
 /** Listens to an event that Node handles by itself where it has no listener: steps back when the application's own comes. */
-export function listenWhileAlone (server: Server, event: string, own: Exchange): void {
-  if (server.listenerCount(event) > 0) return
-  server.on(event, own)
-  server.on('newListener', (added: string, listener: unknown) => {
+export function listenWhileAlone (server: Server, event: string, own: RequestListener): Detach {
+  if (server.listenerCount(event) > 0) return () => {}
+  const stepBack = (added: string | symbol, listener: unknown): void => {
     if (added === event && listener !== own) server.off(event, own)
-  })
+  }
+  server.on(event, own)
+  server.on('newListener', stepBack)
+  return () => {
+    server.off(event, own)
+    server.off('newListener', stepBack)
+  }
+}
+
+/** Calls back each time such a listener is added to an event, once it is there. */
+export function onListenerAdded (server: Server, event: string, isMeant: (listener: unknown) => boolean, onAdded: () => void): Detach {
+  const onNew = (added: string | symbol, listener: unknown): void => {
+    if (added === event && isMeant(listener)) queueMicrotask(onAdded)
+  }
+  server.on('newListener', onNew)
+  return () => { server.off('newListener', onNew) }
+}
+
+interface Begun {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly socket: Socket
+  readonly server: unknown
+}
+
+/** Published for every request of HTTP/1, before any listener has it. */
+const REQUEST_START = 'http.server.request.start'
+
+/** Events of which the first listener may keep a request from those behind it. */
+const requestEvents: readonly (string | symbol)[] = ['request', 'checkContinue', 'checkExpectation']
+
+/**
+ * Tells of the requests of a server to which others listen as well: they may keep what is theirs from the guard's own
+ * listeners, which come before or behind. Where there are no others, requests need not be told of, which costs time.
+ */
+export function watchForeignRequests (server: Server, isOwn: (listener: unknown) => boolean, onRequest: (request: IncomingMessage, socket: Socket) => void): Detach {
+  let isWatching = false
+  const onBegun = (message: unknown): void => {
+    const { request, socket, server: of } = message as Begun // what this channel tells
+    if (of === server) onRequest(request, socket)
+  }
+  const watch = (): void => {
+    if (!isWatching) diagnosticsChannel.subscribe(REQUEST_START, onBegun)
+    isWatching = true
+  }
+  const onNew = (event: string | symbol, listener: unknown): void => {
+    if (requestEvents.includes(event) && !isOwn(listener)) watch()
+  }
+  const isEmitReplaced = (): boolean => server.emit !== EventEmitter.prototype.emit && !(server.emit as OwnEmit)[kOwnEmit]
+  const check = (): void => {
+    if (isEmitReplaced() || requestEvents.some(event => server.rawListeners(event).some(listener => !isOwn(listener)))) watch()
+  }
+  check()
+  server.on('newListener', onNew)
+  server.on('listening', check)
+  return () => {
+    server.off('newListener', onNew)
+    server.off('listening', check)
+    diagnosticsChannel.unsubscribe(REQUEST_START, onBegun)
+  }
+}
+
+const kOwnEmit = Symbol('fastify-read-guard.emit')
+
+interface OwnEmit {
+  [kOwnEmit]?: boolean
 }
 
 /**
@@ -29,13 +116,15 @@ export function listenWhileAlone (server: Server, event: string, own: Exchange):
  *
  * @param onUpgrade gets what the listeners would, and a function that tells them. Returns whether it takes care of that.
  */
-export function interceptUpgrades (server: Server, onUpgrade: (request: IncomingMessage, stream: Duplex, handOver: () => void) => boolean): void {
+export function interceptUpgrades (server: Server, onUpgrade: (request: IncomingMessage, stream: Duplex, handOver: () => void) => boolean): Detach {
   const emit = server.emit as (event: string | symbol, ...given: unknown[]) => boolean // one signature in the place of many
+  let isActive = true
   const emitUpgrade = function (this: Server, event: string | symbol, ...given: unknown[]): boolean {
-    if ((event !== 'upgrade' && event !== 'connect') || this.listenerCount(event) === 0) return emit.call(this, event, ...given)
+    if ((event !== 'upgrade' && event !== 'connect') || !isActive || this.listenerCount(event) === 0) return emit.call(this, event, ...given)
     const [request, stream] = given as [IncomingMessage, Duplex] // of these two events
     return onUpgrade(request, stream, () => { emit.call(this, event, ...given) }) || emit.call(this, event, ...given)
   }
+  Object.assign(emitUpgrade, { [kOwnEmit]: true })
   // Requests are emitted, too: the detour is made only where upgrades are listened to.
   const begin = (event: string | symbol): void => {
     if (event !== 'upgrade' && event !== 'connect') return
@@ -44,4 +133,9 @@ export function interceptUpgrades (server: Server, onUpgrade: (request: Incoming
   }
   server.on('newListener', begin)
   for (const event of ['upgrade', 'connect']) if (server.listenerCount(event) > 0) begin(event)
+  return () => {
+    // Whoever has replaced it since calls it.
+    isActive = false
+    server.off('newListener', begin)
+  }
 }

@@ -10,6 +10,10 @@ export interface SocketOwner {
   onClosing (): boolean
   /** The socket is read again. */
   onResume (): void
+  /** The client has ended its side. */
+  onEnd (): void
+  /** The socket is closed, and no other listener has heard of it. */
+  onClose (): void
 }
 
 const kOwner = Symbol('fastify-read-guard.socket-owner')
@@ -18,8 +22,26 @@ export interface GuardedSocket extends Socket {
   [kOwner]?: SocketOwner | undefined
 }
 
-export function setOwner (socket: GuardedSocket, owner: SocketOwner | undefined): void {
+function tellEnd (this: GuardedSocket): void {
+  this[kOwner]?.onEnd()
+}
+
+function tellClose (this: GuardedSocket): void {
+  this[kOwner]?.onClose()
+}
+
+/** One function for all connections: a listener of its own would cost each of them more than all else that is kept of it. */
+export function own (socket: GuardedSocket, owner: SocketOwner): void {
   socket[kOwner] = owner
+  socket.on('end', tellEnd)
+  // Before Node tells the requests and responses: what is asked of them is then true already.
+  socket.prependListener('close', tellClose)
+}
+
+export function disown (socket: GuardedSocket): void {
+  socket[kOwner] = undefined
+  socket.off('end', tellEnd)
+  socket.off('close', tellClose)
 }
 
 export function ownerOf (socket: Socket | undefined): SocketOwner | undefined {

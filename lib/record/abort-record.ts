@@ -74,8 +74,8 @@ export const unrouted = { sent: undefined, method: undefined, url: undefined, ro
 export type Peer = Pick<ReadOrigin, 'remoteAddress' | 'remotePort' | 'protocol' | 'tls'>
 
 /** Whose read it is, for as long as the connection knows. */
-export function peerOf (socket: Socket, protocol: AbortRecord['protocol'] = 'http/1.1'): Peer {
-  return { remoteAddress: socket.remoteAddress, remotePort: socket.remotePort, protocol, tls: 'encrypted' in socket }
+export function peerOf (socket: Socket | undefined, protocol: AbortRecord['protocol'] = 'http/1.1'): Peer {
+  return { remoteAddress: socket?.remoteAddress, remotePort: socket?.remotePort, protocol, tls: socket !== undefined && 'encrypted' in socket }
 }
 
 /**

@@ -1,8 +1,12 @@
 import createError, { type FastifyError, type FastifyErrorConstructor } from '@fastify/error'
 
-/** The part of a request that is being read. */
-export type ReadPhase = 'handshake' | 'headers' | 'body'
+/**
+ * The part of an exchange in which it failed. In `handshake`, `headers` and `body` the server reads from the client, in
+ * `response` the client from the server; in `handler` it waits for the application.
+ */
+export type ReadPhase = 'handshake' | 'headers' | 'body' | 'handler' | 'response'
 
+/** Whose fault it was that a read failed. */
 export type Blame = 'client_slow' | 'client_gone' | 'client_invalid'
 
 interface ErrorRow {
@@ -25,10 +29,15 @@ const table = {
   FST_READ_LENGTH_REQUIRED: { statusCode: 411, reason: 'length_required', blame: 'client_invalid', message: 'The request body needs a Content-Length' },
   FST_READ_LENGTH_MISMATCH: { statusCode: 400, reason: 'length_mismatch', blame: 'client_invalid', message: 'The size of the request body does not match its Content-Length' },
   FST_READ_MALFORMED: { statusCode: 400, reason: 'malformed', blame: 'client_invalid', message: 'The request is malformed: %s' },
-  FST_READ_ABORTED: { statusCode: 499, reason: 'client_aborted', blame: 'client_gone', message: 'The client left before the request was read' }
+  FST_READ_ABORTED: { statusCode: 499, reason: 'client_aborted', blame: 'client_gone', message: 'The client left before the request was read' },
+  FST_READ_RESPONSE_IDLE_TIMEOUT: { statusCode: 499, reason: 'response_idle_timeout', blame: 'client_slow', message: 'The client took nothing of the response for %s ms' },
+  FST_READ_RESPONSE_TOO_SLOW: { statusCode: 499, reason: 'response_too_slow', blame: 'client_slow', message: 'The client took the response slower than %s bytes per second' },
+  FST_READ_RESPONSE_ABORTED: { statusCode: 499, reason: 'response_aborted', blame: 'client_gone', message: 'The client left before it had the response%s' }
 } as const satisfies Record<string, ErrorRow>
 
+/** What a failed read is told by. */
 export type ReadErrorCode = keyof typeof table
+/** What became of a read, in one word. */
 export type ReadReason = (typeof table)[ReadErrorCode]['reason']
 
 /** What was known about a read when it failed; see `AbortRecord` for the units. */
@@ -74,16 +83,36 @@ export const OptionsInvalidError = createError<'FST_READ_OPTIONS_INVALID', 500, 
 /** After something else read the body: the caller's mistake, so 500 and no record. */
 export const BodyConsumedError = createError('FST_READ_BODY_CONSUMED', 'The request body was already consumed', 500)
 
-const constructors = Object.fromEntries(
-  Object.entries(table).map(([code, row]) => [code, createError(code, row.message, row.statusCode ?? 0)])
-) as Record<ReadErrorCode, FastifyErrorConstructor>
+const codes = Object.keys(table) as ReadErrorCode[]
+
+function constructorsOf (captureStackTrace: boolean): Record<ReadErrorCode, FastifyErrorConstructor> {
+  return Object.fromEntries(codes.map((code) => [
+    code,
+    createError(code, table[code].message, table[code].statusCode ?? 0, Error, captureStackTrace)
+  ])) as Record<ReadErrorCode, FastifyErrorConstructor>
+}
+
+/** A verdict has no stack to show but that of a timer of ours, which costs more than the verdict. */
+const withoutStack = constructorsOf(false)
 
 /** The constructors of every error of this package, by code. */
 export const errors: Readonly<Record<ReadErrorCode | 'FST_READ_BODY_CONSUMED' | 'FST_READ_OPTIONS_INVALID', FastifyErrorConstructor>> = Object.freeze({
-  ...constructors,
+  ...constructorsOf(true),
   FST_READ_BODY_CONSUMED: BodyConsumedError,
   FST_READ_OPTIONS_INVALID: OptionsInvalidError
 })
+
+/**
+ * Whether something that was caught is the error of a read that failed. Told by its code and fields, as two copies of this
+ * package may be installed; an error that the application has made with one of the `errors` has no such fields.
+ */
+export function isReadError (error: unknown): error is ReadError {
+  // An error of Fastify's kind is none to Node, and one that was made elsewhere no instance.
+  if (typeof error !== 'object' || error === null || Object.prototype.toString.call(error) !== '[object Error]') return false
+  const { code, reason, phase, received, elapsed } = error as Partial<ReadError>
+  return code !== undefined && Object.hasOwn(table, code) && reason === table[code].reason &&
+    typeof phase === 'string' && typeof received === 'number' && typeof elapsed === 'number'
+}
 
 export function blameFor (code: ReadErrorCode): Blame {
   return table[code].blame
@@ -92,7 +121,9 @@ export function blameFor (code: ReadErrorCode): Blame {
 export function readError (violation: Violation, facts: ReadFacts): ReadError {
   const { code, limit, cause } = violation
   const args = table[code].message.includes('%s') ? [violation.detail ?? limit] : []
-  const error = new constructors[code](...args, ...(cause === undefined ? [] : [{ cause }]))
+  const error = new withoutStack[code](...args, ...(cause === undefined ? [] : [{ cause }]))
+  // What prints an error prints its stack: the first line of it.
+  Object.defineProperty(error, 'stack', { value: `${error.name}: ${error.message}`, writable: true, configurable: true })
   return Object.assign(error, facts, {
     statusCode: violation.statusCode ?? table[code].statusCode,
     reason: table[code].reason,

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import diagnosticsChannel from 'node:diagnostics_channel'
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
 import { levelOf, messageOf, type AbortRecord } from './abort-record.js'
@@ -34,6 +35,7 @@ export class Journal {
   #loggedInPeriod = 0
   #suppressedInPeriod = 0
   #summary: NodeJS.Timeout | undefined
+  readonly #outside = new AsyncResource('FastifyReadGuard')
 
   /** @param log the application's, for what has no request */
   constructor (readonly log: FastifyBaseLogger, options: JournalOptions) {
@@ -54,6 +56,11 @@ export class Journal {
 
   counts (): AbortCounts {
     return { aborted: { ...this.#aborted }, observed: { ...this.#observed }, suppressed: this.#suppressed }
+  }
+
+  /** Tells of what can't be guarded. */
+  warn (message: string): void {
+    this.log.warn(message)
   }
 
   /** Says at once what the running period left out. */
@@ -94,7 +101,8 @@ export class Journal {
     }
     this.#suppressed++
     this.#suppressedInPeriod++
-    this.#summary ??= setTimeout(() => this.#summarise(), this.#periodEnds - now).unref()
+    // In the context of no request: it is about many.
+    this.#summary ??= this.#outside.runInAsyncScope(() => setTimeout(() => this.#summarise(), this.#periodEnds - now)).unref()
     return false
   }
 

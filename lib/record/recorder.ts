@@ -1,4 +1,3 @@
-import { AsyncResource } from 'node:async_hooks'
 import type { FastifyReply } from 'fastify'
 import { abortRecord, type AbortRecord, type ReadOrigin } from './abort-record.js'
 import { readError, type ReadError, type ReadFacts, type Violation } from './errors.js'
@@ -12,8 +11,6 @@ export class FailedRead {
   readonly #journal: Journal
   readonly #record: AbortRecord
   readonly #reply: FastifyReply | undefined
-  /** That in which the read failed: what tells of the end of the answer is called in any. */
-  readonly #context = new AsyncResource('FastifyReadGuard')
   #isWritten = false
 
   constructor (journal: Journal, readonly error: ReadError, record: AbortRecord, reply: FastifyReply | undefined) {
@@ -27,9 +24,12 @@ export class FailedRead {
     if (this.#isWritten) return
     this.#isWritten = true
     this.#record.answered = answered
-    this.#context.runInAsyncScope(() => this.#journal.write(this.#record, this.#reply))
+    this.#journal.write(this.#record, this.#reply)
   }
 }
+
+/** The status of the table that stands for `abortStatusCode`. */
+const ABORTED = 499
 
 /** From a broken rule to error, status, record and journal, for every phase and protocol. */
 export class Recorder {
@@ -45,7 +45,8 @@ export class Recorder {
   /** The error alone, of a read whose failure is not recorded. */
   error (violation: Violation, facts: ReadFacts): ReadError {
     const error = readError(violation, facts)
-    if (violation.code === 'FST_READ_ABORTED') error.statusCode = this.#abortStatusCode
+    // Nothing can be sent to a client that has gone, or takes nothing.
+    if (error.statusCode === ABORTED) error.statusCode = this.#abortStatusCode
     // Before the handshake is over no status can be sent.
     else if (facts.phase === 'handshake') delete error.statusCode
     return error

@@ -29,7 +29,10 @@ const outcomes: Readonly<Record<AbortRecord['reason'], readonly [code: string, b
   length_required: ['FST_READ_LENGTH_REQUIRED', 'client_invalid', 411],
   length_mismatch: ['FST_READ_LENGTH_MISMATCH', 'client_invalid', 400],
   malformed: ['FST_READ_MALFORMED', 'client_invalid', 400],
-  client_aborted: ['FST_READ_ABORTED', 'client_gone', 499]
+  client_aborted: ['FST_READ_ABORTED', 'client_gone', 499],
+  response_idle_timeout: ['FST_READ_RESPONSE_IDLE_TIMEOUT', 'client_slow', 499],
+  response_too_slow: ['FST_READ_RESPONSE_TOO_SLOW', 'client_slow', 499],
+  response_aborted: ['FST_READ_RESPONSE_ABORTED', 'client_gone', 499]
 }
 
 function routes (app: FastifyInstance): void {

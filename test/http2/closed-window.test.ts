@@ -6,7 +6,8 @@ import { type Http2Kind, http2Kinds } from '../support/app/http2-consumers.js'
 import { Http2Client } from '../support/client/http2-client.js'
 import { data, Flag, FrameType, headers, requestBlock, windowUpdate } from '../support/client/http2-frames.js'
 import { delay } from '../support/client/raw-client.js'
-import { deserted, quiet, underWay } from '../support/oracle/server-state.js'
+import { deserted, underWay } from '../support/oracle/server-state.js'
+import { until } from '../support/oracle/until.js'
 
 /*
  * Clients that open no window for their answer (RFC 9113 §6.9).
@@ -54,7 +55,8 @@ for (const kind of http2Kinds) {
         const { app, client, records } = all
         await client.write(post(path), data(1, 'x'))
         await client.until(() => client.peek(1).statusCode === statusCode, 'the head of the answer')
-        await quiet(app)
+        // It is its client that reads.
+        await until(() => underWay(app) === app.readGuard.stats().reading.response, 'nothing is read any more')
         await delay(LINGER * 3)
         t.match(client.peek(1), { ended: false, reset: undefined }, 'it is not cut off')
         // What comes late is thrown away.
@@ -78,8 +80,8 @@ for (const kind of http2Kinds) {
     const windowOf = (stream: number): number => client.frames().filter(frame => frame.type === FrameType.WINDOW_UPDATE && frame.stream === stream)
       .reduce((sum, { payload }) => sum + payload.readUInt32BE(), WINDOW)
     let sent = 0
-    const until = performance.now() + LINGER * 4
-    while (performance.now() < until) {
+    const end = performance.now() + LINGER * 4
+    while (performance.now() < end) {
       const length = Math.min(16_384, windowOf(0) - sent, windowOf(1) - sent)
       if (length > 0) await client.write(data(1, 'x'.repeat(length)))
       sent += length

@@ -1,6 +1,7 @@
 import { createHmac } from 'node:crypto'
 import t, { type Test } from 'tap'
-import { chunk, head, onlyAnswer, RawClient, type Answer } from '../support/client/raw-client.js'
+import { chunk, delay, head, onlyAnswer, RawClient, type Answer } from '../support/client/raw-client.js'
+import { until } from '../support/oracle/until.js'
 import { startExample, type RunningExample } from '../support/app/example.js'
 
 t.jobs = 4
@@ -135,4 +136,20 @@ t.test('observe: nothing is refused but on the route that enforces, and everythi
   t.match(records.find(({ observed }) => !observed), { route: '/login', reason: 'body_idle_timeout', answered: true })
   const stats = await send(port, head('GET', '/stats', close))
   t.match(stats.json, { aborted: { FST_READ_BODY_IDLE_TIMEOUT: 1 }, observed: { FST_READ_BODY_IDLE_TIMEOUT: 1 } })
+})
+
+t.test('signal: a query and a request to another server end with their client', async (t) => {
+  const { port, recorded, log } = await started(t, 'signal')
+  for (const url of ['/orders', '/prices']) {
+    const client = new RawClient(port)
+    await client.connected()
+    await client.write(head('GET', url))
+    await until(() => log.some(({ req }) => (req as { url?: string } | undefined)?.url === url), 'it has come')
+    await delay(200)
+    client.rst()
+  }
+  const records = await recorded(2)
+  t.match(records, [{ reason: 'response_aborted', phase: 'handler', route: '/orders', statusCode: 499 }, { reason: 'response_aborted', phase: 'handler', route: '/prices', statusCode: 499 }])
+  await until(() => ['cancelled: SELECT * FROM orders', 'the other server was left'].every(text => log.some(({ msg }) => msg === text)), 'both are ended')
+  t.same(log.filter(({ msg }) => msg === 'request completed').map(({ res }) => (res as { statusCode: number }).statusCode), [499, 499])
 })

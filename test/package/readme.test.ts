@@ -29,9 +29,10 @@ function rows (section: string, first: RegExp): string[][] {
   })
 }
 
-/** A default as it is written in the table. */
+/** A default as it is written in the table: what follows it says when it is another. */
 function parseDefault (text: string): unknown {
-  const json = text.replaceAll('`', '').replaceAll(/(\d)_(?=\d)/g, '$1').replaceAll(/(\w+):/g, '"$1":').replaceAll("'", '"')
+  const [, code = ''] = /`([^`]*)`/.exec(text) ?? []
+  const json = code.replaceAll(/(\d)_(?=\d)/g, '$1').replaceAll(/(\w+):/g, '"$1":').replaceAll("'", '"')
   return json === '' ? undefined : JSON.parse(json)
 }
 
@@ -43,7 +44,7 @@ function occursIn (file: string, code: string): boolean {
 }
 
 t.test('it is short', async (t) => {
-  t.ok(readme.trimEnd().split('\n').length <= 260)
+  t.ok(readme.trimEnd().split('\n').length <= 300)
 })
 
 t.test('its commands are there, and the tests are run as it says', async (t) => {
@@ -66,7 +67,7 @@ t.test('every snippet is taken from an example that is run', async (t) => {
 
 t.test('every example that it links to or takes from is there, and every one is run', async (t) => {
   const named = new Set([...readme.matchAll(/examples\/([\w-]+)\.js/g)].map(([, name = '']) => name))
-  t.same([...named].sort(), ['basic', 'observe', 'per-route', 'upload', 'webhook'])
+  t.same([...named].sort(), ['basic', 'observe', 'per-route', 'signal', 'upload', 'webhook'])
   const tests = ['examples.test.ts', 'upload-example.test.ts'].map((file) => readFileSync(join(import.meta.dirname, file), 'utf8')).join('')
   for (const name of named) t.ok(tests.includes(`'${name}'`), name)
 })

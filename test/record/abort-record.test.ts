@@ -24,6 +24,8 @@ interface Row {
   /** What differs from a body of two of nine bytes, refused with an answer. */
   readonly record: Partial<Omit<AbortRecord, Measured>> & Pick<AbortRecord, 'code' | 'reason'>
   readonly level: 'debug' | 'info' | 'warn'
+  /** Fastify's default where it is not given. */
+  readonly keepAliveTimeout?: number
   /** Counted milliseconds that must have passed. */
   readonly waits?: number
 }
@@ -39,7 +41,7 @@ const leave = async (client: RawClient, bytes: string): Promise<void> => {
 }
 
 const rows: readonly Row[] = [
-  { name: 'a silent connection', send: () => {}, record: { ...unrouted, code: 'FST_READ_HEADERS_TIMEOUT', reason: 'headers_timeout', answered: false, received: 0 }, level: 'debug', waits: LIMIT },
+  { name: 'a silent connection', keepAliveTimeout: 1, send: () => {}, record: { ...unrouted, code: 'FST_READ_HEADERS_TIMEOUT', reason: 'headers_timeout', answered: false, received: 0 }, level: 'debug', waits: LIMIT },
   { name: 'a head that stalls', send: client => client.write('GET /thi'), record: { ...unrouted, code: 'FST_READ_HEADERS_TIMEOUT', reason: 'headers_timeout', received: 8 }, level: 'warn', waits: LIMIT },
   { name: 'a head that is too slow', guard: { headersTimeout: 0, minHeadersRate: { bytesPerSecond: 1_000_000, gracePeriod: LIMIT } }, send: client => client.write('GET /thi'), record: { ...unrouted, code: 'FST_READ_HEADERS_TOO_SLOW', reason: 'headers_too_slow', received: 8, limit: 1_000_000 }, level: 'warn', waits: LIMIT },
   { name: 'a head that is too large', send: client => client.write(`GET /${'x'.repeat(16_384)}`), record: { ...unrouted, code: 'FST_READ_HEADERS_TOO_LARGE', reason: 'headers_too_large', blame: 'client_invalid', statusCode: 431, received: 16_389, limit: 16_384 }, level: 'warn' },
@@ -64,18 +66,18 @@ const rows: readonly Row[] = [
   { name: 'an observed head', guard: { mode: 'observe' }, send: client => client.write('GET /thi'), record: { ...unrouted, code: 'FST_READ_HEADERS_TIMEOUT', reason: 'headers_timeout', answered: false, observed: true, received: 8 }, level: 'info', waits: LIMIT }
 ]
 
-function listen (guard: ReadGuardOptions = {}): Promise<GuardedApp> {
+function listen (guard: ReadGuardOptions = {}, keepAliveTimeout = 72_000): Promise<GuardedApp> {
   return guardedApp({
     guard: { headersTimeout: LIMIT, bodyTimeout: 0, bodyIdleTimeout: 0, minBodyRate: false, resolution: 50, ...guard },
-    fastify: { genReqId: () => 'req-of-ours' },
+    fastify: { genReqId: () => 'req-of-ours', keepAliveTimeout },
     routes: (app) => { app.post('/things/:id', async () => ({})) }
   })
 }
 
-for (const { name, guard, send, record: differs, level, waits = 0 } of rows) {
+for (const { name, guard, keepAliveTimeout, send, record: differs, level, waits = 0 } of rows) {
   t.test(`the record of ${name} tells all there is to tell, on level ${level}`, async (t) => {
     const begun = Date.now()
-    const { app, port, recorded, log } = await listen(guard)
+    const { app, port, recorded, log } = await listen(guard, keepAliveTimeout)
     const client = new RawClient(port)
     await client.ready()
     const { localPort } = client.socket

@@ -141,6 +141,8 @@ for (const [version, send, server] of [['HTTP/1', post, {}], ['HTTP/2', postOver
 /** An answer that begins before the body has ended, on a connection that had `before` already. */
 async function halfAnswered (t: Test, before: string, given: Readonly<Record<string, string | number>> = {}): Promise<{ readonly record: AbortRecord | undefined, readonly text: string }> {
   const guarded = await appOf(t, {
+    // The idle clock stands still, as the client may be waiting for more of the answer.
+    guard: { bodyTimeout: LIMIT },
     routes: (app) => {
       app.get('/', async () => 'x'.repeat(1_000))
       app.post('/things/:id', (request, reply) => {

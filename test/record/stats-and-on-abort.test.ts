@@ -46,7 +46,7 @@ t.test('onAbort gets the record and the request, and may throw', async (t) => {
 t.test('stats() counts by code since the start, what is under way, and what was lingered on', async (t) => {
   const begun = Date.now()
   const { app, port, recorded } = await guardedApp({ guard, routes: (app) => { app.post('/', async () => ({})) } })
-  const none = { handshake: 0, headers: 0, body: 0, lingering: 0 }
+  const none = { handshake: 0, headers: 0, body: 0, response: 0, lingering: 0 }
   const { since, ...fresh } = app.readGuard.stats()
   t.ok(Date.parse(since) >= begun - 1 && Date.parse(since) <= Date.now(), since)
   t.strictSame(fresh, { aborted: {}, observed: {}, suppressed: 0, lingered: 0, reading: none })

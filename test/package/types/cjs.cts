@@ -27,7 +27,11 @@ app.post('/large', { config: { readGuard: { bodyLimit: '1kb' } } }, async () => 
 
 const stats: readGuard.ReadGuardStats = app.readGuard.stats()
 const error: readGuard.ReadError | undefined = undefined
+function caught (error: unknown): readGuard.ReadErrorCode | undefined {
+  return readGuard.isReadError(error) ? error.code : undefined
+}
+const [blame, phase, reason]: [readGuard.Blame, readGuard.ReadPhase, readGuard.ReadReason] = ['client_slow', 'body', 'body_timeout']
 // @ts-expect-error -- there is no such error
 const nothing: unknown = readGuard.errors.FST_READ_NOTHING
 
-export = { stats, error, nothing, aborted: new readGuard.errors.FST_READ_ABORTED().code }
+export = { stats, error, nothing, caught, blame, phase, reason, aborted: new readGuard.errors.FST_READ_ABORTED().code }

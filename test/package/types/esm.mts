@@ -1,5 +1,8 @@
 import fastify, { type FastifyRequest } from 'fastify'
-import readGuard, { errors, readGuard as named, type AbortRecord, type ReadError, type ReadGuardOptions, type ReadGuardRouteOptions, type ReadGuardStats, type ReadLimits } from 'fastify-read-guard'
+import readGuard, {
+  errors, isReadError, readGuard as named, type AbortRecord, type Blame, type ReadError, type ReadErrorCode, type ReadGuardOptions, type ReadGuardRouteOptions, type ReadGuardStats,
+  type ReadLimits, type ReadPhase, type ReadReason
+} from 'fastify-read-guard'
 import { exactly } from './exactly.js'
 
 const app = fastify()
@@ -54,12 +57,14 @@ export const forAll: ReadGuardOptions = route
 // Requests.
 app.post('/request', async (request) => {
   const { phase, received, expected, elapsed, paused, limits } = request.readGuard
-  exactly<'body' | undefined>()(phase)
+  exactly<'body' | 'handler' | 'response' | undefined>()(phase)
+  exactly<AbortSignal>()(request.readGuard.signal)
   exactly<number>()(received)
   exactly<number | undefined>()(expected)
   exactly<number>()(elapsed)
   exactly<number>()(paused)
   exactly<ReadLimits>()(limits)
+  exactly<AbortSignal>()(signal)
   request.readGuard.setLimits({ bodyTimeout: 0, minBodyRate: false })
   // @ts-expect-error -- the headers have been read
   request.readGuard.setLimits({ headersTimeout: 0 })
@@ -81,16 +86,28 @@ const stats = app.readGuard.stats()
 exactly<ReadGuardStats>()(stats)
 exactly<string>()(stats.since)
 exactly<number | undefined>()(Object.values(stats.aborted)[0])
+exactly<number | undefined>()(stats.aborted.FST_READ_BODY_TIMEOUT)
+exactly<number | undefined>()(stats.observed.FST_READ_ABORTED)
+// @ts-expect-error -- there is no such code
+exactly<number | undefined>()(stats.aborted.FST_READ_TIMEOUT)
 exactly<number>()(stats.reading.handshake + stats.reading.headers + stats.reading.body + stats.reading.lingering)
 // @ts-expect-error -- it is counted, not told
 stats.suppressed = 0
 
 // Records and errors.
 export function blamed (record: AbortRecord): boolean {
+  exactly<Blame>()(record.blame)
   exactly<'client_slow' | 'client_gone' | 'client_invalid'>()(record.blame)
-  exactly<'handshake' | 'headers' | 'body'>()(record.phase)
+  exactly<ReadPhase>()(record.phase)
+  exactly<'handshake' | 'headers' | 'body' | 'handler' | 'response'>()(record.phase)
+  exactly<ReadReason>()(record.reason)
+  exactly<ReadErrorCode>()(record.code)
   exactly<number | undefined>()(record.expected)
+  exactly<number | undefined>()(record.sent)
+  exactly<string | undefined>()(record.ip)
   exactly<string | undefined>()(record.route)
+  // @ts-expect-error -- there is no such code
+  if (record.code === 'FST_READ_TIMEOUT') return true
   // @ts-expect-error -- there is no such reason
   return record.reason === 'too_slow'
 }
@@ -100,6 +117,15 @@ export function spent (error: ReadError): number {
   if (error.code === 'FST_READ_TIMEOUT') return 0
   exactly<number | undefined>()(error.limit)
   return error.code === 'FST_READ_BODY_TIMEOUT' ? error.elapsed + error.paused + error.idle + error.rate : error.received
+}
+
+export function caught (error: unknown): number {
+  if (!isReadError(error)) return 0
+  exactly<ReadError>()(error)
+  exactly<ReadErrorCode>()(error.code)
+  exactly<ReadReason>()(error.reason)
+  exactly<ReadPhase>()(error.phase)
+  return error.received
 }
 
 exactly<string>()(new errors.FST_READ_ABORTED().code)

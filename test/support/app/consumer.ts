@@ -31,6 +31,8 @@ export interface Consumer {
   readonly buffers: boolean
   /** The answer where the application has one of its own. */
   readonly statusCode?: number
+  /** Whether it answers before a body can be refused: a hook of `onRequest` does. */
+  readonly answersFirst?: boolean
   /** What its own plugin logs of a failed body. */
   readonly says?: string
   readonly register: (app: FastifyInstance, track: Track) => void | Promise<void>

@@ -184,7 +184,8 @@ const unread: readonly Consumer[] = [
       app.addHook('onRequest', async (_request, reply) => reply.code(401).send({ statusCode: 401 }))
     }),
     fate: 'early',
-    statusCode: 401
+    statusCode: 401,
+    answersFirst: true
   }
 ]
 

@@ -1,7 +1,7 @@
 import type { Test } from 'tap'
 import type { FastifyInstance } from 'fastify'
 import type { ReadGuardOptions } from '../../../lib/index.js'
-import { guardedApp, type GuardedApp } from './guarded-app.js'
+import { guardedApp, type GuardedApp, type GuardedAppOptions } from './guarded-app.js'
 
 export const LIMIT = 300
 
@@ -23,6 +23,6 @@ function echo (app: FastifyInstance): void {
 }
 
 /** An application with small limits of every kind, a route that observes and one that enforces; closed with the test. */
-export function observingApp (t: Test, guard: ReadGuardOptions): Promise<GuardedApp> {
-  return guardedApp({ t, routes: echo, guard: { ...limits, ...guard } })
+export function observingApp (t: Test, guard: ReadGuardOptions, fastify: NonNullable<GuardedAppOptions['fastify']> = {}): Promise<GuardedApp> {
+  return guardedApp({ t, fastify, routes: echo, guard: { ...limits, ...guard } })
 }

@@ -28,6 +28,11 @@ function isMidway (bytes: Buffer): boolean {
   return (last?.type === FrameType.HEADERS || last?.type === FrameType.CONTINUATION) && (last.flags & Flag.END_HEADERS) === 0
 }
 
+export interface Http2ClientOptions extends RawClientOptions {
+  /** It does by default. */
+  readonly answersPings?: boolean
+}
+
 /** A client of HTTP/2 that writes the frames it is told, and keeps those it gets. It acknowledges SETTINGS, and PINGs where it may. */
 export class Http2Client {
   readonly raw: RawClient
@@ -36,7 +41,10 @@ export class Http2Client {
   /** Nothing but its CONTINUATION may follow. */
   #inBlock = false
 
-  constructor (port: number, options: RawClientOptions = {}) {
+  readonly #answersPings: boolean
+
+  constructor (port: number, { answersPings = true, ...options }: Http2ClientOptions = {}) {
+    this.#answersPings = answersPings
     this.raw = new RawClient(port, { alpn: 'h2', ...options })
     this.closed = this.raw.closed
   }
@@ -98,7 +106,7 @@ export class Http2Client {
   }
 
   #acknowledge (): void {
-    if (this.#inBlock) return
+    if (this.#inBlock || !this.#answersPings) return
     const pings = this.frames().filter(({ type, flags }) => type === FrameType.PING && flags === 0)
     for (const { payload } of pings.slice(this.#acknowledged)) {
       this.#acknowledged++

@@ -12,7 +12,7 @@ export interface Expected {
   readonly statusCode: number
   /** What the client and the application see instead of `code`. */
   readonly seenAs?: string
-  /** Whether it is refused before the route is asked. */
+  /** Whether it is refused after the last `onRequest` hook, before the route is asked. */
   readonly refused?: boolean
   /** Counted milliseconds after which the limit ran out, where it is one of time. */
   readonly due?: (record: AbortRecord) => number
@@ -83,8 +83,8 @@ function expectQuiet (t: Test, { consumer, noise, hanging }: Observation, { says
 
 /** The body has failed where an answer could still be sent. */
 export function expectAnswered (t: Test, observation: Observation, expected: Expected): void {
-  const { consumer: { fate, statusCode }, answers, seen, records, handled, onError } = observation
-  const owned = expected.refused !== true && (fate === 'own' || fate === 'early')
+  const { consumer: { fate, statusCode, answersFirst = false }, answers, seen, records, handled, onError } = observation
+  const owned = (expected.refused !== true || answersFirst) && (fate === 'own' || fate === 'early')
   t.equal(answers.length, 1, 'exactly one answer')
   t.equal(answers[0]?.statusCode, owned ? statusCode : expected.statusCode)
   if (!owned) {

@@ -24,7 +24,7 @@ export class Random {
     return this.next() < of
   }
 
-  pick<T> (from: readonly [T, ...T[]]): T {
+  pick<const From extends readonly [unknown, ...unknown[]]> (from: From): From[number] {
     return from[this.int(0, from.length - 1)] ?? from[0]
   }
 

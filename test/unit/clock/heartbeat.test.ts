@@ -1,6 +1,6 @@
 import net, { type AddressInfo } from 'node:net'
 import { once } from 'node:events'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { Heartbeat } from '../../../lib/clock/heartbeat.js'
 import { LONGEST_REST, NOT_WATCHED, type Watched } from '../../../lib/clock/watch-list.js'
 import { until } from '../../support/oracle/until.js'
@@ -40,8 +40,26 @@ class Probe implements Watched {
   }
 }
 
+/** Those that keep the process alive. */
 function timers (): number {
   return process.getActiveResourcesInfo().filter(resource => resource === 'Timeout').length
+}
+
+/** The intervals that are set from here on, and not cleared. */
+function intervals (t: Test): ReadonlySet<unknown> {
+  const set = new Set<unknown>()
+  const { setInterval, clearInterval } = globalThis
+  t.teardown(() => { Object.assign(globalThis, { setInterval, clearInterval }) })
+  globalThis.setInterval = ((...given: Parameters<typeof setInterval>) => {
+    const timer = setInterval(...given)
+    set.add(timer)
+    return timer
+  }) as typeof setInterval
+  globalThis.clearInterval = (timer) => {
+    set.delete(timer)
+    clearInterval(timer)
+  }
+  return set
 }
 
 /** The test is over for them, and their timer with it. */
@@ -228,22 +246,24 @@ t.test('a blocked event loop counts for one and a half beats, and the rest is lo
   t.ok(heartbeat.lost - lost >= RESOLUTION * 10 - LONGEST, `${heartbeat.lost - lost} ms lost`)
 })
 
-t.test('there is one timer, while anything is watched', async (t) => {
+t.test('there is one timer, while anything is watched, and it does not keep the process alive', async (t) => {
+  const set = intervals(t)
   const before = timers()
   const heartbeat = new Heartbeat(RESOLUTION)
-  t.equal(timers(), before, 'none before')
+  t.equal(set.size, 0, 'none before')
   const probes = [new Probe(), new Probe(), new Probe()]
   for (const probe of probes) heartbeat.add(probe)
-  t.equal(timers(), before + 1)
+  t.equal(set.size, 1)
+  t.equal(timers(), before)
   for (const probe of probes.slice(1)) heartbeat.delete(probe)
   heartbeat.sweep()
-  t.equal(timers(), before + 1, 'one is left')
+  t.equal(set.size, 1, 'one is left')
   unwatch(heartbeat, ...probes)
-  t.equal(timers(), before, 'none is left')
+  t.equal(set.size, 0, 'none is left')
 })
 
 t.test('the timer stops by itself at the beat after the last deletion, and starts again', async (t) => {
-  const before = timers()
+  const set = intervals(t)
   const heartbeat = new Heartbeat(RESOLUTION)
   for (let round = 0; round < 2; round++) {
     const probe: Probe = new Probe(() => {
@@ -251,9 +271,9 @@ t.test('the timer stops by itself at the beat after the last deletion, and start
       return Infinity
     })
     heartbeat.add(probe)
-    t.equal(timers(), before + 1)
+    t.equal(set.size, 1)
     await until(() => probe.told.length === 1, 'a look')
-    t.equal(timers(), before, 'the beat that left nothing to watch was the last')
+    t.equal(set.size, 0, 'the beat that left nothing to watch was the last')
     t.equal(probe.told.length, 1)
   }
 })
@@ -308,4 +328,27 @@ t.test('what is added or deleted while all are looked at disturbs nobody', async
   t.equal(adding.told.length, 1)
   t.strictSame(new Set(heartbeat.watched()), new Set([other, late]))
   unwatch(heartbeat, late, other)
+})
+
+t.test('what is watched keeps the process alive while it is held, before it is added and after', async (t) => {
+  const before = timers()
+  const heartbeat = new Heartbeat(RESOLUTION)
+  const first = new Probe()
+  heartbeat.add(first)
+  t.equal(timers(), before)
+  heartbeat.hold()
+  heartbeat.hold()
+  t.equal(timers(), before + 1)
+  heartbeat.release()
+  t.equal(timers(), before + 1, 'the other still holds it')
+  heartbeat.release()
+  t.equal(timers(), before)
+  unwatch(heartbeat, first)
+  heartbeat.hold()
+  t.equal(timers(), before, 'nothing is watched')
+  heartbeat.add(first)
+  t.equal(timers(), before + 1)
+  heartbeat.release()
+  t.equal(timers(), before)
+  unwatch(heartbeat, first)
 })

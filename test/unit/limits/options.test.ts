@@ -10,8 +10,8 @@ const PERIOD = 'must be an integer of milliseconds from 1 to 2147483647'
 const BYTES = 'must be an integer of bytes from 0 (off) to 9007199254740991'
 const RATE = 'must be a finite number of bytes per second above 0'
 const RATE_OBJECT = 'must be false or an object with bytesPerSecond and gracePeriod'
-const PLUGIN_NAMES = 'handshakeTimeout, headersTimeout, minHeadersRate, strictFraming, maxFailedReads, abortStatusCode, logLimit, resolution, onAbort'
-const LIMIT_NAMES = 'bodyTimeout, bodyIdleTimeout, minBodyRate, requireContentLength, bodyLimit, linger, mode'
+const PLUGIN_NAMES = 'handshakeTimeout, headersTimeout, minHeadersRate, strictFraming, deferContinue, maxFailedReads, abortStatusCode, logLimit, resolution, onAbort'
+const LIMIT_NAMES = 'bodyTimeout, bodyIdleTimeout, minBodyRate, responseIdleTimeout, minResponseRate, requireContentLength, bodyLimit, linger, mode'
 const ALL_NAMES = `${PLUGIN_NAMES}, ${LIMIT_NAMES}`
 
 const { policy } = resolveOptions(undefined)
@@ -62,17 +62,25 @@ const zero = [0, '0'] as const
 const tooLong = [LONGEST + 1, '2147483648'] as const
 const unsafe = [2 ** 53, '9007199254740992'] as const
 
+t.test('a server that asks for a client certificate gives the handshake more time, unless another one is given', async (t) => {
+  t.equal(resolveOptions({}, { requestCert: true }).handshakeTimeout, 60_000)
+  t.equal(resolveOptions({ handshakeTimeout: 10_000 }, { requestCert: true }).handshakeTimeout, 10_000)
+})
+
 t.test('nothing given is the defaults of the contract', async (t) => {
   const contract = {
     handshakeTimeout: 10_000,
     headersTimeout: 20_000,
     minHeadersRate: false,
-    bodyTimeout: 300_000,
+    bodyTimeout: 0,
     bodyIdleTimeout: 20_000,
     minBodyRate: { bytesPerSecond: 240, gracePeriod: 30_000 },
+    responseIdleTimeout: 60_000,
+    minResponseRate: { bytesPerSecond: 240, gracePeriod: 120_000 },
     requireContentLength: false,
     bodyLimit: 0,
     strictFraming: true,
+    deferContinue: true,
     maxFailedReads: 100,
     linger: { timeout: 2_000, bytes: 67_108_864 },
     mode: 'enforce',
@@ -87,7 +95,7 @@ t.test('nothing given is the defaults of the contract', async (t) => {
     t.strictSame({ ...settings, ...policy.limits }, contract)
     t.strictSame(headClock, { total: 20_000, idle: 0, minRate: false })
     t.equal(headSampling, Infinity)
-    t.strictSame(policy.clock, { total: 300_000, idle: 20_000, minRate: { bytesPerSecond: 240, gracePeriod: 30_000 } })
+    t.strictSame(policy.clock, { total: 0, idle: 20_000, minRate: { bytesPerSecond: 240, gracePeriod: 30_000 } })
   }
 })
 
@@ -97,6 +105,7 @@ t.test('a value at the edge of its range is taken as it is', async (t) => {
     ['headersTimeout', 0, 1, LONGEST],
     ['minHeadersRate', false, { bytesPerSecond: 0.5, gracePeriod: 1 }],
     ['strictFraming', true, false],
+    ['deferContinue', true, false],
     ['maxFailedReads', 0, 1, Number.MAX_SAFE_INTEGER],
     ['abortStatusCode', 400, 599],
     ['logLimit', false, { records: 1, period: 1 }, { records: Number.MAX_SAFE_INTEGER, period: LONGEST }],
@@ -105,13 +114,15 @@ t.test('a value at the edge of its range is taken as it is', async (t) => {
     ['bodyTimeout', 0, 1, LONGEST],
     ['bodyIdleTimeout', 0, 1, LONGEST],
     ['minBodyRate', false, { bytesPerSecond: Number.MIN_VALUE, gracePeriod: 1 }, { bytesPerSecond: Number.MAX_VALUE, gracePeriod: LONGEST }],
+    ['responseIdleTimeout', 0, 1, LONGEST],
+    ['minResponseRate', false, { bytesPerSecond: Number.MIN_VALUE, gracePeriod: 1 }, { bytesPerSecond: Number.MAX_VALUE, gracePeriod: LONGEST }],
     ['requireContentLength', true, false],
     ['bodyLimit', 0, 1, Number.MAX_SAFE_INTEGER],
     ['linger', false, { timeout: 1, bytes: 1 }, { timeout: LONGEST, bytes: Number.MAX_SAFE_INTEGER }],
     ['mode', 'enforce', 'observe']
   ]
-  t.strictSame(rows.map(([name]) => name), ['handshakeTimeout', 'headersTimeout', 'minHeadersRate', 'strictFraming', 'maxFailedReads', 'abortStatusCode',
-    'logLimit', 'resolution', 'onAbort', 'bodyTimeout', 'bodyIdleTimeout', 'minBodyRate', 'requireContentLength', 'bodyLimit', 'linger', 'mode'])
+  t.strictSame(rows.map(([name]) => name), ['handshakeTimeout', 'headersTimeout', 'minHeadersRate', 'strictFraming', 'deferContinue', 'maxFailedReads', 'abortStatusCode',
+    'logLimit', 'resolution', 'onAbort', 'bodyTimeout', 'bodyIdleTimeout', 'minBodyRate', 'responseIdleTimeout', 'minResponseRate', 'requireContentLength', 'bodyLimit', 'linger', 'mode'])
   for (const [name, ...values] of rows) {
     for (const value of values) {
       const { policy, headClock, headSampling, ...settings } = resolveOptions({ [name]: value })
@@ -126,6 +137,9 @@ t.test('a wrong number names the option, the rule and the value', async (t) => {
     ['headersTimeout', TIME, fraction, tooLong],
     ['bodyTimeout', TIME, fraction, tooLong],
     ['bodyIdleTimeout', TIME, fraction, tooLong],
+    ['responseIdleTimeout', TIME, fraction, tooLong],
+    ['minResponseRate.bytesPerSecond', RATE, zero],
+    ['minResponseRate.gracePeriod', PERIOD, zero, fraction, tooLong],
     ['bodyLimit', BYTES, fraction, unsafe],
     ['linger.timeout', TIME, fraction, tooLong],
     ['linger.bytes', BYTES, fraction, unsafe],
@@ -329,6 +343,7 @@ t.test('an option of the plugin is refused on a route and for a read', async (t)
     ['headersTimeout', 5000, '5000'],
     ['minHeadersRate', false, 'false'],
     ['strictFraming', false, 'false'],
+    ['deferContinue', false, 'false'],
     ['maxFailedReads', 100, '100'],
     ['abortStatusCode', 499, '499'],
     ['logLimit', false, 'false'],
@@ -381,12 +396,15 @@ t.test('a route goes over the plugin, the plugin over the defaults', async (t) =
       bodyTimeout: 0,
       bodyIdleTimeout: 5_000,
       minBodyRate: { bytesPerSecond: 240, gracePeriod: 30_000 },
+      responseIdleTimeout: 60_000,
+      minResponseRate: { bytesPerSecond: 240, gracePeriod: 120_000 },
       requireContentLength: true,
       bodyLimit: 10,
       linger: { timeout: 2_000, bytes: 67_108_864 },
       mode: 'observe'
     },
-    clock: { total: 0, idle: 5_000, minRate: { bytesPerSecond: 240, gracePeriod: 30_000 } }
+    clock: { total: 0, idle: 5_000, minRate: { bytesPerSecond: 240, gracePeriod: 30_000 } },
+    responseClock: { total: 0, idle: 60_000, minRate: { bytesPerSecond: 240, gracePeriod: 120_000 } }
   })
 })
 
@@ -433,7 +451,7 @@ t.test('a rate that does not change stays the same object, so that its bucket is
 })
 
 t.test('changes that change nothing give back the same policy', async (t) => {
-  for (const changes of [{}, { bodyTimeout: undefined }, { bodyTimeout: 300_000, linger: { bytes: 67_108_864 }, mode: 'enforce' }]) {
+  for (const changes of [{}, { bodyTimeout: undefined }, { bodyTimeout: 0, linger: { bytes: 67_108_864 }, mode: 'enforce' }]) {
     t.equal(mergeLimits(policy, changes), policy)
     t.equal(resolveRoute(changes, policy, 'GET /'), policy)
   }
@@ -470,7 +488,7 @@ t.test('a time is taken if and only if it is an integer that a timer can run for
     const valid = Number.isInteger(value) && Number(value) >= 0 && Number(value) <= LONGEST
     try {
       const { bodyTimeout } = resolveOptions({ bodyTimeout: value }).policy.limits
-      return value === undefined ? bodyTimeout === 300_000 : valid && bodyTimeout === value
+      return value === undefined ? bodyTimeout === 0 : valid && bodyTimeout === value
     } catch (error) {
       return !valid && value !== undefined && error instanceof OptionsInvalidError
     }

@@ -19,7 +19,7 @@ t.test('request.readGuard tells how far a body is', async (t) => {
   await delay(200)
   t.ok(readGuard.elapsed >= elapsed + 100, 'time passes')
   t.ok(readGuard.paused < 200, `${readGuard.paused}`)
-  t.strictSame(readGuard.limits.bodyTimeout, 300_000)
+  t.strictSame(readGuard.limits.bodyTimeout, 0)
   await client.write('defghij')
   await until(() => raw.readableEnded, 'the end')
   t.match(readGuard, { phase: undefined, received: 10, expected: 10 })

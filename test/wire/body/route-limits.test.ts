@@ -31,13 +31,15 @@ const base = {
   bodyTimeout: 0,
   bodyIdleTimeout: SHORT,
   minBodyRate: { bytesPerSecond: 1, gracePeriod: 60_000 },
+  responseIdleTimeout: 60_000,
+  minResponseRate: { bytesPerSecond: 240, gracePeriod: 120_000 },
   requireContentLength: false,
   bodyLimit: 100,
   linger: { timeout: 500, bytes: 1_000 },
   mode: 'enforce'
 }
 
-const unguarded = { bodyTimeout: 0, bodyIdleTimeout: 0, minBodyRate: false, requireContentLength: false, bodyLimit: 0, linger: false, mode: 'enforce' }
+const unguarded = { bodyTimeout: 0, bodyIdleTimeout: 0, minBodyRate: false, responseIdleTimeout: 0, minResponseRate: false, requireContentLength: false, bodyLimit: 0, linger: false, mode: 'enforce' }
 
 t.test('the limits of a route are those of the plugin with its own over them, nested ones too', async (t) => {
   const guarded = await server(t, async (app) => {
@@ -166,18 +168,10 @@ const refusals = [
 ] as const
 
 for (const [url, config, message] of refusals) {
-  t.test(`a wrong config.readGuard is refused when the route is added: ${url}`, async (t) => {
-    const guarded = await guardedApp({
-      routes: (app) => {
-        let refusal: unknown
-        try {
-          app.post(url, { config: { readGuard: config as ReadGuardOptions } }, ok)
-        } catch (error) {
-          refusal = error
-        }
-        t.match(refusal, { code: 'FST_READ_OPTIONS_INVALID', message })
-      }
-    })
-    await guarded.app.close()
+  t.test(`a wrong config.readGuard is refused when the application starts: ${url}`, async (t) => {
+    await t.rejects(guardedApp({
+      t,
+      routes: (app) => { app.post(url, { config: { readGuard: config as ReadGuardOptions } }, ok) }
+    }), { code: 'FST_READ_OPTIONS_INVALID', message })
   })
 }

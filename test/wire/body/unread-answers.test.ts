@@ -20,5 +20,10 @@ t.test('the time in which Node reads nothing, because the client does not take i
   await until(() => handled.length === 1, 'the handler is not held')
   t.match(handled, [{ code: 'FST_READ_BODY_IDLE_TIMEOUT', received: 5 }])
   client.rst()
-  t.match(await recorded(), [{ code: 'FST_READ_BODY_IDLE_TIMEOUT', blame: 'client_slow', answered: false }])
+  const records = await recorded(4)
+  t.match(records.map(({ code, blame, answered, url }) => [code, blame, answered, url]).sort(), [
+    ['FST_READ_BODY_IDLE_TIMEOUT', 'client_slow', false, '/'],
+    ...Array.from({ length: 3 }, () => ['FST_READ_RESPONSE_ABORTED', 'client_gone', false, '/large'])
+  ])
+  t.equal(records.length, 4)
 })

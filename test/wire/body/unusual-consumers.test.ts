@@ -160,13 +160,12 @@ t.test('every listener hears of a failure once, whenever it begins to listen', a
   t.equal(guarded.records.length, 1)
 })
 
-t.test('the limits of routes that were added before anybody waited for the guard hold, and wrong ones are told', async (t) => {
+t.test('the limits of routes that were added before anybody waited for the guard hold', async (t) => {
   const app = fastify()
   const registered = app.register(readGuard)
   const handle = async (): Promise<string> => 'ok'
   app.post('/small', { config: { readGuard: { bodyLimit: 10 } } }, handle)
   app.post('/free', { config: { readGuard: false } }, handle)
-  app.post('/wrong', { config: { readGuard: { bodyLimt: 10 } as object } }, handle)
   app.post('/plain', handle)
   await registered
   t.teardown(() => app.close())
@@ -176,7 +175,6 @@ t.test('the limits of routes that were added before anybody waited for the guard
   }
   t.same(await post('/small'), [413, 'FST_READ_BODY_TOO_LARGE'])
   t.same(await post('/small'), [413, 'FST_READ_BODY_TOO_LARGE'])
-  t.same(await post('/wrong'), [500, 'FST_READ_OPTIONS_INVALID'])
   t.equal((await app.inject({ method: 'POST', url: '/free', payload: {} })).statusCode, 200)
   t.equal((await app.inject({ method: 'POST', url: '/plain', payload: {} })).statusCode, 200)
 })

@@ -11,6 +11,10 @@ t.jobs = 20
 
 const LIMIT = 300
 const SLACK = 2
+/** What an `onRequest` hook takes: longer than a body may be silent, and not so long that the 100 does not wait for it. */
+const HOOK = 400
+/** How long the 100 waits for hooks. */
+const DEFERRAL = 500
 const guard = { bodyIdleTimeout: LIMIT, bodyTimeout: LIMIT * 2, resolution: 50, linger: { timeout: 200, bytes: 100_000 } } as const
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n'
 const expects = { Expect: '100-continue' } as const
@@ -30,12 +34,11 @@ function routes (app: FastifyInstance): void {
   })
   app.post('/', async (request) => `${(request.body as string).length} bytes`)
   app.post('/stream', async (request) => `${await count(request)} bytes`)
-  app.post('/late', async (request) => {
-    await delay(LIMIT * 3)
+  app.post('/paused', async (request) => {
     const bytes = await count(request)
     return { bytes, paused: request.readGuard.paused }
   })
-  app.post('/unread', async () => 'unread')
+  app.post('/unread', async () => { await delay(LIMIT / 2); return 'unread' })
   app.get('/', async () => 'got')
   app.post('/small', { bodyLimit: 5 }, async () => 'small')
 }
@@ -55,10 +58,7 @@ const TEN = { 'Content-Length': 10, 'Content-Type': 'text/plain' } as const
 const refusals: readonly Refusal[] = [
   { name: 'a policy that wants a Content-Length', guard: { requireContentLength: true }, headers: { ...expects, 'Transfer-Encoding': 'chunked', 'Content-Type': 'text/plain' }, statusCode: 411, record: { code: 'FST_READ_LENGTH_REQUIRED' } },
   { name: 'a policy that wants less', guard: { bodyLimit: 9 }, headers: { ...expects, ...TEN }, statusCode: 413, record: { code: 'FST_READ_BODY_TOO_LARGE', expected: 10 } },
-  { name: "Fastify's own bodyLimit", url: '/small', headers: { ...expects, ...TEN }, statusCode: 413, record: { code: 'FST_READ_BODY_TOO_LARGE' } },
   { name: 'a hook', headers: { ...expects, ...TEN, Authorization: 'wrong' }, statusCode: 401 },
-  { name: 'no route', url: '/nowhere', headers: { ...expects, 'Content-Length': 10 }, statusCode: 404 },
-  { name: 'a handler that does not read', url: '/unread', headers: { ...expects, ...TEN, 'Content-Type': 'application/x-stream' }, statusCode: 200 },
   { name: 'an expectation that nobody knows', headers: { Expect: 'the unexpected', ...TEN, Connection: 'close' }, statusCode: 417 }
 ]
 
@@ -94,14 +94,14 @@ for (const scheme of ['http', 'https'] as const) {
   })
 
   for (const url of ['/', '/stream']) {
-    t.test(`${scheme}: the 100 is sent when the body is first wanted, and once (${url})`, async (t) => {
+    t.test(`${scheme}: the 100 is sent after the last hook, and once (${url})`, async (t) => {
       const { app, port, records } = await guardedApp({ guard, protocol: scheme, routes })
       const client = new RawClient(port, { tls })
       const type = url === '/' ? 'text/plain' : 'application/x-stream'
       const began = performance.now()
-      await client.write(head('POST', url, { ...expects, 'Content-Type': type, 'Content-Length': 10, 'X-Wait': LIMIT * 2 }))
+      await client.write(head('POST', url, { ...expects, 'Content-Type': type, 'Content-Length': 10, 'X-Wait': HOOK }))
       await client.until(/100 Continue/)
-      t.ok(performance.now() - began >= LIMIT * 2 - SLACK, 'after the hooks')
+      t.ok(performance.now() - began >= HOOK - SLACK, 'after the hooks')
       t.equal(client.text, CONTINUE)
       await client.write('x'.repeat(5))
       await delay(LIMIT / 2)
@@ -123,7 +123,7 @@ for (const scheme of ['http', 'https'] as const) {
   t.test(`${scheme}: time before the 100 is not the client's`, async (t) => {
     const { app, port, records } = await guardedApp({ guard, protocol: scheme, routes })
     const client = new RawClient(port, { tls })
-    await client.write(head('POST', '/late', { ...expects, 'Content-Type': 'application/x-stream', 'Content-Length': 10 }))
+    await client.write(head('POST', '/paused', { ...expects, 'Content-Type': 'application/x-stream', 'Content-Length': 10, 'X-Wait': HOOK }))
     await client.until(/100 Continue/)
     await delay(LIMIT / 2)
     await client.write('x'.repeat(10))
@@ -132,14 +132,14 @@ for (const scheme of ['http', 'https'] as const) {
     client.fin()
     await app.close()
     t.match(answer, { statusCode: 200, json: { bytes: 10 } })
-    t.ok(Number(answer?.json.paused) >= LIMIT * 2, `${answer?.json.paused} ms are not counted`)
+    t.ok(Number(answer?.json['paused']) >= LIMIT, `${answer?.json['paused']} ms are not counted`)
     t.same(records, [])
   })
 
   t.test(`${scheme}: a client that has its 100 and sends nothing is ended by the limits`, async (t) => {
     const { app, port, recorded, records } = await guardedApp({ guard, protocol: scheme, routes })
     const client = new RawClient(port, { tls })
-    await client.write(head('POST', '/', { ...expects, ...TEN, 'X-Wait': LIMIT * 2 }))
+    await client.write(head('POST', '/', { ...expects, ...TEN, 'X-Wait': HOOK }))
     await client.until(/100 Continue/)
     const { text } = await client.closed
     t.match(onlyAnswer({ text }), { statusCode: 408, json: { code: 'FST_READ_BODY_IDLE_TIMEOUT' } })
@@ -200,18 +200,19 @@ t.test('a client that has its 100 after another answer, and sends nothing, is en
   t.ok((records[0]?.paused ?? 0) >= LIMIT * 2, `${records[0]?.paused} ms were not counted`)
 })
 
-t.test('where the answer begins before the body is wanted no 100 is sent, and the body is timed', async (t) => {
+t.test('where the answer begins in a hook no 100 is sent, and the body is timed', async (t) => {
   const { app, port, recorded, records } = await guardedApp({
     guard,
     routes: (app) => {
       routes(app)
-      app.post('/echo', (request, reply) => {
+      app.addHook('onRequest', async (request, reply) => {
         reply.hijack()
         reply.raw.writeHead(200)
         reply.raw.write('first')
         request.raw.on('error', () => { reply.raw.destroy() })
         request.raw.pipe(reply.raw)
       })
+      app.post('/echo', () => {})
     }
   })
   const client = new RawClient(port)
@@ -220,8 +221,92 @@ t.test('where the answer begins before the body is wanted no 100 is sent, and th
   t.match(text, /^HTTP\/1\.1 200 /)
   await recorded()
   await app.close()
-  t.match(records, [{ code: 'FST_READ_BODY_IDLE_TIMEOUT', received: 1, answered: false }])
+  t.match(records, [{ code: 'FST_READ_BODY_TIMEOUT', received: 1, answered: false }])
   t.equal(records.length, 1)
+})
+
+for (const [name, url, type, answer] of [
+  ["Fastify's own bodyLimit", '/small', 'text/plain', { statusCode: 413, json: { code: 'FST_ERR_CTP_BODY_TOO_LARGE' } }],
+  ['a handler that does not read', '/unread', 'application/x-stream', { statusCode: 200, body: 'unread' }],
+  ['no route', '/nowhere', 'text/plain', { statusCode: 404 }]
+] as const) {
+  t.test(`no hook has refused it, and the 100 is sent: ${name}`, async (t) => {
+    const { app, port } = await guardedApp({ guard, routes })
+    const client = new RawClient(port)
+    await client.write(head('POST', url, { ...expects, ...TEN, 'Content-Type': type }))
+    await client.until(/100 Continue/)
+    await client.write('x'.repeat(10))
+    await client.until(/HTTP\/1\.1 [^1]/)
+    client.fin()
+    const { text } = await client.closed
+    t.equal(text.split(CONTINUE).length - 1, 1)
+    t.match(onlyAnswer({ text }), answer)
+    await app.close()
+  })
+}
+
+t.test('the 100 does not wait longer than half a second for a hook', async (t) => {
+  const { app, port, records } = await guardedApp({ guard, routes })
+  const client = new RawClient(port)
+  const began = performance.now()
+  await client.write(head('POST', '/', { ...expects, ...TEN, 'X-Wait': DEFERRAL * 2, Connection: 'close' }))
+  await client.until(/100 Continue/)
+  const waited = performance.now() - began
+  t.ok(waited >= DEFERRAL - SLACK && waited < DEFERRAL * 2 - 100, `${waited} ms`)
+  await client.write('x'.repeat(10))
+  t.match(onlyAnswer(await client.closed), { statusCode: 200, body: '10 bytes' })
+  t.same(records, [])
+  await app.close()
+})
+
+for (const [name, own, headers, statusCode] of [
+  ['is too large for its route', { bodyLimit: 9 }, TEN, 413],
+  ['has no length, where one is required', { requireContentLength: true }, { 'Content-Type': 'text/plain', 'Transfer-Encoding': 'chunked' }, 411],
+  ['is refused by a hook', {}, { ...TEN, Authorization: 'wrong' }, 401]
+] as const) {
+  t.test(`a request that ${name} gets no 100, however long a hook takes`, async (t) => {
+    const { app, port } = await guardedApp({ guard: { ...guard, ...own }, routes })
+    const client = new RawClient(port)
+    const slow = { 'X-Wait': statusCode === 401 ? HOOK : DEFERRAL * 2 }
+    await client.write(head('POST', '/', { ...expects, ...headers, ...slow }))
+    const { text } = await client.closed
+    t.notMatch(text, /100 Continue/)
+    t.equal(onlyAnswer({ text }).statusCode, statusCode)
+    await app.close()
+  })
+}
+
+t.test('a hook that reads the body itself gets it', async (t) => {
+  const { app, port, records } = await guardedApp({
+    guard,
+    routes: (app) => {
+      app.addContentTypeParser('application/x-stream', (_request, _payload, done) => { done(null) })
+      app.addHook('onRequest', async (request) => { request.headers['x-bytes'] = String(await count(request)) })
+      app.post('/', async (request) => request.headers['x-bytes'])
+    }
+  })
+  const client = new RawClient(port)
+  const began = performance.now()
+  await client.write(head('POST', '/', { ...expects, 'Content-Length': 10, 'Content-Type': 'application/x-stream', Connection: 'close' }))
+  await client.until(/100 Continue/)
+  t.ok(performance.now() - began < DEFERRAL - 100, 'at once')
+  await client.write('x'.repeat(10))
+  t.match(onlyAnswer(await client.closed), { statusCode: 200, body: '10' })
+  t.same(records, [])
+  await app.close()
+})
+
+t.test('deferContinue: false leaves the 100 to Node, which sends it before any hook', async (t) => {
+  const { app, port } = await guardedApp({ guard: { ...guard, deferContinue: false, bodyLimit: 9 }, routes })
+  const client = new RawClient(port)
+  const began = performance.now()
+  await client.write(head('POST', '/', { ...expects, ...TEN, 'X-Wait': LIMIT / 2 }))
+  await client.until(/100 Continue/)
+  t.ok(performance.now() - began < LIMIT / 2, 'at once')
+  t.equal(app.server.listenerCount('checkContinue'), 0)
+  const { text } = await client.closed
+  t.equal(onlyAnswer({ text }).statusCode, 413)
+  await app.close()
 })
 
 for (const expect of ['100-continue', 'the unexpected']) {
@@ -310,14 +395,14 @@ t.test("an application's own listeners have the say", async (t) => {
 for (const kind of http2Kinds) {
   const own = { expect: '100-continue', 'content-type': 'text/plain' } as const
 
-  t.test(`${kind.name} HTTP/2: the 100 is sent when the body is first wanted`, async (t) => {
+  t.test(`${kind.name} HTTP/2: the 100 is sent after the last hook`, async (t) => {
     const { app, client, records } = await http2Parties(kind, bufferedConsumer, guard, (app) => {
-      app.addHook('onRequest', async () => { await delay(LIMIT * 2) })
+      app.addHook('onRequest', async () => { await delay(HOOK) })
     })
     const began = performance.now()
     await client.write(headers(1, requestBlock('POST', '/', own)))
     await client.answer(1, ({ informational }) => informational.length > 0)
-    t.ok(performance.now() - began >= LIMIT * 2 - SLACK, 'after the hooks')
+    t.ok(performance.now() - began >= HOOK - SLACK, 'after the hooks')
     t.match(client.peek(1), { informational: [100], statusCode: undefined })
     await client.write(data(1, 'x'.repeat(10), Flag.END_STREAM))
     t.match(await client.answer(1), { informational: [100], statusCode: 200, json: { bytes: 10 } })

@@ -3,6 +3,7 @@ import { headApp, HEADERS_TIMEOUT } from '../../support/app/header-limits.js'
 import { transport } from '../../support/app/transport.js'
 import { delay, head, onlyAnswer, RawClient, repeat } from '../../support/client/raw-client.js'
 import { mustBeRefused, mustBeTimely, onlyRecord } from '../../support/oracle/expect-refusal.js'
+import { until } from '../../support/oracle/until.js'
 
 t.jobs = 8
 
@@ -93,16 +94,26 @@ t.test('the header deadline is not extended by bytes', async (t) => {
   }
 })
 
-t.test('the head of a fresh connection is counted from accept, not from its first byte', async (t) => {
+t.test('a head is counted from its first byte, and not the silence of its connection before', async (t) => {
   const guarded = await headApp(t)
   const client = new RawClient(guarded.port)
   await client.ready()
-  await delay(HEADERS_TIMEOUT * 0.7)
+  await delay(HEADERS_TIMEOUT * 2)
   await client.write('GET / HT')
   mustBeRefused(t, await client.closed, 408, 'Request Timeout', 'FST_READ_HEADERS_TIMEOUT')
   const record = await onlyRecord(t, guarded, 'warn')
   mustBeTimely(t, record.elapsed, HEADERS_TIMEOUT)
-  t.ok(record.idle < HEADERS_TIMEOUT * 0.6, `its first byte came ${record.idle} ms ago`)
+  t.ok(record.idle > HEADERS_TIMEOUT * 0.6, `its first byte came ${record.idle} ms ago`)
+})
+
+t.test('a connection that is used for the first time after a long silence is served', async (t) => {
+  const guarded = await headApp(t)
+  const client = new RawClient(guarded.port)
+  await client.ready()
+  await delay(HEADERS_TIMEOUT + 2_500) // Node's own headersTimeout is over, too, and it looks once a second
+  await client.write(head('GET', '/', { Connection: 'close' }))
+  t.equal(onlyAnswer(await client.closed).statusCode, 200)
+  t.strictSame(guarded.records, [])
 })
 
 t.test('a head that is completed just before the limit is served', async (t) => {
@@ -126,14 +137,27 @@ t.test('a head that would be completed just after the limit is not served', asyn
   t.strictSame(guarded.served, [])
 })
 
-t.test('a connection on which nothing is received is closed without an answer', async (t) => {
+for (const [longer, keepAliveTimeout, limit] of [['headersTimeout', HEADERS_TIMEOUT / 2, HEADERS_TIMEOUT], ['keepAliveTimeout', HEADERS_TIMEOUT * 2, HEADERS_TIMEOUT * 2]] as const) {
+  t.test(`a connection on which nothing is received is closed without an answer after the longer of two times: ${longer}`, async (t) => {
+    const guarded = await headApp(t, {}, { fastify: { keepAliveTimeout } })
+    const seen = await new RawClient(guarded.port).closed
+    t.equal(seen.text, '')
+    t.ok(seen.elapsed >= limit)
+    const record = await onlyRecord(t, guarded, 'debug')
+    t.match(record, { code: 'FST_READ_HEADERS_TIMEOUT', blame: 'client_slow', answered: false, received: 0, rate: 0, limit })
+    mustBeTimely(t, record.elapsed, limit)
+  })
+}
+
+t.test('a silent connection is not counted among the heads that are read', async (t) => {
   const guarded = await headApp(t)
-  const seen = await new RawClient(guarded.port).closed
-  t.equal(seen.text, '')
-  t.ok(seen.elapsed >= HEADERS_TIMEOUT)
-  const record = await onlyRecord(t, guarded, 'debug')
-  t.match(record, { code: 'FST_READ_HEADERS_TIMEOUT', blame: 'client_slow', answered: false, received: 0, rate: 0, limit: HEADERS_TIMEOUT })
-  mustBeTimely(t, record.elapsed, HEADERS_TIMEOUT)
+  const client = new RawClient(guarded.port)
+  await client.ready()
+  await delay(HEADERS_TIMEOUT / 2)
+  t.equal(guarded.app.readGuard.stats().reading.headers, 0)
+  await client.write('G')
+  await until(() => guarded.app.readGuard.stats().reading.headers === 1, 'its head is read')
+  client.rst()
 })
 
 t.test('headersTimeout: 0 leaves heads alone', async (t) => {

@@ -32,7 +32,7 @@ for (const [name, before] of heads) {
 }
 
 t.test('a silent connection is recorded once and stays open', async (t) => {
-  const guarded = await observingApp(t, { mode: 'observe' })
+  const guarded = await observingApp(t, { mode: 'observe' }, { keepAliveTimeout: LIMIT })
   const client = new RawClient(guarded.port)
   await guarded.recorded()
   await delay(LIMIT * 2)

@@ -39,9 +39,10 @@ for (const pending of [1, 3]) {
     for (const [name, bytes, code, received, statusCode] of failing) {
       t.test(`${name}: they go out whole, then its own answer, and the connection closes`, async (t) => {
         const guarded = await slowApp(t)
+        const sockets = serverSockets(guarded.app)
         const client = new RawClient(guarded.port)
         await client.write(getSlow.repeat(pending))
-        await until(() => guarded.app.readGuard.stats().reading.headers === 0, 'the first requests are dispatched')
+        await sockets.haveRead(client)
         await client.write(bytes)
         await until(() => guarded.app.readGuard.stats().reading.lingering === 1, 'the head has failed')
         t.equal(client.text, '', 'no answer that would be taken for that of an earlier request')
@@ -61,9 +62,10 @@ for (const pending of [1, 3]) {
 
 t.test('a head that is completed too late, while an earlier answer is pending, never reaches a handler', async (t) => {
   const guarded = await slowApp(t)
+  const sockets = serverSockets(guarded.app)
   const client = new RawClient(guarded.port)
   await client.write(getSlow)
-  await until(() => guarded.app.readGuard.stats().reading.headers === 0, 'the first request is dispatched')
+  await sockets.haveRead(client)
   await client.write(PARTIAL)
   await until(() => guarded.app.readGuard.stats().reading.lingering === 1, 'the head has failed')
   await client.write('st: localhost\r\n\r\n' + get)

@@ -12,7 +12,7 @@ const malformed: ReadonlyArray<readonly [name: string, bytes: string, code: stri
   ['a method nobody knows', 'NOT / HTTP/1.1\r\nHost: a\r\n\r\n', 'HPE_INVALID_METHOD'],
   ['no method', ' / HTTP/1.1\r\n\r\n', 'HPE_INVALID_METHOD'],
   ['bytes that are not HTTP', '\x16\x03\x01\x02\x00', 'HPE_INVALID_METHOD'],
-  ['a version nobody knows', 'GET / HTTP/3.7\r\n\r\n', 'HPE_INVALID_VERSION'],
+  ['no version', 'GET / HTTP/x.7\r\n\r\n', 'HPE_INVALID_VERSION'],
   ['another protocol', 'GET / FTP/1.1\r\n\r\n', 'HPE_INVALID_CONSTANT'],
   ['a space in a URL', 'GET /a b HTTP/1.1\r\n\r\n', 'HPE_INVALID_CONSTANT'],
   ['a space in a header name', 'GET / HTTP/1.1\r\nHo st: a\r\n\r\n', 'HPE_INVALID_HEADER_TOKEN'],

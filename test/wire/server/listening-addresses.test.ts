@@ -27,7 +27,8 @@ const guard = { handshakeTimeout: LIMIT, headersTimeout: LIMIT, bodyIdleTimeout:
 const routes = (app: FastifyInstance): void => { app.post('/', async () => 'ok') }
 
 function start (options: GuardedAppOptions): Promise<GuardedApp> {
-  return guardedApp({ guard, routes, ...options })
+  // Silence is for both.
+  return guardedApp({ guard, routes, fastify: { keepAliveTimeout: LIMIT }, ...options })
 }
 
 /** What a client of HTTP/1 does, and what it and the record then show. */
@@ -232,7 +233,7 @@ const registrations: Readonly<Record<string, (app: FastifyInstance, onAbort: (re
 for (const [name, register] of Object.entries(registrations)) {
   t.test(`registered ${name}, it guards the whole server`, async (t) => {
     const records: AbortRecord[] = []
-    const app = fastify()
+    const app = fastify({ keepAliveTimeout: LIMIT })
     await register(app, (record) => { records.push(record) })
     await app.listen({ port: 0, host: 'localhost' })
     const { port } = app.server.address() as { port: number }

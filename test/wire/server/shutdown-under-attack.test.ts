@@ -190,7 +190,7 @@ t.test('connections of the second address are ended after close(), which does no
   for (const attacker of attackers) await attacker
   await until(() => app.readGuard.stats().reading.body === 1, 'the body is read')
   await app.close()
-  t.match(await recorded(2), [{ code: 'FST_READ_HEADERS_TIMEOUT' }, { code: 'FST_READ_BODY_IDLE_TIMEOUT' }])
+  t.same((await recorded(2)).map(({ code }) => code).sort(), ['FST_READ_BODY_IDLE_TIMEOUT', 'FST_READ_HEADERS_TIMEOUT'])
   await until(() => app.readGuard.stats().reading.lingering === 0, 'they have lingered')
   for (const attacker of attackers) (await attacker).stop()
   await until(() => resources().length <= before.length, 'nothing is left')

@@ -32,7 +32,7 @@ const timeout = { code: 'FST_READ_HANDSHAKE_TIMEOUT', reason: 'handshake_timeout
 const tooSlow: readonly Failure[] = [
   { name: 'a silent connection', send: () => {}, record: timeout, level: 20, received: bytes => bytes === 0 },
   { name: 'half a ClientHello', send: client => client.write(half), record: timeout, level: 40, received: bytes => bytes === half.length },
-  { name: 'a ClientHello byte by byte', send: client => client.trickle(half.toString('latin1'), LIMIT / 20), record: timeout, level: 40, received: bytes => bytes > 5 },
+  { name: 'a ClientHello byte by byte', send: client => client.trickle(half.toString('latin1'), LIMIT / 80), record: timeout, level: 40, received: bytes => bytes > 5 },
   { name: 'a ClientHello that nothing follows', send: client => client.write(hello), record: timeout, level: 40, received: bytes => bytes === hello.length }
 ]
 

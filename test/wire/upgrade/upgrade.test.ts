@@ -68,7 +68,7 @@ for (const scheme of ['http', 'https'] as const) {
         await client.write(textFrame(text))
         await client.until(new RegExp(`\x81.${text}`))
       }
-      t.same(app.readGuard.stats().reading, { handshake: 0, headers: 0, body: 0, lingering: 0 })
+      t.same(app.readGuard.stats().reading, { handshake: 0, headers: 0, body: 0, response: 0, lingering: 0 })
       client.fin()
       await client.closed
       await app.close()

@@ -1,0 +1,123 @@
+import type { ServerResponse } from 'node:http'
+import { bodyReadOf } from '../body/body-read.js'
+import type { GuardContext } from '../guard.js'
+import type { RoutePolicy } from '../limits/resolve.js'
+import { replyOf } from '../node/fastify.js'
+import { bytesTaken, pendingResponse, resetConnection } from '../node/internals.js'
+import { failureOf, ownPolicyOf } from '../response/exchange.js'
+import { onClientGone, type OwedResponse } from '../response/response-abort.js'
+import { ResponseRead, type ResponseSink } from '../response/response-read.js'
+import { isApplicationError } from '../node/client-error.js'
+import type { ConnectionHost } from './connection-host.js'
+
+/** The responses of one connection that have not left: the one whose turn it is, and those behind it. */
+export class Outgoing implements ResponseSink {
+  readonly #connection: ConnectionHost
+  #read: ResponseRead | undefined
+  /** Those that were queued behind another one when their request was dispatched. */
+  #queued: ServerResponse[] = []
+  /** A response was not taken, and its record says so: those behind it go with it. */
+  #isReset = false
+  /** Broken off, though Node takes them for finished. */
+  readonly #unsent: ServerResponse[] = []
+
+  constructor (connection: ConnectionHost) {
+    this.#connection = connection
+  }
+
+  get guard (): GuardContext {
+    return this.#connection.guard
+  }
+
+  /** Whether a response had to wait for its client. */
+  get isWatched (): boolean {
+    return this.#read !== undefined
+  }
+
+  queue (response: ServerResponse): void {
+    this.#queued = this.#queued.filter(({ writableFinished, destroyed }) => !writableFinished && !destroyed)
+    this.#queued.push(response)
+  }
+
+  onUnsent (response: ServerResponse): void {
+    this.#unsent.push(response)
+    // Node would give them their turn on the broken connection, and take them for finished as well.
+    this.#end(this.#queued.filter(queued => queued !== response))
+  }
+
+  look (now: number): number {
+    const { socket } = this.#connection
+    const pending = pendingResponse(socket)
+    if (this.#read !== undefined && this.#read.response !== pending) this.#read = undefined
+    if (this.#read === undefined) this.#begin(pending, now)
+    return this.#read?.look(now) ?? Infinity
+  }
+
+  judge (now: number): void {
+    this.#read?.judge(now)
+  }
+
+  #begin (response: ServerResponse | undefined, now: number): void {
+    if (!this.isWaiting()) return
+    const policy = this.policyOf(response)
+    if (policy === false) return
+    const taken = this.taken()
+    this.#read = new ResponseRead(this, response, policy, now, Math.min(taken, this.#connection.written))
+  }
+
+  taken (): number {
+    return bytesTaken(this.#connection.socket)
+  }
+
+  isWaiting (): boolean {
+    return this.#connection.socket.writableLength > 0
+  }
+
+  /** What was sent to a request that has not come to the application is the guard's own, or that of another listener, which is not judged. */
+  policyOf (response: ServerResponse | undefined): RoutePolicy | false {
+    const { guard, isOver } = this.#connection
+    const request = response === undefined ? undefined : replyOf(response.req)?.request
+    if (request === undefined) return isOver ? guard.options.policy : false
+    return ownPolicyOf(request.raw) ?? guard.policyOf(request)
+  }
+
+  owedOf (response: ServerResponse): OwedResponse {
+    const { guard, peer, socket, written } = this.#connection
+    const read = this.#read?.response === response ? this.#read : undefined
+    // Of what waits when the connection breaks it is not known how much has been taken since the last look.
+    const isKnown = response === pendingResponse(socket) && response.headersSent && !this.isWaiting()
+    return {
+      guard,
+      response,
+      peer,
+      body: bodyReadOf(response.req),
+      policy: this.policyOf(response),
+      sent: read?.sent ?? (isKnown ? Math.max(0, socket.bytesWritten - written) : undefined),
+      timing: read?.timing
+    }
+  }
+
+  reset (): void {
+    this.#isReset = true
+    resetConnection(this.#connection.socket)
+  }
+
+  /** The connection is closed: whatever is still owed will not be had, and the client has gone, unless this process closed it. */
+  onClose (): void {
+    const pending = pendingResponse(this.#connection.socket)
+    this.#end([...this.#unsent, ...(pending === undefined ? [] : [pending]), ...this.#queued])
+  }
+
+  #end (responses: readonly ServerResponse[]): void {
+    const { socket } = this.#connection
+    const cause = socket.errored
+    const isOurs = cause === null ? !socket.readableEnded : isApplicationError(cause)
+    const isRecorded = this.#isReset
+    if ((isOurs && !isRecorded) || this.guard.closing) return
+    for (const response of responses) {
+      // What is given as an answer after the exchange has failed goes nowhere, and is finished at once.
+      const isOwed = !response.writableFinished || this.#unsent.includes(response) || failureOf(response.req) !== undefined
+      if (isOwed) onClientGone(this.owedOf(response), cause, { isRecorded })
+    }
+  }
+}

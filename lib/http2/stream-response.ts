@@ -1,0 +1,102 @@
+import type { ServerResponse } from 'node:http'
+import type { ServerHttp2Stream } from 'node:http2'
+import { bodyReadOf } from '../body/body-read.js'
+import type { GuardContext } from '../guard.js'
+import type { RoutePolicy } from '../limits/resolve.js'
+import { replyOf } from '../node/fastify.js'
+import { waitsForClient } from '../node/internals.js'
+import type { Peer } from '../record/abort-record.js'
+import { ownPolicyOf } from '../response/exchange.js'
+import { onClientGone, type OwedResponse } from '../response/response-abort.js'
+import { ResponseRead, type ResponseSink } from '../response/response-read.js'
+import { isProtocolError } from './protocol-error.js'
+import { cancelUnsent } from './reset.js'
+
+/** The session of a stream, as seen by its response. */
+export interface ResponseSession {
+  readonly guard: GuardContext
+  readonly peer: Peer
+  /** Bytes of responses that the client has taken on the session. */
+  readonly dataTaken: number
+  /** Why the connection broke, if it did. */
+  readonly cause: Error | undefined
+  /** Whether this process ended the session, and not its client. */
+  readonly isEndedHere: boolean
+  onReadFailed (): void
+  onReset (): void
+}
+
+/**
+ * The response on one HTTP/2 stream. Node does not tell how much of a stream its client has taken: a write stays as long as
+ * it was until all of it is. So what is taken on the session counts for each of its streams that wait.
+ */
+export class StreamResponse implements ResponseSink {
+  readonly #session: ResponseSession
+  readonly #stream: ServerHttp2Stream
+  readonly #response: ServerResponse
+  #read: ResponseRead | undefined
+
+  constructor (session: ResponseSession, stream: ServerHttp2Stream, response: ServerResponse) {
+    this.#session = session
+    this.#stream = stream
+    this.#response = response
+  }
+
+  get guard (): GuardContext {
+    return this.#session.guard
+  }
+
+  /** Whether the response had to wait for its client. */
+  get isWatched (): boolean {
+    return this.#read !== undefined
+  }
+
+  look (now: number): number {
+    if (this.#read === undefined) {
+      const policy = this.isWaiting() ? this.policyOf() : false
+      if (policy === false) return Infinity
+      this.#read = new ResponseRead(this, this.#response, policy, now, this.taken())
+    }
+    return this.#read.look(now)
+  }
+
+  judge (now: number): void {
+    this.#read?.judge(now)
+  }
+
+  taken (): number {
+    return this.#session.dataTaken
+  }
+
+  isWaiting (): boolean {
+    return waitsForClient(this.#stream)
+  }
+
+  /** A request that has not come to the application is answered by the guard, or by another listener, which is not judged. */
+  policyOf (): RoutePolicy | false {
+    const request = replyOf(this.#response.req)?.request
+    if (request === undefined) return false
+    return ownPolicyOf(request.raw) ?? this.guard.policyOf(request)
+  }
+
+  owedOf (response: ServerResponse): OwedResponse {
+    const { guard, peer } = this.#session
+    return { guard, response, peer, body: bodyReadOf(response.req), policy: this.policyOf(), sent: undefined, timing: this.#read?.timing }
+  }
+
+  reset (): void {
+    this.#session.onReadFailed()
+    this.#session.onReset()
+    cancelUnsent(this.#stream)
+  }
+
+  /** The stream is closed: what is still owed will not be had. */
+  onClose (): void {
+    const { writableFinished, headersSent, aborted } = this.#stream
+    const isOut = writableFinished && headersSent && !aborted
+    const { cause, isEndedHere } = this.#session
+    if (isOut || isEndedHere || this.guard.closing) return
+    // A client that broke the protocol has the record of its session.
+    onClientGone(this.owedOf(this.#response), cause, { isRecorded: isProtocolError(cause) })
+  }
+}

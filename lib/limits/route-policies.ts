@@ -1,0 +1,75 @@
+import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
+import { isWithin, rootOf, routesOf, type KnownRoute } from '../node/fastify-routes.js'
+import { OptionsInvalidError } from '../record/errors.js'
+import { refuseMisplaced } from './misplaced.js'
+import { resolveRoute, type RoutePolicy } from './resolve.js'
+import { shown } from './rules.js'
+
+const kPolicy = Symbol('fastify-read-guard.policy')
+
+interface RouteConfig {
+  readonly readGuard?: unknown
+  [kPolicy]?: RoutePolicy | false | undefined
+}
+
+/** The limits of an application's routes. What they say is checked when the application starts, when no hook changes it any more. */
+export class RoutePolicies {
+  readonly #policy: RoutePolicy
+  readonly #scope: FastifyInstance
+  readonly #log: FastifyBaseLogger
+  readonly #known: KnownRoute[]
+  readonly #hasUnknown: boolean
+  /** Whether any route may say something. */
+  #differ = true
+
+  /** @param scope the instance that the guard is registered in */
+  constructor (scope: FastifyInstance, policy: RoutePolicy) {
+    const { known, hasUnknown } = routesOf(rootOf(scope))
+    this.#policy = policy
+    this.#scope = scope
+    this.#log = scope.log
+    this.#known = known
+    this.#hasUnknown = hasUnknown
+  }
+
+  /** @throws {OptionsInvalidError} for a wrong option of a route, one in the wrong place, and one that nobody would read */
+  check (): void {
+    this.#differ = this.#hasUnknown
+    for (const route of this.#known.splice(0)) this.#checkRoute(route)
+    if (!this.#hasUnknown) return
+    this.#log.warn('Routes were added before fastify-read-guard was loaded: their config.readGuard is read when they are first called. Import the package before the application is made')
+  }
+
+  /** The limits of the route that a request has come to. */
+  of (request: FastifyRequest): RoutePolicy | false {
+    if (!this.#differ) return this.#policy
+    const { config, method, url } = request.routeOptions as { config?: RouteConfig, method: unknown, url?: string } // of a 404 handler there may be none
+    if (config?.readGuard === undefined) return this.#policy
+    config[kPolicy] ??= this.#resolve(config.readGuard, labelOf(method, url))
+    return config[kPolicy]
+  }
+
+  #checkRoute ({ instance, options }: KnownRoute): void {
+    const label = labelOf(options.method, options.url)
+    const config = (options.config ?? {}) as RouteConfig
+    refuseMisplaced(options, config, label)
+    if (config.readGuard === undefined) return
+    if (!isWithin(instance, this.#scope)) throw new OptionsInvalidError(`${label}: config.readGuard`, 'is read by nobody: fastify-read-guard is registered in another context, register it in the root of the application, or in one that has this route (with fastify-plugin)', shown(config.readGuard))
+    resolveRoute(config.readGuard, this.#policy, label)
+    this.#differ = true
+  }
+
+  #resolve (config: unknown, label: string): RoutePolicy | false {
+    try {
+      return resolveRoute(config, this.#policy, label)
+    } catch (error) {
+      // Of a route that nobody could see beforehand.
+      this.#log.error({ err: error }, 'a route has a wrong config.readGuard: it has the limits of the plugin')
+      return this.#policy
+    }
+  }
+}
+
+function labelOf (method: unknown, url: string | undefined): string {
+  return `${String(method)} ${url}`
+}

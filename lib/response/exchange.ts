@@ -1,0 +1,47 @@
+import type { IncomingMessage } from 'node:http'
+import { setMaxListeners } from 'node:events'
+import type { RoutePolicy } from '../limits/resolve.js'
+import type { ReadError } from '../record/errors.js'
+
+/*
+ * What is known of single exchanges beside their bodies. Most exchanges have none of it: nothing is kept before it is asked
+ * for, or before something fails.
+ */
+
+const failures = new WeakMap<IncomingMessage, ReadError>()
+const controllers = new WeakMap<IncomingMessage, AbortController>()
+const policies = new WeakMap<IncomingMessage, RoutePolicy>()
+
+/** Why an exchange failed, if it did. */
+export function failureOf (raw: IncomingMessage): ReadError | undefined {
+  return failures.get(raw)
+}
+
+/** An exchange has failed, in whatever phase: those that hold its signal are told. */
+export function failExchange (raw: IncomingMessage, error: ReadError): void {
+  if (failures.has(raw)) return
+  failures.set(raw, error)
+  controllers.get(raw)?.abort(error)
+}
+
+/** The signal that is aborted when the exchange fails, and never after it has succeeded. */
+export function signalOf (raw: IncomingMessage): AbortSignal {
+  const known = controllers.get(raw)
+  if (known !== undefined) return known.signal
+  const controller = new AbortController()
+  // Every query and fetch of a handler may listen.
+  setMaxListeners(0, controller.signal)
+  controllers.set(raw, controller)
+  const failure = failures.get(raw)
+  if (failure !== undefined) controller.abort(failure)
+  return controller.signal
+}
+
+/** Limits that the application has given to this one exchange, if it has. */
+export function ownPolicyOf (raw: IncomingMessage): RoutePolicy | undefined {
+  return policies.get(raw)
+}
+
+export function setOwnPolicy (raw: IncomingMessage, policy: RoutePolicy): void {
+  policies.set(raw, policy)
+}

@@ -1,0 +1,119 @@
+import type { ServerResponse } from 'node:http'
+import { releaseLateStreams, takeOverReply } from '../answer/reply-takeover.js'
+import type { GuardContext } from '../guard.js'
+import type { RoutePolicy } from '../limits/resolve.js'
+import { replyOf, tellFramework } from '../node/fastify.js'
+import { hasBegun, isEventStream } from '../node/internals.js'
+import { pinStatus } from '../node/response-hooks.js'
+import { requestOrigin, type Peer } from '../record/abort-record.js'
+import type { ReadError, ReadFacts, Violation } from '../record/errors.js'
+import { failExchange, failureOf } from './exchange.js'
+
+/** The body of the request that a response answers. */
+export interface RequestBody {
+  readonly received: number
+  readonly expected: number | undefined
+  /** Whether it is still read: its read tells of a client that goes. */
+  readonly isUnderWay: boolean
+  /** Does something in the request's own context. */
+  inContext (act: () => void): void
+}
+
+/** A response that its client does not have yet. */
+export interface OwedResponse {
+  readonly guard: GuardContext
+  readonly response: ServerResponse
+  readonly peer: Peer
+  readonly body: RequestBody | undefined
+  /** The limits of its route; `false` where it is not guarded. */
+  readonly policy: RoutePolicy | false
+  /** Bytes of it that the operating system has taken, where it has begun and that is known. */
+  readonly sent: number | undefined
+  /** Of the time that its client took over it, where some of it ever waited. */
+  readonly timing: Pick<ReadFacts, 'elapsed' | 'paused' | 'idle' | 'rate'> | undefined
+}
+
+/** Where nothing of a response had been sent, everybody who asks is told by which status the exchange ended. */
+export function tellStatus (response: ServerResponse, { statusCode }: ReadError): void {
+  if (!hasBegun(response) && statusCode !== undefined) pinStatus(response, statusCode)
+}
+
+const NO_TIME = { elapsed: 0, paused: 0, idle: 0, rate: 0 }
+
+function factsOf ({ response, body, timing }: OwedResponse): ReadFacts {
+  const { received, expected } = body ?? { received: 0, expected: undefined }
+  if (hasBegun(response)) return { phase: 'response', received, expected, ...(timing ?? NO_TIME) }
+  const elapsed = Math.round(replyOf(response.req)?.elapsedTime ?? 0)
+  return { phase: 'handler', received, expected, ...NO_TIME, elapsed, idle: elapsed }
+}
+
+/** How much of the response has been taken, as far as is known. */
+function shareTaken ({ response, sent }: OwedResponse): string {
+  const declared = response.getHeader('content-length')
+  if (sent === undefined || declared === undefined) return ''
+  return `: ${sent} bytes were taken, of a body of ${String(declared)} and its head`
+}
+
+/** What tells of the end of a connection, or of a limit, is called in no request's context. */
+function inOwnContext ({ body }: OwedResponse, act: () => void): void {
+  if (body === undefined) act()
+  else body.inContext(act)
+}
+
+/** Ends an exchange whose response its client will not have: one record, the signal, and the framework. */
+export function failResponse (owed: OwedResponse, violation: Violation): void {
+  inOwnContext(owed, () => fail(owed, violation))
+}
+
+function fail (owed: OwedResponse, violation: Violation): void {
+  const { guard, response, peer, sent } = owed
+  const { req: raw } = response
+  const reply = replyOf(raw)
+  const origin = { ...requestOrigin(raw, reply?.request, peer, guard.journal.log), sent }
+  const failed = guard.recorder.fail(violation, factsOf(owed), origin, reply)
+  tellStatus(response, failed.error)
+  if (reply !== undefined) {
+    // Half a response can't be taken back: what the handler would send in its place is dropped.
+    if (response.headersSent) takeOverReply(reply, failed.error).drop()
+    else releaseLateStreams(reply, failed.error)
+  }
+  failExchange(raw, failed.error)
+  failed.write(false)
+  tellFramework(response)
+}
+
+/** As `failResponse`, in `mode: 'observe'`: the exchange goes on. */
+export function observeResponse (owed: OwedResponse, violation: Violation): void {
+  const { guard, response, peer, sent } = owed
+  const reply = replyOf(response.req)
+  const origin = { ...requestOrigin(response.req, reply?.request, peer, guard.journal.log), sent }
+  inOwnContext(owed, () => guard.recorder.observe(violation, factsOf(owed), origin, reply))
+}
+
+/**
+ * The client has gone before it had its response.
+ *
+ * @param cause what Node said, if it did
+ * @param isRecorded whether another record says already why the connection ended
+ */
+export function onClientGone (owed: OwedResponse, cause: unknown, { isRecorded } = { isRecorded: false }): void {
+  inOwnContext(owed, () => end(owed, cause, isRecorded))
+}
+
+function end (owed: OwedResponse, cause: unknown, isRecorded: boolean): void {
+  const { guard, response, policy, body } = owed
+  const { req: raw } = response
+  if (failureOf(raw) !== undefined) return tellFramework(response)
+  // What is not the application's own is not judged; of a body that is still read, its read tells.
+  if (replyOf(raw) === undefined || body?.isUnderWay === true) return
+  const violation: Violation = { code: 'FST_READ_RESPONSE_ABORTED', cause: cause ?? undefined, detail: shareTaken(owed) }
+  // An event stream has no end of its own: a client that leaves it has had it.
+  if (policy === false || isRecorded || isEventStream(response)) {
+    const error = guard.recorder.error(violation, factsOf(owed))
+    tellStatus(response, error)
+    failExchange(raw, error)
+    tellFramework(response)
+  } else {
+    fail(owed, violation)
+  }
+}

@@ -1,0 +1,43 @@
+import t from 'tap'
+import { guardedApp } from '../../support/app/guarded-app.js'
+import { RawClient, head, onlyAnswer } from '../../support/client/raw-client.js'
+
+const last = {
+  'a request without a body': head('GET', '/slow', { Connection: 'close' }),
+  'one with a body': head('POST', '/slow', { Connection: 'close', 'Content-Type': 'text/plain', 'Content-Length': 3 }) + 'abc',
+  'one whose body is not read': head('POST', '/unread', { Connection: 'close', 'Content-Type': 'text/plain', 'Content-Length': 3 }) + 'abc',
+  'one of HTTP/1.0': 'GET /slow HTTP/1.0\r\n\r\n'
+}
+
+for (const linger of [undefined, false] as const) {
+  t.test(`what comes behind a request that is to be the last is no request and no failed read${linger === false ? ', without lingering' : ''}`, async (t) => {
+    let effects = 0
+    const { app, port, records } = await guardedApp({
+      guard: linger === undefined ? {} : { linger },
+      routes: (app) => {
+        app.addHook('onRequest', async (request, reply) => {
+          if (request.url === '/unread') return reply.send('unread')
+        })
+        app.post('/unread', async () => '')
+        app.route({ method: ['GET', 'POST'], url: '/slow', handler: (_request, reply) => { setTimeout(() => reply.send('slow'), 30) } })
+        app.get('/effect', async () => { effects++ })
+      }
+    })
+    t.teardown(() => app.close())
+    for (const [title, request] of Object.entries(last)) {
+      for (const behind of [head('GET', '/effect'), 'neither head nor body', 'x']) {
+        for (const together of [true, false]) {
+          const client = new RawClient(port)
+          await client.connected()
+          await client.write(together ? request + behind : request)
+          if (!together) await client.write(behind)
+          const seen = await client.closed
+          t.equal(onlyAnswer(seen).statusCode, 200, `${title}, then ${JSON.stringify(behind.slice(0, 9))}, ${together ? 'in one packet' : 'in two'}: one answer`)
+          t.equal(seen.end, 'FIN')
+        }
+      }
+    }
+    t.equal(effects, 0)
+    t.strictSame(records, [], 'no record')
+  })
+}
