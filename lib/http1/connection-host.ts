@@ -14,6 +14,8 @@ export interface ConnectionHost {
   wake (): void
   /** Bytes that were handed to the operating system before the response under way. */
   readonly written: number
+  /** It is the turn of a response that was queued. */
+  onTurn (): void
   /** Its last answer was given, or is about to be: nothing that still comes is a request. */
   readonly isOver: boolean
   /** The only transition from one read to the next. */

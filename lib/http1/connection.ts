@@ -181,7 +181,11 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   onDispatched (response: ServerResponse): void {
     // Behind another one; the response whose turn it is, the socket knows.
     if (response.socket === null) this.outgoing.queue(response)
-    else this.written = bytesHandedOver(this.socket)
+    else this.onTurn()
+  }
+
+  onTurn (): void {
+    this.written = bytesHandedOver(this.socket)
   }
 
   /** Node takes a response for finished that the connection has broken off. */
@@ -190,7 +194,9 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   }
 
   onEnd (): void {
-    if (this.#read === undefined && pendingResponse(this.socket) !== undefined) HalfClosed.begin(this)
+    const pending = pendingResponse(this.socket)
+    if (pending?.headersSent === true) this.outgoing.onEnd(pending)
+    if (this.#read === undefined && pending !== undefined) HalfClosed.begin(this)
   }
 
   onClose (): void {
