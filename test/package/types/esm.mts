@@ -64,7 +64,6 @@ app.post('/request', async (request) => {
   exactly<number>()(elapsed)
   exactly<number>()(paused)
   exactly<ReadLimits>()(limits)
-  exactly<AbortSignal>()(signal)
   request.readGuard.setLimits({ bodyTimeout: 0, minBodyRate: false })
   // @ts-expect-error -- the headers have been read
   request.readGuard.setLimits({ headersTimeout: 0 })
