@@ -41,3 +41,9 @@ t.test('a part that there is not is refused', async (t) => {
   const refused: unknown = await promisify(execFile)(process.execPath, [join(root, 'bench', 'main.js'), 'cots']).catch((error: unknown) => error)
   t.match(refused, { code: 2, stderr: /There is no part cots: cost, heap, beat, lateness, attack/ })
 })
+
+t.test('slow readers are left out where there is no program that makes them', async (t) => {
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [join(root, 'bench', 'slow-readers.js')], { env: { PATH: root } })
+  t.equal(stderr, '')
+  t.equal(stdout, 'Skipped: it needs Linux, slowhttptest, nginx\n')
+})
