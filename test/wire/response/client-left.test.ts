@@ -88,6 +88,9 @@ for (const [how, leave] of Object.entries(leaving)) {
         t.ok(record?.sent !== undefined && record.sent > 50_000 && (url === '/endless' || record.sent < LARGE), `${record?.sent} bytes were taken`)
         if (url === '/endless') {
           await until(() => guarded.destroyed.length === 1, 'the stream is released')
+        } else {
+          const { reason } = guarded.begun[0]?.readGuard.signal ?? {}
+          t.equal((reason as Error).message, `The client left before it had the response: ${record?.sent} bytes were taken, of a body of ${LARGE} and its head`)
         }
         await until(() => guarded.outcomes.length === 1, 'onResponse')
         t.strictSame(guarded.outcomes, [{ url, statusCode: 200, rawStatusCode: 200 }])
