@@ -339,6 +339,11 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     successor(this.socket, bytes)
   }
 
+  /** A beat has found the socket destroyed, before Node has told of it. */
+  get isFoundBroken (): boolean {
+    return this.index === NOT_WATCHED
+  }
+
   /** It is not looked at any more; that it has closed may still have to be told. */
   private unwatch (): void {
     this.become(undefined)
