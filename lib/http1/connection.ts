@@ -5,7 +5,7 @@ import type { ConnectionRead } from '../clock/connection-read.js'
 import { NOT_WATCHED, type ConnectionPhase, type Watched } from '../clock/watch-list.js'
 import type { GuardContext } from '../guard.js'
 import type { LingerOptions } from '../limits/options.js'
-import { bytesBeingWritten, bytesHandedOver, bytesTaken, isPausedForAnswers, keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse } from '../node/internals.js'
+import { bytesBeingWritten, bytesHandedOver, bytesTaken, hasBegun, isPausedForAnswers, keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse } from '../node/internals.js'
 import { hasBody } from '../node/request-kind.js'
 import { disown, holdClosing, own, ownerOf, watchResume, type GuardedSocket, type SocketOwner } from '../node/socket-hooks.js'
 import type { Peer } from '../record/abort-record.js'
@@ -179,9 +179,10 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
 
   /** A request is on its way to the application. */
   onDispatched (response: ServerResponse): void {
-    // Behind another one; the response whose turn it is, the socket knows.
-    if (response.socket === null) this.outgoing.queue(response)
-    else this.written = bytesHandedOver(this.socket)
+    if (response.socket !== null) return this.markResponse()
+    // Behind another one, which goes on until its turn comes; the response whose turn it is, the socket knows.
+    this.outgoing.queue(response)
+    response.once('socket', () => this.markResponse())
   }
 
   /** Node takes a response for finished that the connection has broken off. */
@@ -236,12 +237,12 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     return this.socket.isPaused() && !isPausedForAnswers(this.socket)
   }
 
-  override bytesWritten (): number {
-    return this.socket.bytesWritten
+  override markResponse (): void {
+    this.written = bytesHandedOver(this.socket)
   }
 
-  override bytesTaken (): number {
-    return bytesTaken(this.socket)
+  override sentOf (response: ServerResponse): number | undefined {
+    return hasBegun(response) ? Math.max(0, bytesTaken(this.socket) - this.written) : undefined
   }
 
   wake (): void {
