@@ -5,7 +5,7 @@ import type { ConnectionRead } from '../clock/connection-read.js'
 import { NOT_WATCHED, type ConnectionPhase, type Watched } from '../clock/watch-list.js'
 import type { GuardContext } from '../guard.js'
 import type { LingerOptions } from '../limits/options.js'
-import { bytesBeingWritten, bytesHandedOver, bytesTaken, isPausedForAnswers, keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse } from '../node/internals.js'
+import { bytesBeingWritten, bytesHandedOver, bytesTaken, givenPeerName, isPausedForAnswers, keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse } from '../node/internals.js'
 import { hasBody } from '../node/request-kind.js'
 import { disown, holdClosing, own, ownerOf, watchResume, type GuardedSocket, type SocketOwner } from '../node/socket-hooks.js'
 import type { Peer } from '../record/abort-record.js'
@@ -225,7 +225,9 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   get protocol (): 'http/1.1' { return 'http/1.1' }
 
   get peer (): Peer {
-    return { remoteAddress: unpackAddress(this.#address), remotePort: this.#port, protocol: this.protocol, tls: 'encrypted' in this.socket }
+    // By then a wrapper that reads whose connection it is has said so.
+    const { address = unpackAddress(this.#address), port = this.#port } = givenPeerName(this.socket)
+    return { remoteAddress: address, remotePort: port, protocol: this.protocol, tls: 'encrypted' in this.socket }
   }
 
   override get isHalfClosed (): boolean {

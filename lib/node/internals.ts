@@ -39,6 +39,13 @@ export function peerNameOf (socket: Socket): PeerName {
   return name
 }
 
+/** What a wrapper of the server (PROXY protocol) has put on the socket in the place of Node's own; nothing where there is none. */
+export function givenPeerName (socket: Socket): PeerName {
+  if (!Object.hasOwn(socket, 'remoteAddress')) return {}
+  const { remoteAddress: address, remotePort: port } = socket
+  return { ...(address !== undefined && { address }), ...(port !== undefined && { port }) }
+}
+
 /** Bytes that the kernel has not taken yet: an HTTP/2 session hands them over past what the socket itself counts. */
 export function bytesBeingWritten (socket: Socket): number {
   return (socket as HttpSocket)._handle?.writeQueueSize ?? 0
@@ -230,6 +237,15 @@ export function isClosedByClient ({ state }: ServerHttp2Stream): boolean {
 /** Whether Node reads HTTP/1 from the connection: not from one that is still in its TLS handshake, nor from an HTTP/2 session. */
 export function speaksHttp1 (socket: Socket): boolean {
   return (socket as HttpSocket).parser != null
+}
+
+/**
+ * Whether a wrapper of the server waits for its client on a connection that Node's parser has not got yet: it listens for bytes,
+ * and has taken those that came.
+ */
+export function isAwaitedByWrapper (socket: Socket): boolean {
+  if (socket.listenerCount('readable') > 0) return socket.readableLength === 0
+  return socket.listenerCount('data') > 0 && !socket.isPaused()
 }
 
 /** Whether a server asks its clients for a certificate. */
