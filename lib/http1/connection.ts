@@ -5,7 +5,7 @@ import type { ConnectionRead } from '../clock/connection-read.js'
 import { NOT_WATCHED, type ConnectionPhase, type Watched } from '../clock/watch-list.js'
 import type { GuardContext } from '../guard.js'
 import type { LingerOptions } from '../limits/options.js'
-import { bytesBeingWritten, bytesHandedOver, bytesTaken, givenPeerName, isPausedForAnswers, keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse } from '../node/internals.js'
+import { bytesBeingWritten, bytesHandedOver, bytesTaken, givenPeerName, hasBackstop, headWatcher, isPausedForAnswers, keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse } from '../node/internals.js'
 import { hasBody } from '../node/request-kind.js'
 import { disown, holdClosing, own, ownerOf, watchResume, type GuardedSocket, type SocketOwner } from '../node/socket-hooks.js'
 import type { Peer } from '../record/abort-record.js'
@@ -32,6 +32,8 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   #read: ConnectionRead | undefined
   bytes = 0
   written = 0
+  /** A head has begun of which nobody has heard: the bytes do not tell of one in the packet of the request before. */
+  #isHeadPending = false
   /** What is known of the responses that are owed; most connections never have it. */
   #outgoing: Outgoing | undefined
   readonly #address: PackedAddress
@@ -157,10 +159,11 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
 
   private lookAtRead (now: number): number {
     if (this.#read !== undefined) return this.#read.look(now)
-    if (!this.headBegan) return Infinity
+    if (!this.headBegan && !this.#isHeadPending) return Infinity
+    const mayBeStray = !this.#isHeadPending
     // Node would close on a head that stalls for its keepAliveTimeout, without a word.
     keepAliveOver(this.socket)
-    return this.beginHead(now).look(now)
+    return this.beginHead(now, { mayBeStray }).look(now)
   }
 
   judge (now: number): void {
@@ -177,8 +180,20 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     return this.#outgoing?.isWatched === true ? 1 : 0
   }
 
+  /** Node's timer tells of a head that bytes do not tell of, where it is ours; in its place, the parser does. */
+  private watchHeads (): void {
+    const { headersTimeout, policy } = this.guard.options
+    this.#isHeadPending = false
+    if (policy.limits.mode === 'observe' || !hasBackstop(this.socket, headersTimeout)) watchHeads(this.socket)
+  }
+
+  onHeadBegun (): void {
+    this.#isHeadPending = true
+  }
+
   /** A request is on its way to the application. */
   onDispatched (response: ServerResponse): void {
+    this.watchHeads()
     // Behind another one; the response whose turn it is, the socket knows.
     if (response.socket === null) this.outgoing.queue(response)
     else this.written = bytesHandedOver(this.socket)
@@ -205,6 +220,7 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   /** A request was told of that may be somebody else's: what is theirs is not judged. What is ours comes to `dispatch`. */
   onRequest (request: IncomingMessage): void {
     if (this.isOver) return
+    this.watchHeads()
     if (hasBody(request)) this.become(new ForeignRead(this, request))
     else this.rest()
   }
@@ -356,6 +372,8 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
 export function connectionOf (socket: Socket | undefined): Connection | undefined {
   return ownerOf(socket) as Connection | undefined // connections are the only owners
 }
+
+const watchHeads = headWatcher((socket) => { connectionOf(socket)?.onHeadBegun() })
 
 /** The class of one application's connections: what all of them would keep is on its prototype, once. */
 export function connectionClass (guard: GuardContext): new (socket: GuardedSocket) => Connection {

@@ -131,7 +131,7 @@ const slowWrappers: Readonly<Record<string, (socket: Socket, onRead: (bytes: Buf
   'without a listener': (socket, onRead) => {
     socket.once('readable', () => { onRead(socket.read() as Buffer) })
   },
-  'paused': (socket, onRead) => {
+  paused: (socket, onRead) => {
     const onData = (bytes: Buffer): void => {
       socket.pause()
       onRead(bytes)
