@@ -65,16 +65,9 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
   #restDeadline: AnswerDeadline | undefined
   /** The request's own context (`AsyncLocalStorage`, tracing), as far as it is known: failures are noticed in that of a timer or a socket. */
   #context: AsyncResource | undefined
-  /** What was written before the response: answers before it, and `100 Continue`. */
-  #writtenBefore: number
-
   constructor (guard: GuardContext, source: BodySource, readonly raw: GuardedRequest, public response: ServerResponse, policy: RoutePolicy) {
     super(guard, source, declaredLength(raw.headers), policy)
     hookRequest(raw, this)
-    const written = source.bytesWritten()
-    this.#writtenBefore = written ?? 0
-    // It waits for the answer before it, which goes on until then.
-    if (written !== undefined && response.socket === null) response.once('socket', () => this.markResponse())
   }
 
   get phase (): 'body' {
@@ -181,11 +174,6 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
   catchUp (): void {
     this.count(this.raw.readableLength)
     this.#isEndOwed = isAtEnd(this.raw)
-  }
-
-  /** What was written so far is not of the response. */
-  markResponse (): void {
-    this.#writtenBefore = this.source.bytesWritten() ?? 0
   }
 
   setPolicy (policy: RoutePolicy): void {
@@ -360,13 +348,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
   }
 
   private get origin (): ReadOrigin {
-    return { ...requestOrigin(this.raw, this.request, this.source.peer, this.guard.journal.log), sent: this.sent }
-  }
-
-  /** Bytes of the response that were taken, where it had begun. */
-  private get sent (): number | undefined {
-    const taken = this.response.headersSent ? this.source.bytesTaken() : undefined
-    return taken === undefined ? undefined : Math.max(0, taken - this.#writtenBefore)
+    return { ...requestOrigin(this.raw, this.request, this.source.peer, this.guard.journal.log), sent: this.source.sentOf(this.response) }
   }
 
   protected get isClientServed (): boolean {

@@ -83,13 +83,11 @@ export abstract class BodySource {
     return isAnswerOut(response)
   }
 
-  /** Bytes that were written to it, where they are counted. */
-  bytesWritten (): number | undefined {
-    return undefined
-  }
+  /** What was written so far is not of the response. */
+  markResponse (): void {}
 
-  /** Bytes of them that the operating system has taken. */
-  bytesTaken (): number | undefined {
+  /** Bytes of the response that the operating system has taken, where it has begun and they are counted. */
+  sentOf (_response: ServerResponse): number | undefined {
     return undefined
   }
 

@@ -17,7 +17,7 @@ export function expectContinue (request: IncomingMessage, response: ServerRespon
     // A client that has the head of its answer already does not wait any more.
     if (body.response.headersSent || body.response.writableEnded) return body.onContinueSent()
     body.source.sendContinue(response, () => body.onContinueSent())
-    body.markResponse()
+    body.source.markResponse()
   })
   onFirstRead(request, () => body.onWanted())
 }

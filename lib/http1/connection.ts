@@ -5,7 +5,7 @@ import type { ConnectionRead } from '../clock/connection-read.js'
 import { NOT_WATCHED, type ConnectionPhase, type Watched } from '../clock/watch-list.js'
 import type { GuardContext } from '../guard.js'
 import type { LingerOptions } from '../limits/options.js'
-import { bytesBeingWritten, bytesHandedOver, bytesTaken, givenPeerName, hasBackstop, headWatcher, isPausedForAnswers, keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse } from '../node/internals.js'
+import { bytesBeingWritten, bytesHandedOver, bytesTaken, givenPeerName, hasBegun, hasBackstop, headWatcher, isPausedForAnswers, keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse } from '../node/internals.js'
 import { hasBody } from '../node/request-kind.js'
 import { disown, holdClosing, own, ownerOf, watchResume, type GuardedSocket, type SocketOwner } from '../node/socket-hooks.js'
 import type { Peer } from '../record/abort-record.js'
@@ -194,9 +194,19 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   /** A request is on its way to the application. */
   onDispatched (response: ServerResponse): void {
     this.watchHeads()
-    // Behind another one; the response whose turn it is, the socket knows.
-    if (response.socket === null) this.outgoing.queue(response)
-    else this.written = bytesHandedOver(this.socket)
+    if (response.socket !== null) return this.markResponse()
+    // Behind another one, which goes on until its turn comes; the response whose turn it is, the socket knows.
+    this.outgoing.queue(response)
+    response.once('socket', () => this.onTurn(response))
+  }
+
+  /**
+   * Those before it are out. A response that was destroyed meanwhile will never be given, and nothing behind it: Node 20
+   * closes the connection, later versions wait on it for ever.
+   */
+  private onTurn (response: ServerResponse): void {
+    this.markResponse()
+    if (response.destroyed && this.#read?.phase !== 'lingering') this.socket.destroy()
   }
 
   /** Node takes a response for finished that the connection has broken off. */
@@ -254,12 +264,12 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     return this.socket.isPaused() && !isPausedForAnswers(this.socket)
   }
 
-  override bytesWritten (): number {
-    return this.socket.bytesWritten
+  override markResponse (): void {
+    this.written = bytesHandedOver(this.socket)
   }
 
-  override bytesTaken (): number {
-    return bytesTaken(this.socket)
+  override sentOf (response: ServerResponse): number | undefined {
+    return hasBegun(response) ? Math.max(0, bytesTaken(this.socket) - this.written) : undefined
   }
 
   wake (): void {
@@ -355,6 +365,11 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     const { bytes } = this
     this.release()
     successor(this.socket, bytes)
+  }
+
+  /** A beat has found the socket destroyed, before Node has told of it. */
+  get isFoundBroken (): boolean {
+    return this.index === NOT_WATCHED
   }
 
   /** It is not looked at any more; that it has closed may still have to be told. */
