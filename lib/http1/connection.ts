@@ -134,7 +134,10 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   /** Node's timer tells of a head that began so many milliseconds ago; where its bytes told of it, our own clock has it. */
   onHeadOverdue (elapsed: number): void {
     const isFresh = this.#read?.isHead === true && this.#read.phase === undefined
-    if (this.#read === undefined || (isFresh && this.socket.bytesRead > 0)) this.beginHead(this.guard.heartbeat.now() - elapsed, { mayBeStray: false })
+    if (this.#read !== undefined && !(isFresh && this.socket.bytesRead > 0)) return
+    const now = this.guard.heartbeat.now()
+    // While Node read nothing the rest of it may have come: how much of the time that was is not known.
+    this.beginHead(isPausedForAnswers(this.socket) ? now : now - elapsed, { mayBeStray: false })
   }
 
   /** What is being read, if the connection still stands. */
@@ -262,6 +265,11 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
 
   isHeldBack (): boolean {
     return this.socket.isPaused() && !isPausedForAnswers(this.socket)
+  }
+
+  override answersTakenSince (now: number): number | undefined {
+    const isPaused = isPausedForAnswers(this.socket)
+    return isPaused ? this.outgoing.takenSince(now, { isPaused }) : this.#outgoing?.takenSince(now, { isPaused })
   }
 
   override markResponse (): void {
