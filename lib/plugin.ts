@@ -10,7 +10,7 @@ import type { GuardContext } from './guard.js'
 import type { ReadGuardOptions } from './limits/options.js'
 import { resolveOptions, unguarded } from './limits/resolve.js'
 import { RoutePolicies } from './limits/route-policies.js'
-import { hasInjectedStream, rememberReply } from './node/fastify.js'
+import { hasInjectedStream, headersTimeoutSetter, rememberReply } from './node/fastify.js'
 import { asksForCertificate } from './node/internals.js'
 import { rootOf } from './node/fastify-routes.js'
 import { hasBody } from './node/request-kind.js'
@@ -20,7 +20,7 @@ import { watchUnsent } from './node/response-hooks.js'
 import { OptionsInvalidError, type Violation } from './record/errors.js'
 import { Journal } from './record/journal.js'
 import { Recorder } from './record/recorder.js'
-import { ServerGuard } from './server-guard.js'
+import { ServerGuard, type ServerGuardOptions } from './server-guard.js'
 import { statsOf } from './stats.js'
 
 /** Fastify does not say which `bodyLimit` was passed: a parser may have a smaller one of its own. */
@@ -43,14 +43,14 @@ const guardedApplications = new WeakSet<FastifyInstance>()
 const serverGuards = new WeakMap<Server, ServerGuard>()
 
 /** Guards the server of an application, from when it is the one that requests come to: `@fastify/restartable` makes another one. */
-function guardServer (server: Server, guard: GuardContext, routing: RequestListener): () => void {
+function guardServer (server: Server, guard: GuardContext, routing: RequestListener, headersTimeoutBy: ServerGuardOptions['headersTimeoutBy']): () => void {
   const predecessor = serverGuards.get(server)
   let isGuarded = false
   const begin = (): void => {
     if (isGuarded) return
     isGuarded = true
     predecessor?.detach()
-    const own = new ServerGuard(guard, server, routing, { isMain: true })
+    const own = new ServerGuard(guard, server, routing, { isMain: true, headersTimeoutBy })
     serverGuards.set(server, own)
     predecessor?.handOver(own)
   }
@@ -62,8 +62,9 @@ function guardServer (server: Server, guard: GuardContext, routing: RequestListe
 function guardServers (root: FastifyInstance, guard: GuardContext): void {
   // Fastify listens to its servers with this very function.
   const routing = root.routing // eslint-disable-line @typescript-eslint/unbound-method -- it has no `this`
-  const detach = guardServer(root.server, guard, routing)
-  const guardOther = (server: Server): ServerGuard => new ServerGuard(guard, server, routing, { isMain: false })
+  const headersTimeoutBy = headersTimeoutSetter(root)
+  const detach = guardServer(root.server, guard, routing, headersTimeoutBy)
+  const guardOther = (server: Server): ServerGuard => new ServerGuard(guard, server, routing, { isMain: false, headersTimeoutBy })
   const onListening = (message: unknown): void => {
     const { server } = message as { server: Server } // of any kind, but only an HTTP server of ours has this listener
     if (server !== root.server && server.listeners('request').includes(routing)) guardOther(server)

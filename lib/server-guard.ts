@@ -10,11 +10,18 @@ import { ClientErrors, ownHandlers, type ClientErrorListener } from './http1/cli
 import { Connection, connectionClass, connectionOf } from './http1/connection.js'
 import { watchUpgrades } from './http1/upgrade.js'
 import { SessionRead } from './http2/session.js'
-import { allowHalfOpen, keepOneMoreHeader, rawSocketOf, setBackstop, speaksHttp1, watchSni } from './node/internals.js'
+import { allowHalfOpen, isDefaultBelow, keepOneMoreHeader, rawSocketOf, setBackstop, speaksHttp1, watchSni } from './node/internals.js'
 import { hasBody } from './node/request-kind.js'
 import { listen, listenWhileAlone, onListenerAdded, replaceListener, takeOver, watchForeignRequests, type Detach, type RequestListener } from './node/server-hooks.js'
 
 /** Everything that listens to one server on behalf of one application's guard. */
+export interface ServerGuardOptions {
+  /** Whether it is the server that the application knows. */
+  readonly isMain: boolean
+  /** Who has set Node's `headersTimeout`; see `headersTimeoutSetter`. */
+  readonly headersTimeoutBy: 'options' | 'factory' | undefined
+}
+
 export class ServerGuard {
   readonly #guard: GuardContext
   readonly #server: Server
@@ -27,17 +34,19 @@ export class ServerGuard {
    * Watches what comes to a server, from before it listens.
    *
    * @param routing Fastify's own listener of 'request', which the servers of one application share
-   * @param isMain whether it is the one that the application knows
    */
-  constructor (guard: GuardContext, server: Server, routing: RequestListener, { isMain }: { readonly isMain: boolean }) {
+  constructor (guard: GuardContext, server: Server, routing: RequestListener, { isMain, headersTimeoutBy }: ServerGuardOptions) {
     const { headersTimeout, policy } = guard.options
     this.#guard = guard
     this.#server = server
     this.#routing = routing
     this.#Connection = connectionClass(guard)
     const enforced = policy.limits.mode === 'observe' ? 0 : headersTimeout
-    const backstop = (): void => setBackstop(server, enforced)
+    const backstop = (): void => setBackstop(server, enforced, { isGiven: headersTimeoutBy !== undefined })
     backstop()
+    if (headersTimeoutBy === 'factory' && isMain && isDefaultBelow(server, headersTimeout)) {
+      guard.journal.warn(`Node's headersTimeout of ${server.headersTimeout} ms stays in force, below that of the guard: what serverFactory has set is left as it is`)
+    }
     allowHalfOpen(server)
     // What the application set meanwhile counts.
     server.prependListener('listening', backstop)
@@ -140,7 +149,7 @@ export class ServerGuard {
       if (connection?.isOver !== false) return
       // Node answers it, says that the connection closes, and leaves that to the client.
       if (hasBody(request)) connection.refuse(request)
-      else connection.rest()
+      else connection.onRequest(request)
     }))
   }
 

@@ -83,6 +83,14 @@ export abstract class BodySource {
     return isAnswerOut(response)
   }
 
+  /**
+   * Node reads nothing while earlier answers are not taken, and that time is the client's, unless it takes them: its body may
+   * lie in the kernel. Since when it has been taking them, in counted milliseconds, where more have been taken at this look.
+   */
+  answersTakenSince (_now: number): number | undefined {
+    return undefined
+  }
+
   /** What was written so far is not of the response. */
   markResponse (): void {}
 

@@ -10,7 +10,7 @@ const LONGEST_DEFERRAL = 500
  * wait for hooks that take long, nor where a hook reads the body itself. The time until it is sent is not the client's.
  */
 export function expectContinue (request: IncomingMessage, response: ServerResponse, body: BodyRead): void {
-  const deadline = setTimeout(() => { if (!body.isRefusalDue) body.sendContinue() }, LONGEST_DEFERRAL)
+  const deadline = setTimeout(() => { if (!body.isRefusalDue) body.sendContinue() }, LONGEST_DEFERRAL).unref()
   response.once('close', () => clearTimeout(deadline))
   body.awaitContinue(() => {
     clearTimeout(deadline)

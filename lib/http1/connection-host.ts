@@ -16,6 +16,8 @@ export interface ConnectionHost {
   readonly written: number
   /** Its last answer was given, or is about to be: nothing that still comes is a request. */
   readonly isOver: boolean
+  /** As of a body's source. */
+  answersTakenSince (now: number): number | undefined
   /** The only transition from one read to the next. */
   become (read: ConnectionRead | undefined): void
   /** A head begins. */

@@ -5,7 +5,7 @@ import type { ConnectionRead } from '../clock/connection-read.js'
 import { NOT_WATCHED, type ConnectionPhase, type Watched } from '../clock/watch-list.js'
 import type { GuardContext } from '../guard.js'
 import type { LingerOptions } from '../limits/options.js'
-import { bytesBeingWritten, bytesHandedOver, bytesTaken, hasBegun, isPausedForAnswers, keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse } from '../node/internals.js'
+import { bytesBeingWritten, bytesHandedOver, bytesTaken, givenPeerName, hasBegun, hasBackstop, headWatcher, isPausedForAnswers, keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse } from '../node/internals.js'
 import { hasBody } from '../node/request-kind.js'
 import { disown, holdClosing, own, ownerOf, watchResume, type GuardedSocket, type SocketOwner } from '../node/socket-hooks.js'
 import type { Peer } from '../record/abort-record.js'
@@ -32,6 +32,8 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   #read: ConnectionRead | undefined
   bytes = 0
   written = 0
+  /** A head has begun of which nobody has heard: the bytes do not tell of one in the packet of the request before. */
+  #isHeadPending = false
   /** What is known of the responses that are owed; most connections never have it. */
   #outgoing: Outgoing | undefined
   readonly #address: PackedAddress
@@ -132,7 +134,10 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   /** Node's timer tells of a head that began so many milliseconds ago; where its bytes told of it, our own clock has it. */
   onHeadOverdue (elapsed: number): void {
     const isFresh = this.#read?.isHead === true && this.#read.phase === undefined
-    if (this.#read === undefined || (isFresh && this.socket.bytesRead > 0)) this.beginHead(this.guard.heartbeat.now() - elapsed, { mayBeStray: false })
+    if (this.#read !== undefined && !(isFresh && this.socket.bytesRead > 0)) return
+    const now = this.guard.heartbeat.now()
+    // While Node read nothing the rest of it may have come: how much of the time that was is not known.
+    this.beginHead(isPausedForAnswers(this.socket) ? now : now - elapsed, { mayBeStray: false })
   }
 
   /** What is being read, if the connection still stands. */
@@ -157,10 +162,11 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
 
   private lookAtRead (now: number): number {
     if (this.#read !== undefined) return this.#read.look(now)
-    if (!this.headBegan) return Infinity
+    if (!this.headBegan && !this.#isHeadPending) return Infinity
+    const mayBeStray = !this.#isHeadPending
     // Node would close on a head that stalls for its keepAliveTimeout, without a word.
     keepAliveOver(this.socket)
-    return this.beginHead(now).look(now)
+    return this.beginHead(now, { mayBeStray }).look(now)
   }
 
   judge (now: number): void {
@@ -177,12 +183,33 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     return this.#outgoing?.isWatched === true ? 1 : 0
   }
 
+  /** Node's timer tells of a head that bytes do not tell of, where it is ours; in its place, the parser does. */
+  private watchHeads (): void {
+    const { headersTimeout, policy } = this.guard.options
+    this.#isHeadPending = false
+    if (policy.limits.mode === 'observe' || !hasBackstop(this.socket, headersTimeout)) watchHeads(this.socket)
+  }
+
+  onHeadBegun (): void {
+    this.#isHeadPending = true
+  }
+
   /** A request is on its way to the application. */
   onDispatched (response: ServerResponse): void {
+    this.watchHeads()
     if (response.socket !== null) return this.markResponse()
     // Behind another one, which goes on until its turn comes; the response whose turn it is, the socket knows.
     this.outgoing.queue(response)
-    response.once('socket', () => this.markResponse())
+    response.once('socket', () => this.onTurn(response))
+  }
+
+  /**
+   * Those before it are out. A response that was destroyed meanwhile will never be given, and nothing behind it: Node 20
+   * closes the connection, later versions wait on it for ever.
+   */
+  private onTurn (response: ServerResponse): void {
+    this.markResponse()
+    if (response.destroyed && this.#read?.phase !== 'lingering') this.socket.destroy()
   }
 
   /** Node takes a response for finished that the connection has broken off. */
@@ -206,6 +233,7 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   /** A request was told of that may be somebody else's: what is theirs is not judged. What is ours comes to `dispatch`. */
   onRequest (request: IncomingMessage): void {
     if (this.isOver) return
+    this.watchHeads()
     if (hasBody(request)) this.become(new ForeignRead(this, request))
     else this.rest()
   }
@@ -226,7 +254,9 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   get protocol (): 'http/1.1' { return 'http/1.1' }
 
   get peer (): Peer {
-    return { remoteAddress: unpackAddress(this.#address), remotePort: this.#port, protocol: this.protocol, tls: 'encrypted' in this.socket }
+    // By then a wrapper that reads whose connection it is has said so.
+    const { address = unpackAddress(this.#address), port = this.#port } = givenPeerName(this.socket)
+    return { remoteAddress: address, remotePort: port, protocol: this.protocol, tls: 'encrypted' in this.socket }
   }
 
   override get isHalfClosed (): boolean {
@@ -235,6 +265,11 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
 
   isHeldBack (): boolean {
     return this.socket.isPaused() && !isPausedForAnswers(this.socket)
+  }
+
+  override answersTakenSince (now: number): number | undefined {
+    const isPaused = isPausedForAnswers(this.socket)
+    return isPaused ? this.outgoing.takenSince(now, { isPaused }) : this.#outgoing?.takenSince(now, { isPaused })
   }
 
   override markResponse (): void {
@@ -360,6 +395,8 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
 export function connectionOf (socket: Socket | undefined): Connection | undefined {
   return ownerOf(socket) as Connection | undefined // connections are the only owners
 }
+
+const watchHeads = headWatcher((socket) => { connectionOf(socket)?.onHeadBegun() })
 
 /** The class of one application's connections: what all of them would keep is on its prototype, once. */
 export function connectionClass (guard: GuardContext): new (socket: GuardedSocket) => Connection {

@@ -18,6 +18,9 @@ export class Outgoing implements ResponseSink {
   #queued: ServerResponse[] = []
   /** A response was not taken, and its record says so: those behind it go with it. */
   #isReset = false
+  /** While Node reads nothing because its answers are not taken: when some were seen to be, and how many bytes had been by then. */
+  #takenAt: number | undefined
+  #takenBytes = 0
   /** Broken off, though Node takes them for finished. */
   readonly #unsent: ServerResponse[] = []
 
@@ -43,6 +46,19 @@ export class Outgoing implements ResponseSink {
     this.#unsent.push(response)
     // Node would give them their turn on the broken connection, and take them for finished as well.
     this.#end(this.#queued.filter(queued => queued !== response))
+  }
+
+  /**
+   * Node reads nothing while its answers are not taken, or goes on: since when the client has been taking them, where more
+   * have been taken by now.
+   */
+  takenSince (now: number, { isPaused }: { readonly isPaused: boolean }): number | undefined {
+    const taken = this.taken()
+    const since = this.#takenAt
+    if (isPaused && since !== undefined && taken === this.#takenBytes) return undefined
+    this.#takenBytes = taken
+    this.#takenAt = isPaused ? now : undefined
+    return since
   }
 
   look (now: number): number {

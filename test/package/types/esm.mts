@@ -64,7 +64,6 @@ app.post('/request', async (request) => {
   exactly<number>()(elapsed)
   exactly<number>()(paused)
   exactly<ReadLimits>()(limits)
-  exactly<AbortSignal>()(signal)
   request.readGuard.setLimits({ bodyTimeout: 0, minBodyRate: false })
   // @ts-expect-error -- the headers have been read
   request.readGuard.setLimits({ headersTimeout: 0 })
@@ -90,7 +89,7 @@ exactly<number | undefined>()(stats.aborted.FST_READ_BODY_TIMEOUT)
 exactly<number | undefined>()(stats.observed.FST_READ_ABORTED)
 // @ts-expect-error -- there is no such code
 exactly<number | undefined>()(stats.aborted.FST_READ_TIMEOUT)
-exactly<number>()(stats.reading.handshake + stats.reading.headers + stats.reading.body + stats.reading.lingering)
+exactly<number>()(stats.reading.handshake + stats.reading.headers + stats.reading.body + stats.reading.response + stats.reading.lingering)
 // @ts-expect-error -- it is counted, not told
 stats.suppressed = 0
 

@@ -115,7 +115,7 @@ for (const [how, wrap] of Object.entries(wrappers)) {
     t.same(noise(guarded.log), [], 'nothing to warn of')
   })
 
-  t.test(`what a wrapper reads, and how long it takes, is not judged: ${how}`, async (t) => {
+  t.test(`what a wrapper reads is no head, and may take longer than one: ${how}`, async (t) => {
     const guarded = await guardedApp({ t, guard, routes, fastify: wrapped(wrap) })
     const client = new RawClient(guarded.port)
     await client.write(PROXY.slice(0, 9))
@@ -123,6 +123,54 @@ for (const [how, wrap] of Object.entries(wrappers)) {
     await client.write(PROXY.slice(9) + post(2, { Connection: 'close' }) + 'xx')
     t.equal(onlyAnswer(await client.closed).statusCode, 200)
     t.same(guarded.records, [])
+  })
+}
+
+/** A wrapper that takes its time between the line and the hand-over, with the socket left in some way. */
+const slowWrappers: Readonly<Record<string, (socket: Socket, onRead: (bytes: Buffer) => void) => void>> = {
+  'without a listener': (socket, onRead) => {
+    socket.once('readable', () => { onRead(socket.read() as Buffer) })
+  },
+  paused: (socket, onRead) => {
+    const onData = (bytes: Buffer): void => {
+      socket.pause()
+      onRead(bytes)
+    }
+    socket.on('data', onData)
+  },
+  'with its bytes left where they are': (socket, onRead) => {
+    const onReadable = (): void => {
+      const bytes = socket.read() as Buffer | null
+      if (bytes === null) return
+      socket.unshift(bytes)
+      socket.off('readable', onReadable)
+      socket.on('readable', () => {})
+      onRead(Buffer.alloc(0))
+    }
+    socket.on('readable', onReadable)
+  }
+}
+
+for (const [how, read] of Object.entries(slowWrappers)) {
+  t.test(`the time in which a wrapper works is not the client's: it leaves the socket ${how}`, async (t) => {
+    const WORKS = LIMIT * 4
+    const fastify = wrapped((server, own) => {
+      server.keepAliveTimeout = LIMIT
+      server.on('connection', (socket: Socket) => {
+        read(socket, (bytes) => {
+          setTimeout(() => {
+            socket.removeAllListeners('data').removeAllListeners('readable')
+            socket.unshift(bytes)
+            for (const listener of own) listener.call(server, socket)
+          }, WORKS)
+        })
+      })
+    })
+    const { port, records } = await guardedApp({ t, guard, routes, fastify })
+    const client = new RawClient(port)
+    await client.write(post(2, { Connection: 'close' }) + 'xx')
+    t.equal(onlyAnswer(await client.closed).statusCode, 200)
+    t.same(records, [])
   })
 }
 
