@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises'
  * @property {number | undefined} status of the first answer; none where the connection ended without
  * @property {string | undefined} code in the answer
  * @property {boolean} held whether the connection was still open when the demo ended it
+ * @property {boolean} cut whether there is less of the answer than it says
  * @property {boolean} left whether the client itself hung up
  * @property {number} after milliseconds from connecting to the end
  */
@@ -29,6 +30,11 @@ export class Caller {
     this.#socket.setEncoding('latin1').on('data', (text) => { this.#text += text })
     this.#socket.on('error', () => {}) // How it ended is seen in 'close'.
     this.#closed = new Promise((resolve) => this.#socket.on('close', () => resolve()))
+  }
+
+  /** Its own port, by which the server knows it. */
+  get port () {
+    return this.#socket.localPort
   }
 
   get open () {
@@ -58,6 +64,15 @@ export class Caller {
     while (!this.#socket.destroyed && this.#text.split('HTTP/1.1 ').length <= count) await delay(5)
   }
 
+  /** Takes no more of what comes. */
+  stopReading () {
+    this.#socket.pause()
+  }
+
+  goOnReading () {
+    this.#socket.resume()
+  }
+
   leave () {
     this.#left = true
     this.#socket.destroy()
@@ -73,11 +88,13 @@ export class Caller {
   async outcome () {
     await this.#closed
     const [, status] = /^HTTP\/1\.1 (\d+)/.exec(this.#text) ?? []
+    const [head = '', length = 0] = /^[^]*?content-length: (\d+)[^]*?\r\n\r\n/i.exec(this.#text) ?? []
     const [, code] = /"code":"(\w+)"/.exec(this.#text) ?? []
     return {
       status: status === undefined ? undefined : Number(status),
       code,
       held: this.#held,
+      cut: this.#text.length < head.length + Number(length),
       left: this.#left,
       after: performance.now() - this.#started
     }

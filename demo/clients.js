@@ -63,6 +63,17 @@ export const clients = [
     call: async (caller) => caller.send(head('/archive', 'octet-stream', 'Content-Length: 1000000') + 'x'.repeat(1_000_000))
   },
   {
+    name: 'pauses its download',
+    innocent: true,
+    call: async (caller) => {
+      caller.send('GET /export HTTP/1.1\r\nHost: demo\r\nConnection: close\r\n\r\n')
+      await caller.answers(1)
+      caller.stopReading()
+      await delay(700)
+      caller.goOnReading()
+    }
+  },
+  {
     name: 'connects and says nothing',
     innocent: false,
     call: async () => {}
@@ -127,18 +138,37 @@ export const clients = [
       await delay(500)
       caller.leave()
     }
+  },
+  {
+    name: 'hangs up while we work',
+    innocent: false,
+    call: async (caller) => {
+      caller.send('GET /report HTTP/1.1\r\nHost: demo\r\n\r\n')
+      await delay(500)
+      caller.leave()
+    }
+  },
+  {
+    name: 'does not take its download',
+    innocent: false,
+    call: async (caller) => {
+      caller.stopReading()
+      caller.send('GET /export HTTP/1.1\r\nHost: demo\r\nConnection: close\r\n\r\n')
+    }
   }
 ]
 
 /**
  * Has all clients call the same server at once.
  *
- * @param {number} port
+ * @param {import('./servers.js').DemoServer} server
  * @param {number} bound in milliseconds: who still holds a connection then is cut off
  * @returns {Promise<import('./caller.js').Outcome[]>} in the order of `clients`
  */
-export async function callAll (port, bound) {
-  const callers = clients.map(() => new Caller(port))
+export async function callAll (server, bound) {
+  const callers = clients.map(() => new Caller(server.port))
+  // A client that does not read does not see how its connection ends.
+  server.onClosed = (port) => callers.find((caller) => caller.port === port)?.goOnReading()
   const cut = setTimeout(() => callers.forEach((caller) => caller.cut()), bound)
   clients.forEach(({ call }, i) => callers[i] && call(callers[i]))
   const outcomes = await Promise.all(callers.map((caller) => caller.outcome()))

@@ -12,7 +12,7 @@ const PATIENCE = 4_000
 async function run (guarded) {
   const server = await startServer(guarded)
   // Twice the patience: what the guard does not end in that time, it does not end.
-  const outcomes = await callAll(server.port, guarded ? PATIENCE * 2 : PATIENCE)
+  const outcomes = await callAll(server, guarded ? PATIENCE * 2 : PATIENCE)
   await server.close()
   return { outcomes, log: server.log }
 }

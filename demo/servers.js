@@ -3,7 +3,18 @@ import { Writable } from 'node:stream'
 import Fastify from 'fastify'
 import readGuard from 'fastify-read-guard'
 
-/** @typedef {{ port: number, log: Array<Record<string, unknown>>, close: () => Promise<void> }} DemoServer */
+/**
+ * @typedef {object} DemoServer
+ * @property {number} port
+ * @property {Array<Record<string, unknown>>} log
+ * @property {(port: number) => void} onClosed told of the port of each client whose connection has been closed
+ * @property {() => Promise<void>} close
+ */
+
+/** More than what the operating system takes for a client that does not read. */
+const EXPORT_BYTES = 20_000_000
+/** What the demo's report takes, in milliseconds, where nothing tells it to stop. */
+const REPORT_TAKES = 30_000
 
 /** How long the demo's disk needs before it takes the first byte, in milliseconds: longer than the silence a client is granted. */
 const SLOW_DISK = 2_000
@@ -33,6 +44,13 @@ function addRoutes (app) {
     config: { readGuard: { bodyLimit: 1_000_000, bodyTimeout: 0, minBodyRate: { bytesPerSecond: 500, gracePeriod: 1_500 } } }
   }, countBytes)
 
+  app.get('/export', async () => Buffer.alloc(EXPORT_BYTES, 'x'))
+
+  app.get('/report', async ({ readGuard }) => {
+    await delay(REPORT_TAKES, undefined, { ref: false, ...(readGuard === undefined ? {} : { signal: readGuard.signal }) })
+    return { report: 'done' }
+  })
+
   app.post('/archive', async (request) => {
     await delay(SLOW_DISK)
     return countBytes(request)
@@ -54,16 +72,23 @@ export async function startServer (guarded) {
       done()
     }
   })
-  const app = Fastify({ logger: { level: 'debug', stream } })
-  if (guarded) await app.register(readGuard, { headersTimeout: 2_000, bodyTimeout: 3_000, bodyIdleTimeout: 1_000 })
+  const app = Fastify({ logger: { level: 'debug', stream }, keepAliveTimeout: 2_000 })
+  if (guarded) await app.register(readGuard, { headersTimeout: 2_000, bodyTimeout: 3_000, bodyIdleTimeout: 1_000, responseIdleTimeout: 1_000 })
   addRoutes(app)
+  app.server.on('connection', (socket) => {
+    const { remotePort = 0 } = socket
+    socket.on('close', () => server.onClosed(remotePort))
+  })
   const address = await app.listen({ port: 0, host: '127.0.0.1' })
-  return {
+  /** @type {DemoServer} */
+  const server = {
     port: Number(new URL(address).port),
     log,
+    onClosed: () => {},
     close: async () => {
       app.server.closeAllConnections()
       await app.close()
     }
   }
+  return server
 }

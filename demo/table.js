@@ -21,9 +21,10 @@ function seconds (ms) {
 }
 
 /** @param {Outcome} outcome */
-function answer ({ status, code, held, left }) {
+function answer ({ status, code, held, cut, left }) {
   const words = [status, code?.replace(/^FST_(READ_|ERR_)?/, '')].filter((word) => word !== undefined)
   if (held) words.push('held')
+  else if (cut) words.push('cut')
   else if (status === undefined) words.push(left ? 'hung up' : 'closed')
   return words.join(' ')
 }
@@ -52,7 +53,7 @@ export function outcomeTable (stock, guarded) {
     const mark = innocent ? paint('green', '·') : paint('yellow', '!')
     lines.push(`${mark} ${name.padEnd(30)}${cell(before, 17)}  ${cell(after, 29)}`)
   })
-  return [...lines, '─'.repeat(WIDTH), paint('dim', '· innocent   ! hostile   held: still open when the demo ended it')].join('\n')
+  return [...lines, '─'.repeat(WIDTH), paint('dim', '· innocent   ! hostile   held: still open at the end   cut: not all of it')].join('\n')
 }
 
 /**
@@ -65,9 +66,9 @@ export function recordTable (lines) {
     const { reason, route, received, expected, elapsed } = abort
     const bytes = expected === undefined ? String(received) : `${received} of ${expected}`
     return `${level >= 40 ? paint('yellow', 'warn ') : level >= 30 ? 'info ' : paint('dim', 'debug')}  ` +
-      `${reason.padEnd(19)}${(route ?? '–').padEnd(12)}${bytes.padStart(18)}${seconds(elapsed).padStart(10)}`
+      `${reason.padEnd(23)}${(route ?? '–').padEnd(12)}${bytes.padStart(16)}${seconds(elapsed).padStart(10)}`
   })
-  return [paint('bold', `level  ${'reason'.padEnd(19)}${'route'.padEnd(12)}${'bytes'.padStart(18)}${'elapsed'.padStart(10)}`), '─'.repeat(WIDTH), ...rows].join('\n')
+  return [paint('bold', `level  ${'reason'.padEnd(23)}${'route'.padEnd(12)}${'bytes'.padStart(16)}${'elapsed'.padStart(10)}`), '─'.repeat(WIDTH), ...rows].join('\n')
 }
 
 /**

@@ -17,6 +17,7 @@ import { hasBody } from './node/request-kind.js'
 import { onListenerAdded, type RequestListener } from './node/server-hooks.js'
 import { connectionOf } from './http1/connection.js'
 import { watchUnsent } from './node/response-hooks.js'
+import { keepContext } from './response/exchange.js'
 import { OptionsInvalidError, type Violation } from './record/errors.js'
 import { Journal } from './record/journal.js'
 import { Recorder } from './record/recorder.js'
@@ -144,6 +145,13 @@ export async function readGuard (app: FastifyInstance, options: ReadGuardOptions
     done()
   })
   root.addHook('onRequest', onRequest)
+  // Behind all hooks that may enter a context, and not at all where it would make no difference: it costs every request something.
+  if (journal.tellsContext) {
+    root.addHook('preHandler', ({ raw }, _reply, done) => {
+      if (bodyReadOf(raw) === undefined) keepContext(raw)
+      done()
+    })
+  }
   root.addHook('onError', (request, _reply, error, done) => {
     const violation = refusals[error.code]
     if (violation !== undefined) bodyReadOf(request.raw)?.refuse(violation(request))

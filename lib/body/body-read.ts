@@ -1,4 +1,4 @@
-import { AsyncResource } from 'node:async_hooks'
+import type { AsyncResource } from 'node:async_hooks'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -16,7 +16,7 @@ import { isAtEnd, isBeingRead } from '../node/request-kind.js'
 import { requestOrigin, type ReadOrigin } from '../record/abort-record.js'
 import type { ReadError, Violation } from '../record/errors.js'
 import type { FailedRead } from '../record/recorder.js'
-import { failExchange } from '../response/exchange.js'
+import { failExchange, ownContext } from '../response/exchange.js'
 import { tellStatus, type RequestBody } from '../response/response-abort.js'
 import { endAnsweredBody, endBody, isHijacked, refuseBody, type FailedBody } from './body-ending.js'
 import type { BodySource } from './body-source.js'
@@ -40,13 +40,6 @@ import { TimedBody } from './timed-body.js'
  * ```
  */
 type BodyState = 'open' | 'observed' | 'passing' | 'failed' | 'abandoned' | 'done'
-
-const contextOptions = { requireManualDestroy: true } as const
-
-/** Keeps the context in which it is called. */
-function ownContext (): AsyncResource {
-  return new AsyncResource('FastifyReadGuard', contextOptions)
-}
 
 /** One request body, from dispatch to its last byte. */
 export class BodyRead extends TimedBody implements RequestSink, FailedBody, RequestBody {

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { replyOf } from '../node/fastify.js'
 import { hasBegun } from '../node/internals.js'
-import { ownPolicyOf, setOwnPolicy, signalOf } from '../response/exchange.js'
+import { keepContext, ownPolicyOf, setOwnPolicy, signalOf } from '../response/exchange.js'
 import type { BodyRead } from './body-read.js'
 import type { ReadGuardRouteOptions, ReadLimits } from '../limits/options.js'
 import { mergeLimits, type RoutePolicy } from '../limits/resolve.js'
@@ -82,7 +82,11 @@ class NoBodyReadGuard implements RequestReadGuard {
 
   get phase (): RequestReadGuard['phase'] { return phaseOf(this.#raw, undefined) }
   get limits (): ReadLimits { return (ownPolicyOf(this.#raw) ?? this.#policy).limits }
-  get signal (): AbortSignal { return signalOf(this.#raw) }
+  get signal (): AbortSignal {
+    // What listens to it is told in the context of the handler.
+    keepContext(this.#raw)
+    return signalOf(this.#raw)
+  }
 
   setLimits (changes: ReadGuardRouteOptions): void {
     setOwnPolicy(this.#raw, mergeLimits(ownPolicyOf(this.#raw) ?? this.#policy, changes))

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { ConnectionRead } from '../clock/connection-read.js'
 import type { GuardContext } from '../guard.js'
@@ -14,6 +15,8 @@ export interface ConnectionHost {
   wake (): void
   /** Bytes that were handed to the operating system before the response under way. */
   readonly written: number
+  /** It is the turn of a response that was queued. */
+  onTurn (response: ServerResponse): void
   /** Its last answer was given, or is about to be: nothing that still comes is a request. */
   readonly isOver: boolean
   /** As of a body's source. */

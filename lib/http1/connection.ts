@@ -197,17 +197,16 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   /** A request is on its way to the application. */
   onDispatched (response: ServerResponse): void {
     this.watchHeads()
-    if (response.socket !== null) return this.markResponse()
-    // Behind another one, which goes on until its turn comes; the response whose turn it is, the socket knows.
-    this.outgoing.queue(response)
-    response.once('socket', () => this.onTurn(response))
+    // Behind another one; the response whose turn it is, the socket knows.
+    if (response.socket === null) this.outgoing.queue(response)
+    else this.markResponse()
   }
 
   /**
    * Those before it are out. A response that was destroyed meanwhile will never be given, and nothing behind it: Node 20
    * closes the connection, later versions wait on it for ever.
    */
-  private onTurn (response: ServerResponse): void {
+  onTurn (response: ServerResponse): void {
     this.markResponse()
     if (response.destroyed && this.#read?.phase !== 'lingering') this.socket.destroy()
   }
@@ -218,7 +217,9 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   }
 
   onEnd (): void {
-    if (this.#read === undefined && pendingResponse(this.socket) !== undefined) HalfClosed.begin(this)
+    const pending = pendingResponse(this.socket)
+    if (pending?.headersSent === true) this.outgoing.onEnd(pending)
+    if (this.#read === undefined && pending !== undefined) HalfClosed.begin(this)
   }
 
   onClose (): void {

@@ -2,8 +2,8 @@ import type { ServerResponse } from 'node:http'
 import { bodyReadOf } from '../body/body-read.js'
 import type { GuardContext } from '../guard.js'
 import type { RoutePolicy } from '../limits/resolve.js'
-import { replyOf } from '../node/fastify.js'
-import { bytesTaken, pendingResponse, resetConnection } from '../node/internals.js'
+import { replyOf, tellFramework } from '../node/fastify.js'
+import { bytesHandedOver, bytesTaken, declaredSize, pendingResponse, resetConnection } from '../node/internals.js'
 import { failureOf, ownPolicyOf } from '../response/exchange.js'
 import { onClientGone, type OwedResponse } from '../response/response-abort.js'
 import { ResponseRead, type ResponseSink } from '../response/response-read.js'
@@ -21,6 +21,8 @@ export class Outgoing implements ResponseSink {
   /** While Node reads nothing because its answers are not taken: when some were seen to be, and how many bytes had been by then. */
   #takenAt: number | undefined
   #takenBytes = 0
+  /** Its client has all of it, though its end is still to be told. */
+  #whole: ServerResponse | undefined
   /** Broken off, though Node takes them for finished. */
   readonly #unsent: ServerResponse[] = []
 
@@ -40,6 +42,7 @@ export class Outgoing implements ResponseSink {
   queue (response: ServerResponse): void {
     this.#queued = this.#queued.filter(({ writableFinished, destroyed }) => !writableFinished && !destroyed)
     this.#queued.push(response)
+    response.once('socket', () => { this.#connection.onTurn(response) })
   }
 
   onUnsent (response: ServerResponse): void {
@@ -100,8 +103,8 @@ export class Outgoing implements ResponseSink {
   owedOf (response: ServerResponse): OwedResponse {
     const { guard, peer, socket, written } = this.#connection
     const read = this.#read?.response === response ? this.#read : undefined
-    // Of what waits when the connection breaks it is not known how much has been taken since the last look.
-    const isKnown = response === pendingResponse(socket) && response.headersSent && !this.isWaiting()
+    // Of what waits when the connection breaks it is not known how much has been taken since the last look; Node says then that nothing waits.
+    const isKnown = response === pendingResponse(socket) && response.headersSent && !response.writableEnded && !this.isWaiting()
     return {
       guard,
       response,
@@ -118,9 +121,21 @@ export class Outgoing implements ResponseSink {
     resetConnection(this.#connection.socket)
   }
 
+  /**
+   * The client has ended its side. With all of a response, as it counts, it may leave: at the end of a file or of another
+   * server's response the application is told a moment later.
+   */
+  onEnd (response: ServerResponse): void {
+    const { socket, written } = this.#connection
+    const size = declaredSize(response)
+    if (size !== undefined && !this.isWaiting() && bytesHandedOver(socket) - written >= size) this.#whole = response
+  }
+
   /** The connection is closed: whatever is still owed will not be had, and the client has gone, unless this process closed it. */
   onClose (): void {
     const pending = pendingResponse(this.#connection.socket)
+    // Behind an answer that was given and said that it was the last, none was to come: Node has closed, and not the client.
+    if (pending === undefined && this.#unsent.length === 0) return
     this.#end([...this.#unsent, ...(pending === undefined ? [] : [pending]), ...this.#queued])
   }
 
@@ -133,7 +148,8 @@ export class Outgoing implements ResponseSink {
     for (const response of responses) {
       // What is given as an answer after the exchange has failed goes nowhere, and is finished at once.
       const isOwed = !response.writableFinished || this.#unsent.includes(response) || failureOf(response.req) !== undefined
-      if (isOwed) onClientGone(this.owedOf(response), cause, { isRecorded })
+      if (response === this.#whole) tellFramework(response)
+      else if (isOwed) onClientGone(this.owedOf(response), cause, { isRecorded })
     }
   }
 }

@@ -19,6 +19,8 @@ export class OpenStreams {
   readonly #responses = new Map<ServerHttp2Stream, StreamResponse | undefined>()
   /** How long each answer that waits for its client may still take to leave, while the application closes. */
   readonly #deadlines = new WeakMap<ServerHttp2Stream, AnswerDeadline>()
+  /** How many streams there have been. */
+  #added = 0
   readonly #onClose: (this: ServerHttp2Stream) => void
 
   constructor () {
@@ -33,8 +35,19 @@ export class OpenStreams {
     return this.#responses.size
   }
 
+  get added (): number {
+    return this.#added
+  }
+
+  /** Node tells of a stream and of its request in either order. */
+  enter (stream: ServerHttp2Stream): void {
+    if (this.#responses.has(stream)) return
+    this.#added++
+    this.#responses.set(stream, undefined)
+  }
+
   add (stream: ServerHttp2Stream): void {
-    if (!this.#responses.has(stream)) this.#responses.set(stream, undefined)
+    this.enter(stream)
     // Before the framework hears of it, and asks for the status.
     stream.prependListener('close', this.#onClose)
     stream.once('end', destroyIfReset)

@@ -99,12 +99,21 @@ export class SessionRead implements Watched, ResponseSession {
 
   /** A request is on its way to the application. */
   onDispatched (stream: ServerHttp2Stream, response: ServerResponse): void {
+    this.#open.enter(stream)
     this.#open.onDispatched(stream, new StreamResponse(this, stream, response))
   }
 
   get dataTaken (): number {
     this.#dataTaken = Math.max(this.#dataTaken, bytesTaken(this.#socket) - this.#controlBytes)
     return this.#dataTaken
+  }
+
+  get openStreams (): number {
+    return this.#open.count
+  }
+
+  get streams (): number {
+    return this.#open.added
   }
 
   /** One of its streams is reset for its client's sake: that is nothing which the client takes. */

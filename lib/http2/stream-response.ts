@@ -18,6 +18,9 @@ export interface ResponseSession {
   readonly peer: Peer
   /** Bytes of responses that the client has taken on the session. */
   readonly dataTaken: number
+  /** Streams that are open, and how many there have been. */
+  readonly openStreams: number
+  readonly streams: number
   /** Why the connection broke, if it did. */
   readonly cause: Error | undefined
   /** Whether this process ended the session, and not its client. */
@@ -35,9 +38,14 @@ export class StreamResponse implements ResponseSink {
   readonly #stream: ServerHttp2Stream
   readonly #response: ServerResponse
   #read: ResponseRead | undefined
+  /** What had been taken on the session before it, where no other stream was open. */
+  readonly #base: number | undefined
+  readonly #streams: number
 
   constructor (session: ResponseSession, stream: ServerHttp2Stream, response: ServerResponse) {
     this.#session = session
+    this.#streams = session.streams
+    this.#base = session.openStreams === 1 ? session.dataTaken : undefined
     this.#stream = stream
     this.#response = response
   }
@@ -81,7 +89,14 @@ export class StreamResponse implements ResponseSink {
 
   owedOf (response: ServerResponse): OwedResponse {
     const { guard, peer } = this.#session
-    return { guard, response, peer, body: bodyReadOf(response.req), policy: this.policyOf(), sent: undefined, timing: this.#read?.timing }
+    return { guard, response, peer, body: bodyReadOf(response.req), policy: this.policyOf(), sent: this.#sent, timing: this.#read?.timing }
+  }
+
+  /** Of the session it is known how much was taken: with the frames' own bytes, where there was no other stream meanwhile. */
+  get #sent (): number | undefined {
+    const { streams, dataTaken } = this.#session
+    const isAlone = this.#base !== undefined && streams === this.#streams
+    return isAlone && this.#response.headersSent ? dataTaken - this.#base : undefined
   }
 
   reset (): void {

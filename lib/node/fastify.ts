@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { isAtEnd } from './request-kind.js'
 
 /*
@@ -83,6 +83,21 @@ export function isSendInsideOnError (error: unknown): boolean {
 
 /** Where pino has the serializers of a logger, which its children inherit. Other loggers have none. */
 const kSerializers = Symbol.for('pino.serializers')
+
+/** The description of the symbol by which pino keeps what adds fields to every line; other loggers have none. */
+const MIXIN = 'pino.mixin'
+
+/** Whether lines of a logger may depend on the context in which they are written. */
+export function logsContext (log: FastifyBaseLogger): boolean {
+  // What Fastify has in the place of a logger says nothing of every level, by one function.
+  if (log.info === log.fatal) return false
+  if (!(kSerializers in log)) return true
+  for (let own: object | null = log; own !== null; own = Object.getPrototypeOf(own) as object | null) {
+    const mixin = Object.getOwnPropertySymbols(own).find(({ description }) => description === MIXIN)
+    if (mixin !== undefined) return (log as unknown as Record<symbol, unknown>)[mixin] !== undefined
+  }
+  return false
+}
 
 /**
  * The URL of a request as the application's own `req` serializer has it: what that one leaves out (a token in the query) is

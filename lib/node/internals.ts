@@ -72,12 +72,19 @@ export function bytesTaken (socket: Socket): number {
 }
 
 const EVENT_STREAM = /^content-type: *text\/event-stream/im
+const CONTENT_LENGTH = /^content-length: *(\d+)\r$/im
 
-/**
- * Whether a response that has begun is an event stream. Headers that are given to `writeHead()` are in its text alone, which
- * those of HTTP/2 do not have: there `_header` only says whether they were sent.
- */
-export function isEventStream (response: ServerResponse & { readonly _header?: string | boolean | null }): boolean {
+/** Headers that are given to `writeHead()` are in its text alone, which those of HTTP/2 do not have: there `_header` only says whether they were sent. */
+type WithHeader = ServerResponse & { readonly _header?: string | boolean | null }
+
+/** Bytes that a response over HTTP/1 has with its head, where it says how many: its client knows its end from them, whatever is still to be done for it here. */
+export function declaredSize ({ _header: text }: WithHeader): number | undefined {
+  const [, length] = (typeof text === 'string' && CONTENT_LENGTH.exec(text)) || []
+  return typeof text !== 'string' || length === undefined ? undefined : text.length + Number(length)
+}
+
+/** Whether a response that has begun is an event stream. */
+export function isEventStream (response: WithHeader): boolean {
   if (!response.headersSent) return false
   const { _header: text } = response
   return EVENT_STREAM.test(typeof text === 'string' ? text : `content-type: ${String(response.getHeader('content-type'))}`)

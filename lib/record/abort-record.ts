@@ -22,7 +22,10 @@ export interface AbortRecord {
   received: number
   /** Bytes declared by `Content-Length`; `undefined` where nothing was declared. */
   expected: number | undefined
-  /** Bytes of the response that the operating system has taken, where one had begun over HTTP/1. */
+  /**
+   * Bytes of the response that the operating system has taken, where one had begun and that is known: over HTTP/2 only where
+   * no other stream of the session was open meanwhile. Over TLS those of a response that had to wait are counted encrypted.
+   */
   sent: number | undefined
   /** The limit that was passed: milliseconds, bytes or bytes per second, as the limit is. */
   limit: number | undefined

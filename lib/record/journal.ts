@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import diagnosticsChannel from 'node:diagnostics_channel'
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
+import { logsContext } from '../node/fastify.js'
 import { levelOf, messageOf, type AbortRecord } from './abort-record.js'
 import type { ReadErrorCode } from './errors.js'
 
@@ -41,6 +42,11 @@ export class Journal {
   constructor (readonly log: FastifyBaseLogger, options: JournalOptions) {
     this.#logLimit = options.logLimit
     this.#onAbort = options.onAbort
+  }
+
+  /** Whether what is told of a record may depend on the context in which it is told. */
+  get tellsContext (): boolean {
+    return this.#onAbort !== undefined || abortChannel.hasSubscribers || exchangeChannel.hasSubscribers || logsContext(this.log)
   }
 
   write (record: AbortRecord, reply: FastifyReply | undefined): void {

@@ -1,5 +1,6 @@
-import type { IncomingMessage } from 'node:http'
+import { AsyncResource } from 'node:async_hooks'
 import { setMaxListeners } from 'node:events'
+import type { IncomingMessage } from 'node:http'
 import type { RoutePolicy } from '../limits/resolve.js'
 import type { ReadError } from '../record/errors.js'
 
@@ -44,4 +45,29 @@ export function ownPolicyOf (raw: IncomingMessage): RoutePolicy | undefined {
 
 export function setOwnPolicy (raw: IncomingMessage, policy: RoutePolicy): void {
   policies.set(raw, policy)
+}
+
+const contextOptions = { requireManualDestroy: true } as const
+
+/** Keeps the context in which it is called (`AsyncLocalStorage`, tracing): failures are noticed in that of a timer or a socket. */
+export function ownContext (): AsyncResource {
+  return new AsyncResource('FastifyReadGuard', contextOptions)
+}
+
+const kContext = Symbol('fastify-read-guard.context')
+
+interface RequestWithContext extends IncomingMessage {
+  [kContext]?: AsyncResource
+}
+
+/** Keeps the context of a request without a body: that of one with a body is its read's affair. */
+export function keepContext (raw: RequestWithContext): void {
+  raw[kContext] = ownContext()
+}
+
+/** Does something in the context that was kept, if one was. */
+export function inContextOf (raw: RequestWithContext, act: () => void): void {
+  const context = raw[kContext]
+  if (context === undefined) act()
+  else context.runInAsyncScope(act)
 }

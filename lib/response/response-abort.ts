@@ -7,7 +7,7 @@ import { hasBegun, isEventStream } from '../node/internals.js'
 import { pinStatus } from '../node/response-hooks.js'
 import { requestOrigin, type Peer } from '../record/abort-record.js'
 import type { ReadError, ReadFacts, Violation } from '../record/errors.js'
-import { failExchange, failureOf } from './exchange.js'
+import { failExchange, failureOf, inContextOf } from './exchange.js'
 
 /** The body of the request that a response answers. */
 export interface RequestBody {
@@ -55,8 +55,8 @@ function shareTaken ({ response, sent }: OwedResponse): string {
 }
 
 /** What tells of the end of a connection, or of a limit, is called in no request's context. */
-function inOwnContext ({ body }: OwedResponse, act: () => void): void {
-  if (body === undefined) act()
+function inOwnContext ({ body, response }: OwedResponse, act: () => void): void {
+  if (body === undefined) inContextOf(response.req, act)
   else body.inContext(act)
 }
 

@@ -42,6 +42,11 @@ const leaving: ReadonlyArray<readonly [string, (client: Http2Client) => unknown]
   ['an RST', (client) => client.rst()]
 ]
 
+/** As the others, on the second stream. */
+function leave3 (how: string, leave: (client: Http2Client) => unknown, client: Http2Client): unknown {
+  return how === 'an RST_STREAM' ? client.write(rstStream(3, CANCEL)) : leave(client)
+}
+
 for (const kind of http2Kinds) {
   for (const [how, leave] of leaving) {
     for (const method of ['GET', 'POST']) {
@@ -171,5 +176,32 @@ for (const kind of http2Kinds) {
     t.equal((await client.answer(3)).body, 'late')
     t.equal(client.peek(1).reset, undefined)
     t.strictSame(records, [])
+  })
+
+  t.test(`${kind.name}: of a response that was cut, sent is what was taken, where no other stream was open`, async (t) => {
+    const WINDOW = 60_000
+    for (const url of ['/large', '/endless']) {
+      for (const [how, leave] of leaving) {
+        const { client, recorded } = await parties(t, kind, {}, { [INITIAL_WINDOW_SIZE]: WINDOW })
+        await client.write(ask(1, 'GET', '/fast'))
+        await client.answer(1)
+        await client.write(ask(3, 'GET', url))
+        await client.until(() => client.peek(3).body.length === WINDOW, 'the window is used up')
+        await delay(100)
+        await leave3(how, leave, client)
+        const [record] = await recorded()
+        t.ok(record?.sent !== undefined && record.sent >= WINDOW && record.sent < WINDOW + 2_000, `${url}, ${how}: ${record?.sent} bytes`)
+        client.raw.socket.destroy()
+      }
+    }
+  })
+
+  t.test(`${kind.name}: sent is undefined where what was taken may be of another stream, and where nothing had begun`, async (t) => {
+    const { client, recorded, begun } = await parties(t, kind, {}, { [INITIAL_WINDOW_SIZE]: 1_000 })
+    await client.write(ask(1, 'GET', '/large'), ask(3, 'GET', '/fast'), ask(5, 'GET', '/slow'))
+    await client.answer(3)
+    await until(() => begun.length === 3, 'the handlers work')
+    await client.write(rstStream(1, CANCEL), rstStream(5, CANCEL))
+    t.strictSame((await recorded(2)).map(({ phase, sent }) => [phase, sent]).sort(), [['handler', undefined], ['response', undefined]])
   })
 }

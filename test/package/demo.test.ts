@@ -10,6 +10,7 @@ const expected: ReadonlyArray<readonly [client: string, stock: string, guarded: 
   ['thinks between two notes', '200', '200'],
   ['uploads slowly, but moves', '200', '200'],
   ['waits for our slow disk', '200', '200'],
+  ['pauses its download', '200', '200'],
   ['connects and says nothing', 'held', 'closed'],
   ['sends header after header', 'held', '408 HEADERS_TIMEOUT'],
   ['stops in the middle', 'held', '408 BODY_IDLE_TIMEOUT'],
@@ -19,7 +20,9 @@ const expected: ReadonlyArray<readonly [client: string, stock: string, guarded: 
   ['sends more than is allowed', '200', '413 BODY_TOO_LARGE'],
   ['does not say how much', '200', '411 LENGTH_REQUIRED'],
   ['names two hosts', '200', '400 MALFORMED'],
-  ['hangs up in the middle', 'hung up', 'hung up']
+  ['hangs up in the middle', 'hung up', 'hung up'],
+  ['hangs up while we work', 'hung up', 'hung up'],
+  ['does not take its download', 'held', '200 cut']
 ]
 
 t.test('the demo shows what the guard changes, on 80 columns', { timeout: 60_000 }, async (t) => {
@@ -35,7 +38,7 @@ t.test('the demo shows what the guard changes, on 80 columns', { timeout: 60_000
   const reasons = lines.flatMap((line) => /^(?:warn|info|debug) +(\w+)/.exec(line)?.[1] ?? []).sort()
   t.same(reasons, [
     'body_idle_timeout', 'body_timeout', 'body_too_large', 'body_too_slow', 'client_aborted',
-    'headers_timeout', 'headers_timeout', 'length_required', 'malformed'
+    'headers_timeout', 'headers_timeout', 'length_required', 'malformed', 'response_aborted', 'response_idle_timeout'
   ])
   t.match(stdout, /"code":"FST_READ_BODY_IDLE_TIMEOUT"/)
 })

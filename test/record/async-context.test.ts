@@ -6,7 +6,7 @@ import fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastif
 import t, { type Test } from 'tap'
 import readGuard, { type AbortRecord, type ReadGuardOptions } from '../../lib/index.js'
 import { Http2Client } from '../support/client/http2-client.js'
-import { data, headers, requestBlock } from '../support/client/http2-frames.js'
+import { data, Flag, headers, requestBlock } from '../support/client/http2-frames.js'
 import { chunk, delay, head, RawClient } from '../support/client/raw-client.js'
 import { until } from '../support/oracle/until.js'
 
@@ -58,6 +58,8 @@ interface Told {
 }
 
 interface Watched {
+  /** The requests whose handler was called. */
+  readonly handled: Set<string>
   readonly app: FastifyInstance
   readonly port: number
   readonly told: Told[]
@@ -93,6 +95,13 @@ async function watchedApp (t: Test, entering: Enter, consumer: Consumer, server:
     entered.add(request.id)
     done()
   })
+  const handled = new Set<string>()
+  app.get('/waits', (request) => {
+    handled.add(request.id)
+    if (request.headers['x-signal'] !== undefined) request.readGuard.signal.addEventListener('abort', () => tell('signal', request.id))
+    return new Promise(() => {})
+  })
+  app.get('/large', (_request, reply) => { reply.send(Buffer.alloc(16_000_000)) })
   consumers[consumer](app)
   await app.listen({ port: 0, host: '127.0.0.1' })
   const [onAbort, onExchange] = [
@@ -106,7 +115,7 @@ async function watchedApp (t: Test, entering: Enter, consumer: Consumer, server:
     diagnosticsChannel.unsubscribe('fastify-read-guard.exchange', onExchange)
     await app.close()
   })
-  return { app, port: Number(new URL(app.listeningOrigin).port), told, entered, isHttp2: 'http2' in server }
+  return { app, port: Number(new URL(app.listeningOrigin).port), told, handled, entered, isHttp2: 'http2' in server }
 }
 
 type Failure = 'stalls' | 'is too large' | 'is malformed' | 'is ended by its client' | 'is reset by its client'
@@ -196,6 +205,43 @@ for (const entering of Object.keys(enter) as Enter[]) {
       await until(() => isTold(watched, ids, 'onResponse'), 'they are served')
       expectKnown(t, watched, ids, [...always, 'onResponse'])
     })
+  })
+}
+
+for (const entering of Object.keys(enter) as Enter[]) {
+  for (const [version, server] of [['HTTP/1', {}], ['HTTP/2', { http2: true }]] as const) {
+    t.test(`where ${entering}, is known to all that is told of a GET whose client leaves while its handler works, over ${version}`, async (t) => {
+      const watched = await watchedApp(t, entering, 'a parser', server, {})
+      const ids = newIds()
+      const leave = await Promise.all(ids.map(async (id) => {
+        if (version === 'HTTP/1') {
+          const client = new RawClient(watched.port)
+          await client.write(head('GET', '/waits', { 'X-Id': id, 'X-Signal': 'listens' }))
+          return () => { client.rst() }
+        }
+        const client = await new Http2Client(watched.port).open()
+        await client.write(headers(1, requestBlock('GET', '/waits', { 'x-id': id, 'x-signal': 'listens' }), Flag.END_HEADERS | Flag.END_STREAM))
+        return () => { client.rst() }
+      }))
+      await until(() => ids.every(id => watched.handled.has(id)), 'their handlers work')
+      for (const each of leave) each()
+      await until(() => isTold(watched, ids, 'exchange') && isTold(watched, ids, 'onResponse'), 'it is recorded')
+      expectKnown(t, watched, ids, watched.isHttp2 ? [...always, 'signal'] : [...always, 'onResponse', 'signal'])
+    })
+  }
+
+  t.test(`where ${entering}, is known to all that is told of a GET whose client takes nothing`, async (t) => {
+    const watched = await watchedApp(t, entering, 'a parser', {}, { responseIdleTimeout: LIMIT })
+    const ids = newIds()
+    const clients = await Promise.all(ids.map(async (id) => {
+      const client = new RawClient(watched.port)
+      client.socket.pause()
+      await client.write(head('GET', '/large', { 'X-Id': id }))
+      return client
+    }))
+    await until(() => isTold(watched, ids, 'exchange') && isTold(watched, ids, 'onResponse'), 'it is recorded')
+    expectKnown(t, watched, ids, [...always, 'onResponse'])
+    for (const client of clients) client.socket.destroy()
   })
 }
 

@@ -33,6 +33,7 @@ export function drawWorld (random: Random, tls: boolean): World {
     bodyTimeout: random.pick([0, 3_000]),
     minBodyRate: random.pick([false, { bytesPerSecond: 5, gracePeriod: 800 }]),
     bodyLimit: random.pick([0, 0, 20_000]),
+    responseIdleTimeout: 1_500,
     requireContentLength: random.chance(0.1),
     strictFraming: random.chance(0.8),
     mode: random.chance(0.15) ? 'observe' : 'enforce',

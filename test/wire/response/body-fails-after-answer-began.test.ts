@@ -11,7 +11,7 @@ import type { Protocol } from '../../support/app/transport.js'
 import { chunk, head, parseAnswers, RawClient } from '../../support/client/raw-client.js'
 import { until } from '../../support/oracle/until.js'
 
-const limits: ReadGuardOptions = { bodyIdleTimeout: 300, bodyLimit: 1_000, resolution: 50 }
+const limits: ReadGuardOptions = { bodyTimeout: 500, bodyLimit: 1_000, resolution: 50 }
 
 /** After two seconds at the most the guard answers where nobody else has. */
 const LONGER_THAN_ANY_GRACE = 2_300
@@ -82,7 +82,7 @@ async function half (t: Test, protocol: Protocol, guard: ReadGuardOptions = {}, 
 const chunked = (url: string, body: string): string => head('POST', url, { 'Transfer-Encoding': 'chunked' }) + body
 
 const violations = [
-  { name: 'stalls', then: '', code: 'FST_READ_BODY_IDLE_TIMEOUT' },
+  { name: 'stalls', then: '', code: 'FST_READ_BODY_TIMEOUT' },
   { name: 'becomes too large', then: chunk('x'.repeat(1_001)), code: 'FST_READ_BODY_TOO_LARGE' },
   { name: 'is malformed', then: 'zz\r\n', code: 'FST_READ_MALFORMED' }
 ]
@@ -101,7 +101,7 @@ for (const tls of [false, true]) {
     }))
     const records = await guarded.recorded(3)
     t.same(records.map(({ code, answered, statusCode }) => ({ code, answered, statusCode })).sort((a, b) => a.code < b.code ? -1 : 1), [
-      { code: 'FST_READ_BODY_IDLE_TIMEOUT', answered: false, statusCode: 408 },
+      { code: 'FST_READ_BODY_TIMEOUT', answered: false, statusCode: 408 },
       { code: 'FST_READ_BODY_TOO_LARGE', answered: false, statusCode: 413 },
       { code: 'FST_READ_MALFORMED', answered: false, statusCode: 400 }
     ])
@@ -117,7 +117,7 @@ t.test('in `mode: observe` an answer that is under way is not cut', async (t) =>
   const client = new RawClient(guarded.port)
   await client.write(chunked('/stream', chunk('x')))
   const [record] = await guarded.recorded()
-  t.match(record, { code: 'FST_READ_BODY_IDLE_TIMEOUT', observed: true, answered: false })
+  t.match(record, { code: 'FST_READ_BODY_TIMEOUT', observed: true, answered: false })
   await client.write('0\r\n\r\n')
   await client.until(/whole/)
   t.same(guarded.outcomes, ['whole'])
@@ -153,10 +153,10 @@ t.test('the owner of a hijacked answer may take longer than anybody else', async
   await client.write(chunked('/hijacked/slow', chunk('x')))
   await client.until(/at last/)
   t.same(parseAnswers(client.text).map(({ statusCode, body }) => [statusCode, body]), [[200, 'at last']])
-  t.same(guarded.outcomes, ['FST_READ_BODY_IDLE_TIMEOUT'])
+  t.same(guarded.outcomes, ['FST_READ_BODY_TIMEOUT'])
   client.fin()
   await client.closed
-  t.match(await guarded.recorded(), [{ code: 'FST_READ_BODY_IDLE_TIMEOUT', answered: true }])
+  t.match(await guarded.recorded(), [{ code: 'FST_READ_BODY_TIMEOUT', answered: true }])
   t.equal(guarded.records.length, 1)
   t.same(noise(guarded.log), [])
 })
@@ -178,11 +178,11 @@ t.test('HTTP/2: the stream of an answer that is under way is reset, and the sess
     t.equal(text, 'begun')
   }))
   t.same((await guarded.recorded(2)).map(({ code, answered, protocol }) => ({ code, answered, protocol })).sort((a, b) => a.code < b.code ? -1 : 1), [
-    { code: 'FST_READ_BODY_IDLE_TIMEOUT', answered: false, protocol: 'h2' },
+    { code: 'FST_READ_BODY_TIMEOUT', answered: false, protocol: 'h2' },
     { code: 'FST_READ_BODY_TOO_LARGE', answered: false, protocol: 'h2' }
   ])
   await until(() => guarded.outcomes.length === 2, 'both consumers were told')
-  t.same(guarded.outcomes.sort(), ['FST_READ_BODY_IDLE_TIMEOUT', 'FST_READ_BODY_TOO_LARGE'])
+  t.same(guarded.outcomes.sort(), ['FST_READ_BODY_TIMEOUT', 'FST_READ_BODY_TOO_LARGE'])
   const next = session.request({ ':path': '/' })
   const [answer] = await Promise.all([new Promise<{ ':status'?: number }>((resolve) => next.once('response', resolve)), next.resume()])
   t.equal(answer[':status'], 200)

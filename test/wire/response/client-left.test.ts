@@ -301,6 +301,31 @@ t.test('pipelined requests before the end of the client\'s side are answered all
   t.strictSame(guarded.records, [])
 })
 
+t.test('what is behind an answer that closes the connection is not answered, and its client has not left', { skip: transport.tls }, async (t) => {
+  const guarded = await guardedApp<ResponseFacts>({
+    t,
+    guard: { resolution: 50 },
+    routes: (app) => {
+      app.all('/last', async (_request, reply) => {
+        await delay(20)
+        return await reply.header('Connection', 'close').send('last')
+      })
+      return responseRoutes(app)
+    }
+  })
+  for (const endsItsSide of [true, false]) {
+    for (const before of ['', request('POST', '/fast')]) {
+      const client = new RawClient(guarded.port)
+      await client.write(before + request('GET', '/last') + request('GET', '/slow') + request('POST', '/slow'))
+      if (endsItsSide) client.fin()
+      const { text } = await client.closed
+      t.strictSame(parseAnswers(text).map(({ body }) => body), before === '' ? ['last'] : ['fast', 'last'])
+    }
+  }
+  await deserted(guarded.app)
+  t.strictSame(guarded.records, [])
+})
+
 t.test('a client of HTTP/1.0 can\'t be asked whether it is there: it has left where it has ended its side', { skip: transport.tls }, async (t) => {
   const guarded = await start(t)
   const client = await waiting(guarded, 'GET /slow HTTP/1.0\r\n\r\n')

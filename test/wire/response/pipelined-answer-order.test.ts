@@ -66,12 +66,12 @@ t.test('a body whose answer will never have its turn, and a request behind it, e
   t.same(noise(guarded.log), [])
 })
 
-t.test('a request line that says HTTP/2 is read as what it is', async (t) => {
+t.test('a request line that says HTTP/2 is one of HTTP/1 that is refused', async (t) => {
   const guarded = await start(t)
   const client = new RawClient(guarded.port)
   await client.write('POST / HTTP/2.0\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 10\r\n\r\n{')
-  t.same(statuses(await client.closed), [408])
-  t.match(await guarded.recorded(), [{ code: 'FST_READ_BODY_IDLE_TIMEOUT', protocol: 'http/1.1', received: 1 }])
+  t.same(statuses(await client.closed), [505])
+  t.match(await guarded.recorded(), [{ code: 'FST_READ_MALFORMED', statusCode: 505, answered: true, protocol: 'http/1.1' }])
 })
 
 /** Requests that fail while an earlier one has not been answered. */

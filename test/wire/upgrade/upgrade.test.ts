@@ -77,6 +77,54 @@ for (const scheme of ['http', 'https'] as const) {
   }
 }
 
+for (const scheme of ['http', 'https'] as const) {
+  const tls = scheme === 'https'
+  for (const [what, bytes] of [
+    ['takes nothing of its messages, and leaves', 20_000_000],
+    ['leaves a silent one', 1]
+  ] as const) {
+    t.test(`${scheme}: a websocket has no response: a client that ${what} has no record`, { skip: transport.tls && !tls }, async (t) => {
+      let closed = 0
+      const { app, port, records, log } = await guardedApp({
+        t,
+        guard: { ...guard, responseIdleTimeout: LIMIT, minResponseRate: { bytesPerSecond: 1_000_000, gracePeriod: LIMIT } },
+        protocol: scheme,
+        routes: async (app) => {
+          await app.register(websocket)
+          app.get('/', { websocket: true }, (socket) => {
+            socket.on('close', () => { closed++ })
+            socket.send('x'.repeat(bytes))
+          })
+          app.server.on('connect', (_request, socket: Duplex) => {
+            socket.on('error', () => {}).on('close', () => { closed++ })
+            socket.write('HTTP/1.1 200 OK\r\n\r\n')
+            socket.write('x'.repeat(bytes))
+          })
+        }
+      })
+      const requests = [
+        head('GET', '/', { Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': 13, 'Sec-WebSocket-Key': 'dGhlIHNhbXBsZSBub25jZQ==' }),
+        head('CONNECT', 'localhost:80')
+      ]
+      const clients = await Promise.all(requests.map(async (request) => {
+        const client = new RawClient(port, { tls })
+        await client.write(request)
+        await client.until(/\r\n\r\n/)
+        client.socket.pause()
+        return client
+      }))
+      await delay(LIMIT * 4)
+      t.equal(closed, 0, 'it is left alone')
+      t.equal(app.readGuard.stats().reading.response, 0)
+      for (const client of clients) client.rst()
+      await until(() => closed === clients.length, 'they are closed')
+      await delay(100)
+      t.same(records, [])
+      t.same(noise(log), [])
+    })
+  }
+}
+
 for (const [event, request] of [['upgrade', head('GET', '/', upgrade)], ['connect', head('CONNECT', 'localhost:80')]] as const) {
   t.test(`after '${event}' nothing of the connection is ours`, async (t) => {
     const { app, port, records } = await listening(echo, event)
