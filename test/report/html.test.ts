@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { pageStyle } from '../../lib/report/html/html-style.js'
-import { abortLine, logOf, noon, run, variedRecords } from '../support/app/report-log.js'
+import { abortLine, logOf, noon, requestLine, run, variedRecords } from '../support/app/report-log.js'
 import { dumpDom, findChromium, layoutFaults } from '../support/client/report-browser.js'
 import { contrast } from '../support/oracle/contrast.js'
 
@@ -130,7 +130,7 @@ t.test('what clients chose is text', { timeout: 60_000 }, async t => {
 })
 
 t.test('a log without aborted reads makes a page that says so', async t => {
-  const { page } = await pageOf('')
+  const { page } = await pageOf(`${requestLine}\n`)
   t.match(page, 'No read failed.')
   t.notMatch(page, '<figure')
 })
