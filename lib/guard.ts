@@ -17,6 +17,8 @@ export interface GuardContext {
   ownHandlers: OwnClientErrorHandlers | undefined
   /** The limits of a request's route; `false` where it is not guarded. */
   readonly policyOf: (request: FastifyRequest) => RoutePolicy | false
+  /** Bytes that a body of no route may exceed. */
+  readonly mostBytes: () => number
   /** How many connections were lingered on; see `stats()`. */
   lingered: number
   /** The application is closing. */

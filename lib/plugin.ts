@@ -109,6 +109,7 @@ export async function readGuard (app: FastifyInstance, options: ReadGuardOptions
     journal,
     ownHandlers: undefined,
     policyOf: request => policies.of(request),
+    mostBytes: () => policies.mostBytes,
     lingered: 0,
     closing: false,
     isInFront: false,
