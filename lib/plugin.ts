@@ -1,5 +1,5 @@
 import diagnosticsChannel from 'node:diagnostics_channel'
-import type { Server } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import { bodyReadOf } from './body/body-read.js'
 import { readRawBody, type RawBodyOptions } from './body/read-raw-body.js'
@@ -39,6 +39,11 @@ const refusals: Readonly<Record<string, (request: FastifyRequest) => Violation>>
 
 /** Published when a server is about to listen: before it takes a connection, and while its settings are still taken up. */
 const LISTENING = 'tracing:net.server.listen:asyncStart'
+
+/** Whether another server has the connection of a request, as far as is known: also where there is none (`inject()`). */
+function hasForeignConnection ({ httpVersionMajor, socket }: IncomingMessage): boolean {
+  return httpVersionMajor === 1 && connectionOf(socket) === undefined
+}
 
 const guardedApplications = new WeakSet<FastifyInstance>()
 const serverGuards = new WeakMap<Server, ServerGuard>()
@@ -105,9 +110,11 @@ export async function readGuard (app: FastifyInstance, options: ReadGuardOptions
     journal,
     ownHandlers: undefined,
     policyOf: request => policies.of(request),
+    mostBytes: () => policies.mostBytes,
     lingered: 0,
     closing: false,
     isInFront: false,
+    adoptUnseen: undefined,
     expecting: undefined,
     successor: undefined
   }
@@ -115,7 +122,8 @@ export async function readGuard (app: FastifyInstance, options: ReadGuardOptions
     const { raw } = request
     rememberReply(raw, reply)
     // Not every request comes by a server, nor past the guard on its way to the application.
-    const isUnseen = bodyReadOf(raw) === undefined && (!guard.isInFront || hasBody(raw) || hasInjectedStream(raw))
+    const isUnseen = bodyReadOf(raw) === undefined && (!guard.isInFront || hasBody(raw) || hasInjectedStream(raw) || hasForeignConnection(raw))
+    if (isUnseen) guard.adoptUnseen?.(raw)
     if (isUnseen && !dispatch(guard, raw, reply.raw, { isLate: true })) {
       reply.hijack()
       return

@@ -10,7 +10,7 @@ import { ClientErrors, ownHandlers, type ClientErrorListener } from './http1/cli
 import { Connection, connectionClass, connectionOf } from './http1/connection.js'
 import { watchUpgrades } from './http1/upgrade.js'
 import { SessionRead } from './http2/session.js'
-import { allowHalfOpen, isDefaultBelow, keepOneMoreHeader, rawSocketOf, setBackstop, speaksHttp1, watchSni } from './node/internals.js'
+import { allowHalfOpen, isDefaultBelow, keepOneMoreHeader, rawSocketOf, serverOf, setBackstop, speaksHttp1, watchSni } from './node/internals.js'
 import { hasBody } from './node/request-kind.js'
 import { listen, listenWhileAlone, onListenerAdded, replaceListener, takeOver, watchForeignRequests, type Detach, type RequestListener } from './node/server-hooks.js'
 
@@ -54,6 +54,7 @@ export class ServerGuard {
     this.#detach.push(listen(server, 'close', () => guard.heartbeat.sweep()))
     this.#watchConnections(enforced)
     this.#watchRequests(isMain)
+    if (isMain) guard.adoptUnseen = (request) => { this.#adoptUnseen(request) }
     // Fastify hands what its other servers get of these to the main one.
     if (isMain) this.#detach.push(watchUpgrades(guard, server))
   }
@@ -118,7 +119,7 @@ export class ServerGuard {
     const server = this.#server
     let isTold = false
     const onRequest: RequestListener = (request, response) => {
-      if (request.httpVersionMajor === 1 && connectionOf(request.socket) === undefined) this.#adoptUnseen(request)
+      this.#adoptUnseen(request)
       if (dispatch(this.#guard, request, response, { isLate: isTold })) this.#routing.call(server, request, response)
     }
     // As Node does it where there is no listener, but that ours comes between.
@@ -153,14 +154,22 @@ export class ServerGuard {
     }))
   }
 
-  /** A wrapper of the server has given the connection to Node's parser without the server's own 'connection'. */
-  #adoptUnseen ({ socket }: IncomingMessage): void {
+  /**
+   * The request has a connection of which the guard was not told: a wrapper of the server has given it to Node's parser without
+   * the server's own 'connection', or it belongs to another server, which hands over some of its requests.
+   */
+  #adoptUnseen ({ httpVersionMajor, socket }: IncomingMessage): void {
+    if (httpVersionMajor !== 1 || connectionOf(socket) !== undefined) return
     // An adapter's requests have sockets that only look like one.
     if ((socket as Socket | undefined) === undefined || !speaksHttp1(socket)) return
-    this.adopt(socket, socket.bytesRead)
+    const isForeign = serverOf(socket) !== this.#server
+    if (isForeign) new this.#Connection(socket).adoptForeign()
+    else this.adopt(socket, socket.bytesRead)
     if (this.#hasWarned) return
     this.#hasWarned = true
-    this.#guard.journal.warn('Connections come to this server past its event connection: how long they take for their first request is not limited')
+    this.#guard.journal.warn(isForeign
+      ? 'Requests come from a server that the guard does not know: how long their headers take is not limited'
+      : 'Connections come to this server past its event connection: how long they take for their first request is not limited')
   }
 
   /** Requests with `Expect: 100-continue` come the way of all others. */

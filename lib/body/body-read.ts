@@ -12,7 +12,7 @@ import { unguarded, type RoutePolicy } from '../limits/resolve.js'
 import { causeOf, type ClientErrorReport, type OwnClientErrorHandlers } from '../node/client-error.js'
 import { afterOnRequest } from '../node/fastify.js'
 import { failRequest, hookRequest, onFirstRead, sinkOf, type GuardedRequest, type RequestSink } from '../node/request-hooks.js'
-import { isAtEnd, isBeingRead } from '../node/request-kind.js'
+import { hasConsumer, isAtEnd, isBeingRead } from '../node/request-kind.js'
 import { requestOrigin, type ReadOrigin } from '../record/abort-record.js'
 import type { ReadError, Violation } from '../record/errors.js'
 import type { FailedRead } from '../record/recorder.js'
@@ -197,7 +197,12 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     }
     const { expected, policy: { limits: { bodyLimit } } } = this
     if (this.#askedLimit > 0 && received > this.#askedLimit) return this.enforce({ code: 'FST_READ_BODY_TOO_LARGE', limit: this.#askedLimit })
-    if (bodyLimit > 0 && received > bodyLimit && this.#isLimited && !this.#awaitsHooks) return this.fail({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
+    if (bodyLimit > 0 && received > bodyLimit && !this.#awaitsHooks) {
+      if (this.#isLimited) return this.fail({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
+      const limit = this.guard.mostBytes()
+      // A hook reads the body, which may never let it come to its route, and no route would take so much.
+      if (received > limit && hasConsumer(this.raw)) return this.fail({ code: 'FST_READ_BODY_TOO_LARGE', limit })
+    }
     // HTTP/1 frames by Content-Length; inject() does not.
     if (expected !== undefined && received > expected) return this.fail({ code: 'FST_READ_LENGTH_MISMATCH' })
     return true

@@ -5,7 +5,8 @@ import type { ConnectionRead } from '../clock/connection-read.js'
 import { NOT_WATCHED, type ConnectionPhase, type Watched } from '../clock/watch-list.js'
 import type { GuardContext } from '../guard.js'
 import type { LingerOptions } from '../limits/options.js'
-import { bytesBeingWritten, bytesHandedOver, bytesTaken, givenPeerName, hasBegun, hasBackstop, headWatcher, isPausedForAnswers, keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse } from '../node/internals.js'
+import { bytesBeingWritten, bytesHandedOver, bytesTaken, givenPeerName, hasBegun, hasBackstop, headWatcher, isPausedForAnswers, keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse, serverOf } from '../node/internals.js'
+import { isApplicationError, type ClientError } from '../node/client-error.js'
 import { hasBody } from '../node/request-kind.js'
 import { disown, holdClosing, own, ownerOf, watchResume, type GuardedSocket, type SocketOwner } from '../node/socket-hooks.js'
 import type { Peer } from '../record/abort-record.js'
@@ -32,6 +33,8 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   #read: ConnectionRead | undefined
   bytes = 0
   written = 0
+  /** Another server has it, which hands requests over: those that it keeps are not ours to judge, nor are their heads. */
+  #isForeign = false
   /** A head has begun of which nobody has heard: the bytes do not tell of one in the packet of the request before. */
   #isHeadPending = false
   /** What is known of the responses that are owed; most connections never have it. */
@@ -107,6 +110,21 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     this.begin(undefined)
   }
 
+  /** A connection of another server, from which a request is handed over. */
+  adoptForeign (): void {
+    this.#isForeign = true
+    this.bytes = this.socket.bytesRead
+    this.begin(undefined)
+  }
+
+  /** What is wrong with its connection, the other server is told; what has become of that, the socket keeps. */
+  private tellForeignError (): void {
+    const { socket } = this
+    const error: ClientError | null = socket.errored
+    const server = serverOf(socket)
+    if (error !== null && server !== undefined && !isApplicationError(error)) this.#read?.onClientError({ error, server, socket, pass: () => {} })
+  }
+
   /** A fresh connection of a TLS server. */
   acceptHandshake (): void {
     this.begin(new HandshakeRead(this, this.guard.heartbeat.now()))
@@ -162,7 +180,7 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
 
   private lookAtRead (now: number): number {
     if (this.#read !== undefined) return this.#read.look(now)
-    if (!this.headBegan && !this.#isHeadPending) return Infinity
+    if (this.#isForeign || (!this.headBegan && !this.#isHeadPending)) return Infinity
     const mayBeStray = !this.#isHeadPending
     // Node would close on a head that stalls for its keepAliveTimeout, without a word.
     keepAliveOver(this.socket)
@@ -223,6 +241,7 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   }
 
   onClose (): void {
+    if (this.#isForeign) this.tellForeignError()
     this.outgoing.onClose()
   }
 
@@ -373,7 +392,8 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     if (successor === undefined || mustEnd) return
     const { bytes } = this
     this.release()
-    successor(this.socket, bytes)
+    // The next request of a foreign one comes to it by itself.
+    if (!this.#isForeign) successor(this.socket, bytes)
   }
 
   /** A beat has found the socket destroyed, before Node has told of it. */

@@ -122,7 +122,7 @@ export function forget (response: ServerResponse): void {
 }
 
 /** The server that accepted the connection. */
-function serverOf (socket: Socket): Server | undefined {
+export function serverOf (socket: Socket): Server | undefined {
   return (socket as HttpSocket).server
 }
 
