@@ -60,7 +60,7 @@ async function simulated (phase, count, seconds) {
 }
 
 /** @type {readonly import('./simulated-connections.js').Phase[]} */
-const phases = ['header phase', 'idle', 'body under way']
+const phases = ['header phase', 'idle', 'body under way', 'download under way']
 
 /**
  * What the guard's only timer takes, at the default `resolution` of 100 ms.

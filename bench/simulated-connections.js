@@ -5,6 +5,7 @@ import { Readable } from 'node:stream'
 import { BodyRead } from '../dist/body/body-read.js'
 import { connectionClass } from '../dist/http1/connection.js'
 import { Heartbeat } from '../dist/clock/heartbeat.js'
+import { rememberReply } from '../dist/node/fastify.js'
 import { resolveOptions } from '../dist/limits/resolve.js'
 import { beats, watchBeats } from './beat-probe.js'
 import { answer } from './child.js'
@@ -26,11 +27,20 @@ function asked (part) {
   return /** @type {T} */ (part)
 }
 
+const { _handle: handle } = /** @type {{ _handle: { bytesWritten: number, writeQueueSize: number } }} */ (asked(real))
+const simulatedHandle = {
+  get bytesWritten () { return handle.bytesWritten },
+  get writeQueueSize () { return handle.writeQueueSize }
+}
+
 /** Asks a real socket for its bytes, which is the dearest of what is asked; the rest are fields of its own. */
 class SimulatedSocket {
   pending = false
   get bytesRead () { return real.bytesRead }
   writableLength = 0
+  _handle = simulatedHandle
+  /** @type {unknown} */
+  _httpMessage = null
   isPaused () { return false }
   on () { return this }
   prependListener () { return this }
@@ -62,6 +72,16 @@ const phases = {
   'body under way': (guard, connection) => {
     const request = Object.assign(new Readable({ read () {} }), { headers, socket: connection.socket, httpVersionMajor: 1 })
     connection.beginBody(new BodyRead(guard, connection, asked(request), asked(response), options.policy))
+  },
+  /**
+   * @param {GuardContext} _guard
+   * @param {Connection} connection
+   */
+  'download under way': (_guard, connection) => {
+    const raw = {}
+    rememberReply(asked(raw), asked({ request: { raw } }))
+    Object.assign(connection.socket, { writableLength: 65_536, _httpMessage: { req: raw } })
+    connection.rest()
   }
 }
 
@@ -72,7 +92,7 @@ const commands = {
    */
   simulate (phase, count) {
     /** @type {GuardContext} */
-    const guard = asked({ options, heartbeat: new Heartbeat(options.resolution), lingered: 0 })
+    const guard = asked({ options, heartbeat: new Heartbeat(options.resolution), lingered: 0, policyOf: () => options.policy })
     const Connection = connectionClass(guard)
     for (let i = 0; i < count; i++) {
       const connection = new Connection(asked(new SimulatedSocket()))

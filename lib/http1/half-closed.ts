@@ -1,8 +1,9 @@
 import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { ConnectionRead } from '../clock/connection-read.js'
 import type { ClientErrorReport } from '../node/client-error.js'
 import { replyOf } from '../node/fastify.js'
-import { pendingResponse } from '../node/internals.js'
+import { bytesHandedOver, pendingResponse } from '../node/internals.js'
 import type { ConnectionHost } from './connection-host.js'
 
 /** How often a client that has ended its side is asked whether it is still there, in milliseconds; RFC 2518 §10.1 suggests the same. */
@@ -11,23 +12,29 @@ const INTERVAL = 20_000
 /**
  * The client has ended its side while the handler works. It may have gone, or it may wait for its answer: tools like `nc -N`
  * end their side behind the request. Only what is written tells the two apart, as a client that has gone answers it with a
- * reset; so it gets an interim response (RFC 9110 §15.2: a client must be able to take any).
+ * reset; so it gets an interim response (RFC 9110 §15.2: a client must be able to take any). A response that has begun, and
+ * of which something waits to be taken, goes on as long as it moves: its own bytes tell.
  *
- * Where that can't be (HTTP/1.0 knows none, or the response has begun, or the request is another listener's), the connection
- * ends as Node ends it by default.
+ * Where neither can be (HTTP/1.0 knows no interim response, or the response has begun and is silent, or the request is
+ * another listener's), the connection ends as Node ends it by default.
  */
 export class HalfClosed extends ConnectionRead {
   readonly phase = undefined
   readonly #connection: ConnectionHost
   readonly #response: ServerResponse
+  /** Whether it had begun when the client ended its side. */
+  readonly #hasBegun: boolean
   /** In counted milliseconds; the first question can't fail, as the reset is on its way: the second one is asked at the next look. */
   #nextAt = 0
+  /** Bytes that had been written at the last look. */
+  #written = 0
 
   static begin (connection: ConnectionHost): void {
     const { socket } = connection
     const response = pendingResponse(socket)
-    const canAsk = response !== undefined && !response.headersSent && response.req.httpVersionMinor > 0 && replyOf(response.req) !== undefined
-    if (canAsk) connection.become(new HalfClosed(connection, response))
+    const isOurs = response !== undefined && replyOf(response.req) !== undefined
+    const canTell = response?.headersSent === true ? socket.writableLength > 0 : (response?.req.httpVersionMinor ?? 0) > 0
+    if (isOurs && canTell) connection.become(new HalfClosed(connection, response))
     else socket.end()
   }
 
@@ -35,7 +42,8 @@ export class HalfClosed extends ConnectionRead {
     super()
     this.#connection = connection
     this.#response = response
-    response.writeProcessing()
+    this.#hasBegun = response.headersSent
+    if (!this.#hasBegun) response.writeProcessing()
   }
 
   override get isLast (): boolean {
@@ -43,12 +51,22 @@ export class HalfClosed extends ConnectionRead {
   }
 
   look (now: number): number {
-    const isWaiting = !this.#response.headersSent && pendingResponse(this.#connection.socket) === this.#response
-    if (isWaiting && now >= this.#nextAt) {
-      this.#nextAt = now + INTERVAL
-      this.#response.writeProcessing()
-    }
+    const { socket } = this.#connection
+    if (pendingResponse(socket) !== this.#response) return Infinity
+    if (this.#hasBegun) this.#endIfSilent(socket)
+    else if (!this.#response.headersSent && now >= this.#nextAt) this.#ask(now)
     return Infinity
+  }
+
+  #ask (now: number): void {
+    this.#nextAt = now + INTERVAL
+    this.#response.writeProcessing()
+  }
+
+  #endIfSilent (socket: Socket): void {
+    const written = bytesHandedOver(socket)
+    if (socket.writableLength === 0 && written === this.#written && !this.#response.writableEnded) socket.end()
+    this.#written = written
   }
 
   onClientError ({ pass }: ClientErrorReport): void {

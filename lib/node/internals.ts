@@ -77,10 +77,17 @@ const CONTENT_LENGTH = /^content-length: *(\d+)\r$/im
 /** Headers that are given to `writeHead()` are in its text alone, which those of HTTP/2 do not have: there `_header` only says whether they were sent. */
 type WithHeader = ServerResponse & { readonly _header?: string | boolean | null }
 
-/** Bytes that a response over HTTP/1 has with its head, where it says how many: its client knows its end from them, whatever is still to be done for it here. */
-export function declaredSize ({ _header: text }: WithHeader): number | undefined {
-  const [, length] = (typeof text === 'string' && CONTENT_LENGTH.exec(text)) || []
-  return typeof text !== 'string' || length === undefined ? undefined : text.length + Number(length)
+/** Bytes that a response that has begun says its body has. */
+export function declaredLength (response: WithHeader): number | undefined {
+  const { _header: text } = response
+  const length = typeof text === 'string' ? CONTENT_LENGTH.exec(text)?.[1] : response.getHeader('content-length')
+  return length === undefined ? undefined : Number(length)
+}
+
+/** As `declaredLength`, with the head, over HTTP/1: its client knows its end from that, whatever is still to be done for it here. */
+export function declaredSize (response: WithHeader): number | undefined {
+  const length = declaredLength(response)
+  return length === undefined || typeof response._header !== 'string' ? undefined : length + response._header.length
 }
 
 /** Whether a response that has begun is an event stream. */

@@ -3,7 +3,7 @@ import { releaseLateStreams, takeOverReply } from '../answer/reply-takeover.js'
 import type { GuardContext } from '../guard.js'
 import type { RoutePolicy } from '../limits/resolve.js'
 import { replyOf, tellFramework } from '../node/fastify.js'
-import { hasBegun, isEventStream } from '../node/internals.js'
+import { declaredLength, hasBegun, isEventStream } from '../node/internals.js'
 import { pinStatus } from '../node/response-hooks.js'
 import { requestOrigin, type Peer } from '../record/abort-record.js'
 import type { ReadError, ReadFacts, Violation } from '../record/errors.js'
@@ -49,9 +49,9 @@ function factsOf ({ response, body, timing }: OwedResponse): ReadFacts {
 
 /** How much of the response has been taken, as far as is known. */
 function shareTaken ({ response, sent }: OwedResponse): string {
-  const declared = response.getHeader('content-length')
+  const declared = declaredLength(response)
   if (sent === undefined || declared === undefined) return ''
-  return `: ${sent} bytes were taken, of a body of ${String(declared)} and its head`
+  return `: ${sent} bytes were taken, of a body of ${declared} and its head`
 }
 
 /** What tells of the end of a connection, or of a limit, is called in no request's context. */

@@ -23,6 +23,9 @@ export interface ResponseSink {
   reset (): void
 }
 
+/** What was taken since the last look counts as taken just now: for so many milliseconds at the most, an idle client is not looked at. */
+const LONGEST_REST = 250
+
 /**
  * One response from when bytes of it had to wait for their client. Most are taken by the operating system at once, and
  * never have one. Its clock runs only while something waits.
@@ -62,7 +65,7 @@ export class ResponseRead {
   look (now: number): number {
     this.#applyPolicy(now)
     this.#sample(now)
-    return this.#isObserved ? Infinity : this.#clock.remaining(now)
+    return this.#isObserved ? Infinity : Math.min(this.#clock.remaining(now), LONGEST_REST)
   }
 
   judge (now: number): void {

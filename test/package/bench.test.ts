@@ -10,7 +10,7 @@ t.jobs = 5
 const parts: Readonly<Record<string, readonly string[]>> = {
   cost: ['GET', '1 KB JSON POST', '100 KB POST, one write', '100 KB POST, 16 chunks', '10 MB upload', '1 KB JSON POST, 1 000 idle connections', 'HTTPS 1 KB JSON POST', 'inject, 1 KB JSON POST'],
   heap: ['header phase', 'idle, after a request', 'body under way'],
-  beat: ['20 real, header phase', '20 real, idle', '20 real, body under way', '100 simulated, header phase', '100 simulated, idle', '100 simulated, body under way'],
+  beat: ['20 real, header phase', '20 real, idle', '20 real, body under way', '100 simulated, header phase', '100 simulated, idle', '100 simulated, body under way', '100 simulated, download under way'],
   lateness: ['20 heads, idle', '20 bodies, idle', '20 heads, loaded', '20 bodies, loaded'],
   attack: ['40 slow heads and bodies, without the guard', '40 slow heads and bodies, with the guard']
 }
@@ -40,4 +40,10 @@ for (const [part, names] of Object.entries(parts)) {
 t.test('a part that there is not is refused', async (t) => {
   const refused: unknown = await promisify(execFile)(process.execPath, [join(root, 'bench', 'main.js'), 'cots']).catch((error: unknown) => error)
   t.match(refused, { code: 2, stderr: /There is no part cots: cost, heap, beat, lateness, attack/ })
+})
+
+t.test('slow readers are left out where there is no program that makes them', async (t) => {
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [join(root, 'bench', 'slow-readers.js')], { env: { PATH: root } })
+  t.equal(stderr, '')
+  t.equal(stdout, 'Skipped: it needs Linux, slowhttptest, nginx\n')
 })

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import t, { type Test } from 'tap'
-import { guardedApp, noise, type GuardedAppWith } from '../../support/app/guarded-app.js'
+import { guardedApp, noise, type GuardedApp, type GuardedAppWith } from '../../support/app/guarded-app.js'
 import { LARGE, responseRoutes, type ResponseFacts } from '../../support/app/response-routes.js'
 import { transport } from '../../support/app/transport.js'
 import { delay, head, parseAnswers, RawClient } from '../../support/client/raw-client.js'
@@ -88,6 +88,9 @@ for (const [how, leave] of Object.entries(leaving)) {
         t.ok(record?.sent !== undefined && record.sent > 50_000 && (url === '/endless' || record.sent < LARGE), `${record?.sent} bytes were taken`)
         if (url === '/endless') {
           await until(() => guarded.destroyed.length === 1, 'the stream is released')
+        } else {
+          const { reason } = guarded.begun[0]?.readGuard.signal ?? {}
+          t.equal((reason as Error).message, `The client left before it had the response: ${record?.sent} bytes were taken, of a body of ${LARGE} and its head`)
         }
         await until(() => guarded.outcomes.length === 1, 'onResponse')
         t.strictSame(guarded.outcomes, [{ url, statusCode: 200, rawStatusCode: 200 }])
@@ -287,6 +290,61 @@ t.test('a client that ends its side behind its request gets its answer', { skip:
   await deserted(guarded.app)
   t.strictSame(guarded.records, [])
   t.ok(guarded.outcomes.every(({ statusCode }) => statusCode === 200))
+})
+
+/** A response that begins at once, and is more than what the kernel takes: its client may have ended its side before or after that. */
+function streaming (t: Test, silentAfter = Infinity): Promise<GuardedApp> {
+  function * pieces (): Generator<Buffer> {
+    for (let sent = 0; sent < LARGE; sent += 100_000) yield Buffer.alloc(100_000, 'x')
+  }
+  async function * silent (): AsyncGenerator<Buffer> {
+    yield Buffer.alloc(silentAfter, 'x')
+    await new Promise(() => {})
+  }
+  return guardedApp({
+    t,
+    guard: { resolution: 50 },
+    routes: (app) => { app.get('/', (_request, reply) => { reply.send(Readable.from(silentAfter === Infinity ? pieces() : silent())) }) }
+  })
+}
+
+for (const version of ['1.0', '1.1']) {
+  t.test(`a client that ends its side behind its request gets all of a stream that has begun, over HTTP/${version}`, { skip: transport.tls }, async (t) => {
+    const { app, port, records, log } = await streaming(t)
+    const client = new RawClient(port)
+    client.socket.end(`GET / HTTP/${version}\r\nHost: localhost\r\n\r\n`)
+    const { text, end } = await client.closed
+    t.ok(text.length >= LARGE, `${text.length} bytes`)
+    if (version === '1.1') t.ok(text.endsWith('\r\n0\r\n\r\n'), 'and its end')
+    t.equal(end, 'FIN')
+    await deserted(app)
+    t.strictSame(records, [])
+    t.strictSame(noise(log), [])
+  })
+}
+
+t.test('a client that has ended its side and goes in the middle of a stream has left', { skip: transport.tls }, async (t) => {
+  const { app, port, recorded, records } = await streaming(t)
+  const client = new RawClient(port)
+  client.socket.end(head('GET', '/'))
+  await client.until(/x{10000}/)
+  client.socket.pause()
+  await delay(200)
+  client.socket.destroy()
+  t.match(await recorded(), [{ ...gone, phase: 'response' }])
+  await deserted(app)
+  t.equal(records.length, 1)
+})
+
+t.test('a client that has ended its side, of a stream that has begun and falls silent, has left: nothing would tell of it', { skip: transport.tls }, async (t) => {
+  const { app, port, recorded, records } = await streaming(t, 10_000_000)
+  const client = new RawClient(port)
+  client.socket.end(head('GET', '/'))
+  await until(() => client.text.length > 10_000_000, 'it has what there is')
+  t.match(await recorded(), [{ ...gone, phase: 'response' }])
+  await deserted(app)
+  t.equal(records.length, 1)
+  await client.closed
 })
 
 t.test('pipelined requests before the end of the client\'s side are answered all', { skip: transport.tls }, async (t) => {
