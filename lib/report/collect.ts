@@ -73,8 +73,8 @@ class Sums implements LogSink {
       this.#counts.filteredOut++
       return
     }
-    if (abort.hasRequest) this.#requests.know(abort.route, abort.method)
-    else if (!abort.observed) this.#withoutRequest++
+    if (abort.isRouted) this.#requests.know(abort.route, abort.method)
+    if (!abort.hasRequest && !abort.observed) this.#withoutRequest++
     const section = abort.observed ? this.#observed : this.#failed
     section.add(abort)
   }

@@ -140,6 +140,32 @@ t.test('what clients made an application log is no record, and is counted', asyn
   }
 })
 
+t.test('a log of which every record is doubtful is not said to be without failures', async t => {
+  const { status, stdout } = await run(['report'], { stdin: JSON.stringify({ level: 40, pid: 1, hostname: 'a', abort: abortRecord(), msg: 'got' }) })
+  t.equal(status, 0)
+  t.match(stdout.replaceAll(/\s+/g, ' '), 'passed over: 1 with a record that the guard has not logged so. No record could be told from what a client may have sent: whether a read failed, the log does not say.')
+  t.notMatch(stdout, 'No read failed')
+})
+
+t.test('lines that are made to be slow or deep are read as any other', { timeout: 20_000 }, async t => {
+  const long = 900_000
+  const nested = (open: string, close: string) => `${open.repeat(long / open.length)}1${close.repeat(long / open.length)}`
+  const lines = [
+    `{"FST_READ_":${nested('[', ']')}}`,
+    `{"FST_READ_":${nested('{"a":', '}')}}`,
+    `{"events":${nested('[', ']')},"x":"FST_READ_"}`,
+    `{"log":"${'{'.repeat(long)}","x":"FST_READ_"}`,
+    `{"message":"${'{\\\\"level'.repeat(50_000)}","x":"responseTime"}`,
+    `FST_READ_ ${'{"'.repeat(400_000)}`,
+    `{"log":"${'\\'.repeat(400_000)}`,
+    '2025-03-01T12:00:00.'.padEnd(long, '1'),
+    `[${'{'.repeat(long)}`,
+    '['.repeat(long)
+  ]
+  const { input } = await jsonOf([...lines.slice(0, -2), abortLine(), lines.at(-1) ?? '', abortLine(), lines.at(-2) ?? '', abortLine()])
+  t.match(input, { records: 3 })
+})
+
 t.test('what clients brought into the bindings of a logger does not replace the record', async t => {
   const lines: string[] = []
   const log = pino({ nestedKey: 'payload' }, { write: (line: string) => { lines.push(line) } })

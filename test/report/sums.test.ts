@@ -158,7 +158,7 @@ t.test('groups by time coarsen up to what a Date can hold, and lose nothing', t 
   const groups = new TimeGroups()
   for (let year = 0; year < 12_000; year++) {
     const time = new Date(Date.UTC(1970 + year, year % 12, 1 + year % 28, year % 24)).toISOString()
-    groups.of(time).add({ reason: 'malformed', phase: 'body', blame: 'client_invalid', route: '/', method: undefined, hasRequest: true, client: '', network: '', sent: undefined, received: 1, expected: undefined, limit: undefined, elapsed: 0, idle: 0, rate: 0, observed: false, time: undefined })
+    groups.of(time).add({ reason: 'malformed', phase: 'body', blame: 'client_invalid', route: '/', method: undefined, hasRequest: true, isRouted: true, client: '', network: '', sent: undefined, received: 1, expected: undefined, limit: undefined, elapsed: 0, idle: 0, rate: 0, observed: false, time: undefined })
   }
   t.equal(groups.span, 'millennium')
   t.equal(groups.ranked().reduce((sum, { tally }) => sum + tally.count, 0), 12_000)

@@ -4,7 +4,7 @@ import { html, Html, jsonPoint } from './html.js'
 import { clientChart, rateChart, routeChart, shareChart, timelineChart } from './html-charts.js'
 import { pageStyle } from './html-style.js'
 import { clientTable, groupTable, leftTable, limitTable, networkTable, timelineTable } from './html-tables.js'
-import { failedText, inputText, observedText, periodText, phasesText, requestsText, untimedText } from '../words/overview-text.js'
+import { failedText, inputText, nothingText, observedText, periodText, phasesText, requestsText, untimedText } from '../words/overview-text.js'
 import { blameName, blames } from '../reasons.js'
 import type { Report, Section, SectionKind } from '../report.js'
 
@@ -45,7 +45,7 @@ ${tile('records', countText(input.records), 'input.records', input.records)}
 ${requests === null ? '' : tile('requests', countText(requests.completed), 'requests.completed', requests.completed)}
 ${input.suppressed === 0 ? '' : tile('kept out by logLimit', countText(input.suppressed), 'input.suppressed', input.suppressed)}
 </ul>
-${failed.count + observed.count === 0 ? html`<p>No read failed.</p>` : ''}
+${failed.count + observed.count === 0 ? html`<p>${nothingText(input)}</p>` : ''}
 ${sectionPart(failed, 'failed', report)}
 ${sectionPart(observed, 'observed', report)}
 <footer>Counts and sums are exact, but for rows marked ≥, of which there may be more; medians and other quantiles are within 1%. p95: 95% of the reads are not above it. Elapsed is the client's own time: what the server held back is not in it.</footer>

@@ -80,21 +80,28 @@ function sideOf ({ at, label }: Tick): 'start' | 'middle' | 'end' {
   return at >= width ? 'end' : 'middle'
 }
 
-/** A chart is not narrower than this, in pixels. */
+/** A chart is not narrower than this, in pixels; on a wide screen not than the second. */
 const narrowest = 240
+const narrowestOfWide = 440
 /** Of a character of a label. */
 const characterWidth = 7.2
 const labelGap = 8
 
-/** The ticks with those marked as minor whose labels would touch the one before where the chart is narrow. */
+/** The ticks whose labels do not touch the one before; those that a narrow chart has no room for are marked as minor. */
 export function thinned (ticks: readonly Tick[]): Tick[] {
+  const shown = fittingInto(narrowestOfWide, ticks)
+  const always = new Set(fittingInto(narrowest, shown))
+  return shown.map(tick => always.has(tick) ? tick : { ...tick, minor: true })
+}
+
+function fittingInto (chart: number, ticks: readonly Tick[]): Tick[] {
   let taken = -Infinity
-  return ticks.map(tick => {
+  return ticks.filter(tick => {
     const width = tick.label.length * characterWidth
-    const start = tick.at * narrowest - { start: 0, middle: width / 2, end: width }[anchor(tick)]
-    if (start < taken) return { ...tick, minor: true }
+    const start = tick.at * chart - { start: 0, middle: width / 2, end: width }[anchor(tick)]
+    if (start < taken) return false
     taken = start + width + labelGap
-    return tick
+    return true
   })
 }
 

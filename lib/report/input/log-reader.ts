@@ -222,14 +222,19 @@ function contentOf (line: string): Content {
   return loggersKey.test(line) ? 'log' : isJson ? 'json' : 'text'
 }
 
-function wrappingOf ({ text, start }: ScannedLine): Wrapping {
+function wrappingOf ({ text, start, end }: ScannedLine): Wrapping {
   if (text.charCodeAt(start) !== openBrace) return 'prefixed'
-  const line = text.slice(start, start + 2000)
-  if (line.startsWith('{"level":')) return 'pino'
+  if (loggersStart.some(key => text.startsWith(key, start))) return 'pino'
+  const line = text.slice(start, Math.min(end, start + longestWrapping))
   if (line.includes('"jsonPayload":') || line.includes('"textPayload":')) return 'gcp'
   if (line.includes('"__REALTIME_TIMESTAMP"') || line.includes('"MESSAGE"')) return 'journald'
-  return /"(?:log|message|line|@message|event|attributes|values|events|data|_source|_raw|content)":[["{]/.test(line) && !/^\{"(?:level|severity|time|pid)":/.test(line) ? 'wrapped' : 'pino'
+  return wrappingKey.test(line) ? 'wrapped' : 'pino'
 }
+
+const loggersStart = ['{"level":', '{"severity":', '{"time":', '{"pid":']
+const wrappingKey = /"(?:log|message|line|@message|event|attributes|values|events|data|_source|_raw|content)":[["{]/
+/** What is around a line begins within so many bytes, also where labels come first. */
+const longestWrapping = 600
 
 function isObject (text: string): boolean {
   try {

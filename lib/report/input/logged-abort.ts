@@ -14,6 +14,7 @@ export interface LoggedAbort extends Pick<AbortRecord, 'blame' | 'received' | 'e
   readonly method: string | undefined
   /** Whether there was a request: a read that fails in its head is none of those that a log has lines about. */
   readonly hasRequest: boolean
+  readonly isRouted: boolean
   readonly client: string
   /** The /64 of an IPv6 address, which one subscriber has; any other client is its own network. */
   readonly network: string
@@ -43,6 +44,7 @@ export function loggedAbort (record: JsonObject, lineTime: number | undefined): 
     blame: blames.find(blame => blame === record['blame']) ?? reasonTable[reason].blame,
     route: typeof record['route'] === 'string' ? plainText(record['route'], 256) : notRouted,
     method: typeof record['method'] === 'string' ? plainText(record['method'], 32) : undefined,
+    isRouted: typeof record['route'] === 'string',
     hasRequest: typeof record['route'] === 'string' || record['reqId'] !== undefined,
     client,
     network: networkOf(client),

@@ -65,45 +65,80 @@ const closeBrace = 0x7d
 type Keys = ReturnType<typeof keysFor>
 
 function incomingOf (line: string, keys: Keys): Incoming | undefined {
-  const about = aboutRequest(line, keys)
-  return about.url === undefined ? undefined : about
+  const url = textAt(line, keys.url, keys)
+  return url === undefined ? undefined : { id: idOf(line, keys), method: textAt(line, keys.method, keys), url }
 }
 
 function completedOf (line: string, keys: Keys): Completed | undefined {
   const responseTime = numberAt(line, keys.responseTime)
   if (responseTime === undefined) return undefined
-  return { ...aboutRequest(line, keys), isOver: true, time: numberAt(line, keys.time), responseTime, statusCode: numberAt(line, keys.statusCode) ?? 0 }
+  const url = textAt(line, keys.url, keys) // Fastify has none here, pino-http has
+  return {
+    isOver: true,
+    id: idOf(line, keys),
+    method: url === undefined ? undefined : textAt(line, keys.method, keys),
+    url,
+    time: numberAt(line, keys.time),
+    responseTime,
+    statusCode: numberAt(line, keys.statusCode) ?? 0
+  }
 }
 
-function aboutRequest (line: string, keys: Keys): Incoming {
-  const id = textAt(line, keys.reqId, keys, keys.quote)
-  return {
-    id: id === undefined ? undefined : requestKey(numberAt(line, keys.pid), textAt(line, keys.hostname, keys), id),
-    method: textAt(line, keys.method, keys),
-    url: textAt(line, keys.url, keys)
+/** What most lines have between process and request, and what it comes to. */
+let base = { text: '', hash: 0 }
+
+function idOf (line: string, keys: Keys): number | undefined {
+  const start = line.indexOf(keys.pid)
+  const isKnown = start !== -1 && base.text !== '' && line.startsWith(base.text, start) && line.startsWith(keys.reqId, start + base.text.length)
+  const at = isKnown ? start + base.text.length : line.indexOf(keys.reqId)
+  if (at === -1) return undefined
+  if (!isKnown) {
+    const hash = processHash(numberAt(line, keys.pid), textAt(line, keys.hostname, keys))
+    base = { text: start === -1 || start > at ? '' : Buffer.from(line.slice(start, at), 'latin1').toString('latin1'), hash } // a copy: the line is a piece of a whole chunk
   }
+  const from = at + keys.reqId.length + keys.quote.length
+  const end = line.indexOf(keys.quote, from)
+  return line.startsWith(keys.quote, from - keys.quote.length) && end !== -1 ? hashed(line, from, end, base.hash) : undefined
 }
 
 function numberAt (line: string, key: string): number | undefined {
   const at = line.indexOf(key)
-  if (at === -1) return undefined
-  const number = Number.parseFloat(line.slice(at + key.length, at + key.length + 20))
-  return number >= 0 ? number : undefined
+  return at === -1 ? undefined : numberFrom(line, at + key.length)
 }
 
+/** A number without a sign or an exponent, as these lines have them. */
+function numberFrom (line: string, start: number): number | undefined {
+  let value = 0
+  let at = start
+  for (let digit = line.charCodeAt(at) - zero; digit >= 0 && digit <= 9; digit = line.charCodeAt(++at) - zero) value = value * 10 + digit
+  if (at === start) return undefined
+  if (line.charCodeAt(at) !== point) return value
+  let scale = 1
+  for (let digit = line.charCodeAt(++at) - zero; digit >= 0 && digit <= 9; digit = line.charCodeAt(++at) - zero) value += digit * (scale /= 10)
+  return value
+}
+
+const zero = 0x30
+const point = 0x2e
+
 /** The text up to the next quotation mark. */
-function textAt (line: string, key: string, { quote }: Keys, opening = ''): string | undefined {
+function textAt (line: string, key: string, { quote }: Keys): string | undefined {
   const at = line.indexOf(key)
   if (at === -1) return undefined
-  const start = at + key.length + opening.length
-  if (opening !== '' && !line.startsWith(opening, start - opening.length)) return undefined
+  const start = at + key.length
   const end = line.indexOf(quote, start)
   return end === -1 ? undefined : line.slice(start, end)
 }
 
 /** A number for the three that tell a request in the log of several processes. */
 export function requestKey (pid: unknown, hostname: unknown, id: string | number): number {
-  return hashed(String(id), hashed(typeof hostname === 'string' ? hostname : '', typeof pid === 'number' ? pid : 0))
+  const text = String(id)
+  return hashed(text, 0, text.length, processHash(pid, hostname))
+}
+
+function processHash (pid: unknown, hostname: unknown): number {
+  const name = typeof hostname === 'string' ? hostname : ''
+  return hashed(name, 0, name.length, typeof pid === 'number' ? pid : 0)
 }
 
 /** Whether a bare line is Fastify's about a request that began: most lines of a log are one of these two. */
@@ -111,11 +146,11 @@ export function endsAsIncoming (text: string, end: number): boolean {
   return text.startsWith('"incoming request"}', end - 19)
 }
 
-/** 53 bits of a text, on from a number (cyrb53). */
-function hashed (text: string, seed: number): number {
+/** 53 bits of a part of a text, on from a number (cyrb53). */
+function hashed (text: string, start: number, end: number, seed: number): number {
   let high = 0xdeadbeef ^ seed
   let low = 0x41c6ce57 ^ (seed / 0x1_0000_0000)
-  for (let index = 0; index < text.length; index++) {
+  for (let index = start; index < end; index++) {
     const code = text.charCodeAt(index)
     high = Math.imul(high ^ code, 2_654_435_761)
     low = Math.imul(low ^ code, 1_597_334_677)

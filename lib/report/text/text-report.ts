@@ -4,7 +4,7 @@ import { shortened } from '../words/display-width.js'
 import { groupTable } from './group-table.js'
 import type { Io } from '../io.js'
 import { leftTable } from './left-table.js'
-import { failedText, inputText, observedText, periodText, phasesText, requestsText, untimedText } from '../words/overview-text.js'
+import { failedText, inputText, nothingText, observedText, periodText, phasesText, requestsText, untimedText } from '../words/overview-text.js'
 import { paintFor, type Paint } from './paint.js'
 import type { Report, Section, SectionKind } from '../report.js'
 import { wrapText } from './wrap-text.js'
@@ -27,7 +27,7 @@ export function textReport (report: Report, io: Pick<Io, 'stdout' | 'env'>): str
     ...section(failed, 'failed', report, width, paint),
     ...section(observed, 'observed', report, width, paint)
   ]
-  if (failed.count + observed.count === 0) lines.push('No read failed.', '')
+  if (failed.count + observed.count === 0) lines.push(...paragraph(nothingText(input), width, ''), '')
   return lines.slice(0, -1).map(line => `${line}\n`).join('')
 }
 

@@ -59,6 +59,11 @@ export function phasesText ({ phases, count }: Section): string[] {
   return named.length < 2 ? [] : [`By phase: ${named.join(', ')}.`]
 }
 
+/** Of a log without a record that counts. */
+export function nothingText ({ doubtful }: InputCounts): string {
+  return doubtful === 0 ? 'No read failed.' : 'No record could be told from what a client may have sent: whether a read failed, the log does not say.'
+}
+
 export function periodText ({ failed, observed }: Report): string {
   const first = [failed.first, observed.first].filter(time => time !== null).sort()[0]
   const last = [failed.last, observed.last].filter(time => time !== null).sort().at(-1)
