@@ -295,7 +295,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     } else if (isGone || hasAnswer) {
       socket.destroy()
     } else if (this.error === undefined) {
-      pass()
+      this.source.inTurn(this.response, pass)
     }
   }
 

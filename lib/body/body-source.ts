@@ -99,6 +99,11 @@ export abstract class BodySource {
     return undefined
   }
 
+  /** Does something that may answer in the place of a response, when its turn comes: answers before it may be owed. */
+  inTurn (_response: ServerResponse, act: () => void): void {
+    act()
+  }
+
   /** Says in the answer that no other request follows. */
   abstract announceClose (response: ServerResponse): void
 

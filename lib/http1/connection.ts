@@ -312,6 +312,18 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     this.wake()
   }
 
+  override inTurn (response: ServerResponse, act: () => void): void {
+    if (response.socket !== null) return act()
+    this.become(new PendingAnswer(this, 'all owed', this.guard.options.policy.limits.linger, {
+      isLast: true,
+      late: response,
+      onOut: () => {
+        this.become(new Closing(this))
+        act()
+      }
+    }))
+  }
+
   announceClose (response: ServerResponse): void {
     response.setHeader('Connection', 'close')
   }
@@ -359,9 +371,9 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   }
 
   onClosing (): boolean {
-    this.#read?.onAnswered()
+    this.#read?.onLastAnswered()
     // The body may have become an answer on its way, whose turn is over as well.
-    this.#read?.onAnswered()
+    this.#read?.onLastAnswered()
     if (this.#read?.phase === 'body') this.become(new Closing(this))
     return this.#read?.halfClose() === true
   }
