@@ -38,6 +38,8 @@ class SimulatedSocket {
   pending = false
   get bytesRead () { return real.bytesRead }
   writableLength = 0
+  /** Node's parser has the connection. */
+  parser = {}
   _handle = simulatedHandle
   /** @type {unknown} */
   _httpMessage = null
@@ -64,7 +66,11 @@ const phases = {
    * @param {Connection} connection
    */
   idle: (_guard, connection) => connection.rest(),
-  'header phase': () => {},
+  /**
+   * @param {GuardContext} _guard
+   * @param {Connection} connection
+   */
+  'header phase': (_guard, connection) => { connection.beginHead() },
   /**
    * @param {GuardContext} guard
    * @param {Connection} connection

@@ -17,12 +17,16 @@ export interface GuardContext {
   ownHandlers: OwnClientErrorHandlers | undefined
   /** The limits of a request's route; `false` where it is not guarded. */
   readonly policyOf: (request: FastifyRequest) => RoutePolicy | false
+  /** Bytes that a body of no route may exceed. */
+  readonly mostBytes: () => number
   /** How many connections were lingered on; see `stats()`. */
   lingered: number
   /** The application is closing. */
   closing: boolean
   /** Whether every request of a server passes the guard on its way to the application, and not only its hooks. */
   isInFront: boolean
+  /** Guards the connection of a request that comes past the guard's own listeners, where it has one. */
+  adoptUnseen: ((request: IncomingMessage) => void) | undefined
   /** The request that waits for `100 Continue`, while it is on its way through the listeners of 'request'. */
   expecting: IncomingMessage | undefined
   /** Takes over the connection of another application's guard, whose server this one has by now. */

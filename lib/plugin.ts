@@ -1,5 +1,5 @@
 import diagnosticsChannel from 'node:diagnostics_channel'
-import type { Server } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
 import { bodyReadOf } from './body/body-read.js'
 import { readRawBody, type RawBodyOptions } from './body/read-raw-body.js'
@@ -10,7 +10,7 @@ import type { GuardContext } from './guard.js'
 import type { ReadGuardOptions } from './limits/options.js'
 import { resolveOptions, unguarded } from './limits/resolve.js'
 import { RoutePolicies } from './limits/route-policies.js'
-import { hasInjectedStream, rememberReply } from './node/fastify.js'
+import { hasInjectedStream, headersTimeoutSetter, rememberReply } from './node/fastify.js'
 import { asksForCertificate } from './node/internals.js'
 import { rootOf } from './node/fastify-routes.js'
 import { hasBody } from './node/request-kind.js'
@@ -21,7 +21,7 @@ import { keepContext } from './response/exchange.js'
 import { OptionsInvalidError, type Violation } from './record/errors.js'
 import { Journal } from './record/journal.js'
 import { Recorder } from './record/recorder.js'
-import { ServerGuard } from './server-guard.js'
+import { ServerGuard, type ServerGuardOptions } from './server-guard.js'
 import { statsOf } from './stats.js'
 
 /** Fastify does not say which `bodyLimit` was passed: a parser may have a smaller one of its own. */
@@ -40,18 +40,23 @@ const refusals: Readonly<Record<string, (request: FastifyRequest) => Violation>>
 /** Published when a server is about to listen: before it takes a connection, and while its settings are still taken up. */
 const LISTENING = 'tracing:net.server.listen:asyncStart'
 
+/** Whether another server has the connection of a request, as far as is known: also where there is none (`inject()`). */
+function hasForeignConnection ({ httpVersionMajor, socket }: IncomingMessage): boolean {
+  return httpVersionMajor === 1 && connectionOf(socket) === undefined
+}
+
 const guardedApplications = new WeakSet<FastifyInstance>()
 const serverGuards = new WeakMap<Server, ServerGuard>()
 
 /** Guards the server of an application, from when it is the one that requests come to: `@fastify/restartable` makes another one. */
-function guardServer (server: Server, guard: GuardContext, routing: RequestListener): () => void {
+function guardServer (server: Server, guard: GuardContext, routing: RequestListener, headersTimeoutBy: ServerGuardOptions['headersTimeoutBy']): () => void {
   const predecessor = serverGuards.get(server)
   let isGuarded = false
   const begin = (): void => {
     if (isGuarded) return
     isGuarded = true
     predecessor?.detach()
-    const own = new ServerGuard(guard, server, routing, { isMain: true })
+    const own = new ServerGuard(guard, server, routing, { isMain: true, headersTimeoutBy })
     serverGuards.set(server, own)
     predecessor?.handOver(own)
   }
@@ -63,8 +68,9 @@ function guardServer (server: Server, guard: GuardContext, routing: RequestListe
 function guardServers (root: FastifyInstance, guard: GuardContext): void {
   // Fastify listens to its servers with this very function.
   const routing = root.routing // eslint-disable-line @typescript-eslint/unbound-method -- it has no `this`
-  const detach = guardServer(root.server, guard, routing)
-  const guardOther = (server: Server): ServerGuard => new ServerGuard(guard, server, routing, { isMain: false })
+  const headersTimeoutBy = headersTimeoutSetter(root)
+  const detach = guardServer(root.server, guard, routing, headersTimeoutBy)
+  const guardOther = (server: Server): ServerGuard => new ServerGuard(guard, server, routing, { isMain: false, headersTimeoutBy })
   const onListening = (message: unknown): void => {
     const { server } = message as { server: Server } // of any kind, but only an HTTP server of ours has this listener
     if (server !== root.server && server.listeners('request').includes(routing)) guardOther(server)
@@ -104,9 +110,11 @@ export async function readGuard (app: FastifyInstance, options: ReadGuardOptions
     journal,
     ownHandlers: undefined,
     policyOf: request => policies.of(request),
+    mostBytes: () => policies.mostBytes,
     lingered: 0,
     closing: false,
     isInFront: false,
+    adoptUnseen: undefined,
     expecting: undefined,
     successor: undefined
   }
@@ -114,7 +122,8 @@ export async function readGuard (app: FastifyInstance, options: ReadGuardOptions
     const { raw } = request
     rememberReply(raw, reply)
     // Not every request comes by a server, nor past the guard on its way to the application.
-    const isUnseen = bodyReadOf(raw) === undefined && (!guard.isInFront || hasBody(raw) || hasInjectedStream(raw))
+    const isUnseen = bodyReadOf(raw) === undefined && (!guard.isInFront || hasBody(raw) || hasInjectedStream(raw) || hasForeignConnection(raw))
+    if (isUnseen) guard.adoptUnseen?.(raw)
     if (isUnseen && !dispatch(guard, raw, reply.raw, { isLate: true })) {
       reply.hijack()
       return

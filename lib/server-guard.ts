@@ -10,11 +10,18 @@ import { ClientErrors, ownHandlers, type ClientErrorListener } from './http1/cli
 import { Connection, connectionClass, connectionOf } from './http1/connection.js'
 import { watchUpgrades } from './http1/upgrade.js'
 import { SessionRead } from './http2/session.js'
-import { allowHalfOpen, keepOneMoreHeader, rawSocketOf, setBackstop, speaksHttp1, watchSni } from './node/internals.js'
+import { allowHalfOpen, isDefaultBelow, keepOneMoreHeader, rawSocketOf, serverOf, setBackstop, speaksHttp1, watchSni } from './node/internals.js'
 import { hasBody } from './node/request-kind.js'
 import { listen, listenWhileAlone, onListenerAdded, replaceListener, takeOver, watchForeignRequests, type Detach, type RequestListener } from './node/server-hooks.js'
 
 /** Everything that listens to one server on behalf of one application's guard. */
+export interface ServerGuardOptions {
+  /** Whether it is the server that the application knows. */
+  readonly isMain: boolean
+  /** Who has set Node's `headersTimeout`; see `headersTimeoutSetter`. */
+  readonly headersTimeoutBy: 'options' | 'factory' | undefined
+}
+
 export class ServerGuard {
   readonly #guard: GuardContext
   readonly #server: Server
@@ -27,17 +34,19 @@ export class ServerGuard {
    * Watches what comes to a server, from before it listens.
    *
    * @param routing Fastify's own listener of 'request', which the servers of one application share
-   * @param isMain whether it is the one that the application knows
    */
-  constructor (guard: GuardContext, server: Server, routing: RequestListener, { isMain }: { readonly isMain: boolean }) {
+  constructor (guard: GuardContext, server: Server, routing: RequestListener, { isMain, headersTimeoutBy }: ServerGuardOptions) {
     const { headersTimeout, policy } = guard.options
     this.#guard = guard
     this.#server = server
     this.#routing = routing
     this.#Connection = connectionClass(guard)
     const enforced = policy.limits.mode === 'observe' ? 0 : headersTimeout
-    const backstop = (): void => setBackstop(server, enforced)
+    const backstop = (): void => setBackstop(server, enforced, { isGiven: headersTimeoutBy !== undefined })
     backstop()
+    if (headersTimeoutBy === 'factory' && isMain && isDefaultBelow(server, headersTimeout)) {
+      guard.journal.warn(`Node's headersTimeout of ${server.headersTimeout} ms stays in force, below that of the guard: what serverFactory has set is left as it is`)
+    }
     allowHalfOpen(server)
     // What the application set meanwhile counts.
     server.prependListener('listening', backstop)
@@ -45,6 +54,7 @@ export class ServerGuard {
     this.#detach.push(listen(server, 'close', () => guard.heartbeat.sweep()))
     this.#watchConnections(enforced)
     this.#watchRequests(isMain)
+    if (isMain) guard.adoptUnseen = (request) => { this.#adoptUnseen(request) }
     // Fastify hands what its other servers get of these to the main one.
     if (isMain) this.#detach.push(watchUpgrades(guard, server))
   }
@@ -109,7 +119,7 @@ export class ServerGuard {
     const server = this.#server
     let isTold = false
     const onRequest: RequestListener = (request, response) => {
-      if (request.httpVersionMajor === 1 && connectionOf(request.socket) === undefined) this.#adoptUnseen(request)
+      this.#adoptUnseen(request)
       if (dispatch(this.#guard, request, response, { isLate: isTold })) this.#routing.call(server, request, response)
     }
     // As Node does it where there is no listener, but that ours comes between.
@@ -140,18 +150,26 @@ export class ServerGuard {
       if (connection?.isOver !== false) return
       // Node answers it, says that the connection closes, and leaves that to the client.
       if (hasBody(request)) connection.refuse(request)
-      else connection.rest()
+      else connection.onRequest(request)
     }))
   }
 
-  /** A wrapper of the server has given the connection to Node's parser without the server's own 'connection'. */
-  #adoptUnseen ({ socket }: IncomingMessage): void {
+  /**
+   * The request has a connection of which the guard was not told: a wrapper of the server has given it to Node's parser without
+   * the server's own 'connection', or it belongs to another server, which hands over some of its requests.
+   */
+  #adoptUnseen ({ httpVersionMajor, socket }: IncomingMessage): void {
+    if (httpVersionMajor !== 1 || connectionOf(socket) !== undefined) return
     // An adapter's requests have sockets that only look like one.
     if ((socket as Socket | undefined) === undefined || !speaksHttp1(socket)) return
-    this.adopt(socket, socket.bytesRead)
+    const isForeign = serverOf(socket) !== this.#server
+    if (isForeign) new this.#Connection(socket).adoptForeign()
+    else this.adopt(socket, socket.bytesRead)
     if (this.#hasWarned) return
     this.#hasWarned = true
-    this.#guard.journal.warn('Connections come to this server past its event connection: how long they take for their first request is not limited')
+    this.#guard.journal.warn(isForeign
+      ? 'Requests come from a server that the guard does not know: how long their headers take is not limited'
+      : 'Connections come to this server past its event connection: how long they take for their first request is not limited')
   }
 
   /** Requests with `Expect: 100-continue` come the way of all others. */

@@ -132,14 +132,14 @@ interface OwedAnswer {
   readonly answer: () => void
 }
 
-/** Answers for the application when its grace is over and it has given no answer. */
+/** Answers for the application when its grace is over and it has given no answer. No process is kept for it: a connection is, by its socket. */
 export function answerAfterGrace ({ isDeaf, end, hasAnswer, isHeldUp, answer }: OwedAnswer): void {
   let graces = 0
   const onGraceOver = (): void => {
     if (hasAnswer()) return
-    if (!isDeaf && isHeldUp() && ++graces < MOST_GRACES) timer = setTimeout(onGraceOver, GRACE_MS)
+    if (!isDeaf && isHeldUp() && ++graces < MOST_GRACES) timer = setTimeout(onGraceOver, GRACE_MS).unref()
     else answer()
   }
-  let timer = setTimeout(onGraceOver, isDeaf ? GRACE_DEAF_MS : GRACE_MS)
+  let timer = setTimeout(onGraceOver, isDeaf ? GRACE_DEAF_MS : GRACE_MS).unref()
   end.once('close', () => clearTimeout(timer))
 }

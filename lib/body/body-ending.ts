@@ -61,16 +61,18 @@ function failAndAnswer (body: FailedBody, failed: FailedRead): void {
   const { error } = failed
   const hijacked = isHijacked(reply)
   const takeover = reply === undefined ? undefined : takeOverReply(reply, error)
+  // Half an answer that its owner has begun is the owner's to end, in as much time as any other may take.
+  const isBegun = response.headersSent
   const isDeaf = isBeingRead(raw) && raw.listenerCount('error') === 0
   answerAfterGrace({
-    isDeaf,
+    isDeaf: isDeaf && !isBegun,
     end: source.endOf(response),
     // Whoever routes the request since then has made another response.
-    hasAnswer: () => body.response.headersSent || takeover?.hasBegun === true,
-    isHeldUp: () => !hijacked && !source.isTaken() && takeover?.isHeldUp === true,
+    hasAnswer: () => isBegun ? response.writableEnded : body.response.headersSent || takeover?.hasBegun === true,
+    isHeldUp: () => isBegun || (!hijacked && !source.isTaken() && takeover?.isHeldUp === true),
     answer: () => body.inContext(() => {
       // The owner of the connection waits for an end that does not come, or has written: a second answer would have no request.
-      if (source.isTaken() || (hijacked && isDeaf)) source.cut()
+      if (isBegun || source.isTaken() || (hijacked && isDeaf)) source.cut()
       else if (takeover === undefined) sendError(response, error)
       else if (!hijacked) takeover.answer()
     })

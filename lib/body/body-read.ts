@@ -12,7 +12,7 @@ import { unguarded, type RoutePolicy } from '../limits/resolve.js'
 import { causeOf, type ClientErrorReport, type OwnClientErrorHandlers } from '../node/client-error.js'
 import { afterOnRequest } from '../node/fastify.js'
 import { failRequest, hookRequest, onFirstRead, sinkOf, type GuardedRequest, type RequestSink } from '../node/request-hooks.js'
-import { isAtEnd, isBeingRead } from '../node/request-kind.js'
+import { hasConsumer, isAtEnd, isBeingRead } from '../node/request-kind.js'
 import { requestOrigin, type ReadOrigin } from '../record/abort-record.js'
 import type { ReadError, Violation } from '../record/errors.js'
 import type { FailedRead } from '../record/recorder.js'
@@ -58,16 +58,9 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
   #restDeadline: AnswerDeadline | undefined
   /** The request's own context (`AsyncLocalStorage`, tracing), as far as it is known: failures are noticed in that of a timer or a socket. */
   #context: AsyncResource | undefined
-  /** What was written before the response: answers before it, and `100 Continue`. */
-  #writtenBefore: number
-
   constructor (guard: GuardContext, source: BodySource, readonly raw: GuardedRequest, public response: ServerResponse, policy: RoutePolicy) {
     super(guard, source, declaredLength(raw.headers), policy)
     hookRequest(raw, this)
-    const written = source.bytesWritten()
-    this.#writtenBefore = written ?? 0
-    // It waits for the answer before it, which goes on until then.
-    if (written !== undefined && response.socket === null) response.once('socket', () => this.markResponse())
   }
 
   get phase (): 'body' {
@@ -176,11 +169,6 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     this.#isEndOwed = isAtEnd(this.raw)
   }
 
-  /** What was written so far is not of the response. */
-  markResponse (): void {
-    this.#writtenBefore = this.source.bytesWritten() ?? 0
-  }
-
   setPolicy (policy: RoutePolicy): void {
     if (this.#state === 'passing') this.#state = 'open'
     this.apply(policy)
@@ -209,7 +197,12 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     }
     const { expected, policy: { limits: { bodyLimit } } } = this
     if (this.#askedLimit > 0 && received > this.#askedLimit) return this.enforce({ code: 'FST_READ_BODY_TOO_LARGE', limit: this.#askedLimit })
-    if (bodyLimit > 0 && received > bodyLimit && this.#isLimited && !this.#awaitsHooks) return this.fail({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
+    if (bodyLimit > 0 && received > bodyLimit && !this.#awaitsHooks) {
+      if (this.#isLimited) return this.fail({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
+      const limit = this.guard.mostBytes()
+      // A hook reads the body, which may never let it come to its route, and no route would take so much.
+      if (received > limit && hasConsumer(this.raw)) return this.fail({ code: 'FST_READ_BODY_TOO_LARGE', limit })
+    }
     // HTTP/1 frames by Content-Length; inject() does not.
     if (expected !== undefined && received > expected) return this.fail({ code: 'FST_READ_LENGTH_MISMATCH' })
     return true
@@ -302,7 +295,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     } else if (isGone || hasAnswer) {
       socket.destroy()
     } else if (this.error === undefined) {
-      pass()
+      this.source.inTurn(this.response, pass)
     }
   }
 
@@ -353,13 +346,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
   }
 
   private get origin (): ReadOrigin {
-    return { ...requestOrigin(this.raw, this.request, this.source.peer, this.guard.journal.log), sent: this.sent }
-  }
-
-  /** Bytes of the response that were taken, where it had begun. */
-  private get sent (): number | undefined {
-    const taken = this.response.headersSent ? this.source.bytesTaken() : undefined
-    return taken === undefined ? undefined : Math.max(0, taken - this.#writtenBefore)
+    return { ...requestOrigin(this.raw, this.request, this.source.peer, this.guard.journal.log), sent: this.source.sentOf(this.response) }
   }
 
   protected get isClientServed (): boolean {

@@ -83,14 +83,25 @@ export abstract class BodySource {
     return isAnswerOut(response)
   }
 
-  /** Bytes that were written to it, where they are counted. */
-  bytesWritten (): number | undefined {
+  /**
+   * Node reads nothing while earlier answers are not taken, and that time is the client's, unless it takes them: its body may
+   * lie in the kernel. Since when it has been taking them, in counted milliseconds, where more have been taken at this look.
+   */
+  answersTakenSince (_now: number): number | undefined {
     return undefined
   }
 
-  /** Bytes of them that the operating system has taken. */
-  bytesTaken (): number | undefined {
+  /** What was written so far is not of the response. */
+  markResponse (): void {}
+
+  /** Bytes of the response that the operating system has taken, where it has begun and they are counted. */
+  sentOf (_response: ServerResponse): number | undefined {
     return undefined
+  }
+
+  /** Does something that may answer in the place of a response, when its turn comes: answers before it may be owed. */
+  inTurn (_response: ServerResponse, act: () => void): void {
+    act()
   }
 
   /** Says in the answer that no other request follows. */

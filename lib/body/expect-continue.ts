@@ -10,14 +10,14 @@ const LONGEST_DEFERRAL = 500
  * wait for hooks that take long, nor where a hook reads the body itself. The time until it is sent is not the client's.
  */
 export function expectContinue (request: IncomingMessage, response: ServerResponse, body: BodyRead): void {
-  const deadline = setTimeout(() => { if (!body.isRefusalDue) body.sendContinue() }, LONGEST_DEFERRAL)
+  const deadline = setTimeout(() => { if (!body.isRefusalDue) body.sendContinue() }, LONGEST_DEFERRAL).unref()
   response.once('close', () => clearTimeout(deadline))
   body.awaitContinue(() => {
     clearTimeout(deadline)
     // A client that has the head of its answer already does not wait any more.
     if (body.response.headersSent || body.response.writableEnded) return body.onContinueSent()
     body.source.sendContinue(response, () => body.onContinueSent())
-    body.markResponse()
+    body.source.markResponse()
   })
   onFirstRead(request, () => body.onWanted())
 }

@@ -96,6 +96,11 @@ export abstract class TimedBody extends ConnectionRead {
     // In the middle of an answer (streaming RPC) the client may be waiting for more of it.
     if (this.isClientServed) clock.standStill(this.guard.heartbeat.before)
     else clock.goOn(now)
+    const taking = this.source.answersTakenSince(now)
+    if (taking !== undefined) {
+      clock.standStill(taking)
+      clock.goOn(now)
+    }
     return clock.remaining(now)
   }
 

@@ -41,6 +41,11 @@ export abstract class ConnectionRead implements Timed {
   /** Its answer has been given. */
   onAnswered (): void {}
 
+  /** The answer that was given, or one before it, said that it is the connection's last. */
+  onLastAnswered (): void {
+    this.onAnswered()
+  }
+
   /** Node is about to close. Returns whether the read closes instead, when the rest has come. */
   halfClose (): boolean {
     return false

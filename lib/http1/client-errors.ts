@@ -28,7 +28,8 @@ export class ClientErrors {
     const connection = connectionOf(socket) ?? connectionOf(rawSocketOf(socket))
     connection?.read?.abandonIfAnswerBegun()
     const read = connection?.read
-    if (connection === undefined || isApplicationError(error)) this.#pass(error, socket)
+    // Of a connection that was found broken, what was read has been told already.
+    if (connection === undefined || connection.isFoundBroken || isApplicationError(error)) this.#pass(error, socket)
     else if (this.#isBackstop(error) && (read === undefined || read.isHead)) connection.onHeadOverdue(this.#server.headersTimeout)
     else if (read !== undefined) read.onClientError(this.#report(error, socket))
     // An error of the network between two requests is no failed read; any other is about a head that just began.

@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { ConnectionRead } from '../clock/connection-read.js'
 import type { GuardContext } from '../guard.js'
@@ -15,9 +16,11 @@ export interface ConnectionHost {
   /** Bytes that were handed to the operating system before the response under way. */
   readonly written: number
   /** It is the turn of a response that was queued. */
-  onTurn (): void
+  onTurn (response: ServerResponse): void
   /** Its last answer was given, or is about to be: nothing that still comes is a request. */
   readonly isOver: boolean
+  /** As of a body's source. */
+  answersTakenSince (now: number): number | undefined
   /** The only transition from one read to the next. */
   become (read: ConnectionRead | undefined): void
   /** A head begins. */

@@ -5,7 +5,8 @@ import type { ConnectionRead } from '../clock/connection-read.js'
 import { NOT_WATCHED, type ConnectionPhase, type Watched } from '../clock/watch-list.js'
 import type { GuardContext } from '../guard.js'
 import type { LingerOptions } from '../limits/options.js'
-import { bytesBeingWritten, bytesHandedOver, bytesTaken, isPausedForAnswers, keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse } from '../node/internals.js'
+import { bytesBeingWritten, bytesHandedOver, bytesTaken, givenPeerName, hasBegun, hasBackstop, headWatcher, isPausedForAnswers, keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse, serverOf } from '../node/internals.js'
+import { isApplicationError, type ClientError } from '../node/client-error.js'
 import { hasBody } from '../node/request-kind.js'
 import { disown, holdClosing, own, ownerOf, watchResume, type GuardedSocket, type SocketOwner } from '../node/socket-hooks.js'
 import type { Peer } from '../record/abort-record.js'
@@ -32,6 +33,10 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   #read: ConnectionRead | undefined
   bytes = 0
   written = 0
+  /** Another server has it, which hands requests over: those that it keeps are not ours to judge, nor are their heads. */
+  #isForeign = false
+  /** A head has begun of which nobody has heard: the bytes do not tell of one in the packet of the request before. */
+  #isHeadPending = false
   /** What is known of the responses that are owed; most connections never have it. */
   #outgoing: Outgoing | undefined
   readonly #address: PackedAddress
@@ -105,6 +110,21 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     this.begin(undefined)
   }
 
+  /** A connection of another server, from which a request is handed over. */
+  adoptForeign (): void {
+    this.#isForeign = true
+    this.bytes = this.socket.bytesRead
+    this.begin(undefined)
+  }
+
+  /** What is wrong with its connection, the other server is told; what has become of that, the socket keeps. */
+  private tellForeignError (): void {
+    const { socket } = this
+    const error: ClientError | null = socket.errored
+    const server = serverOf(socket)
+    if (error !== null && server !== undefined && !isApplicationError(error)) this.#read?.onClientError({ error, server, socket, pass: () => {} })
+  }
+
   /** A fresh connection of a TLS server. */
   acceptHandshake (): void {
     this.begin(new HandshakeRead(this, this.guard.heartbeat.now()))
@@ -132,7 +152,10 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   /** Node's timer tells of a head that began so many milliseconds ago; where its bytes told of it, our own clock has it. */
   onHeadOverdue (elapsed: number): void {
     const isFresh = this.#read?.isHead === true && this.#read.phase === undefined
-    if (this.#read === undefined || (isFresh && this.socket.bytesRead > 0)) this.beginHead(this.guard.heartbeat.now() - elapsed, { mayBeStray: false })
+    if (this.#read !== undefined && !(isFresh && this.socket.bytesRead > 0)) return
+    const now = this.guard.heartbeat.now()
+    // While Node read nothing the rest of it may have come: how much of the time that was is not known.
+    this.beginHead(isPausedForAnswers(this.socket) ? now : now - elapsed, { mayBeStray: false })
   }
 
   /** What is being read, if the connection still stands. */
@@ -157,10 +180,11 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
 
   private lookAtRead (now: number): number {
     if (this.#read !== undefined) return this.#read.look(now)
-    if (!this.headBegan) return Infinity
+    if (this.#isForeign || (!this.headBegan && !this.#isHeadPending)) return Infinity
+    const mayBeStray = !this.#isHeadPending
     // Node would close on a head that stalls for its keepAliveTimeout, without a word.
     keepAliveOver(this.socket)
-    return this.beginHead(now).look(now)
+    return this.beginHead(now, { mayBeStray }).look(now)
   }
 
   judge (now: number): void {
@@ -177,15 +201,32 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     return this.#outgoing?.isWatched === true ? 1 : 0
   }
 
-  /** A request is on its way to the application. */
-  onDispatched (response: ServerResponse): void {
-    // Behind another one; the response whose turn it is, the socket knows.
-    if (response.socket === null) this.outgoing.queue(response)
-    else this.onTurn()
+  /** Node's timer tells of a head that bytes do not tell of, where it is ours; in its place, the parser does. */
+  private watchHeads (): void {
+    const { headersTimeout, policy } = this.guard.options
+    this.#isHeadPending = false
+    if (policy.limits.mode === 'observe' || !hasBackstop(this.socket, headersTimeout)) watchHeads(this.socket)
   }
 
-  onTurn (): void {
-    this.written = bytesHandedOver(this.socket)
+  onHeadBegun (): void {
+    this.#isHeadPending = true
+  }
+
+  /** A request is on its way to the application. */
+  onDispatched (response: ServerResponse): void {
+    this.watchHeads()
+    // Behind another one; the response whose turn it is, the socket knows.
+    if (response.socket === null) this.outgoing.queue(response)
+    else this.markResponse()
+  }
+
+  /**
+   * Those before it are out. A response that was destroyed meanwhile will never be given, and nothing behind it: Node 20
+   * closes the connection, later versions wait on it for ever.
+   */
+  onTurn (response: ServerResponse): void {
+    this.markResponse()
+    if (response.destroyed && this.#read?.phase !== 'lingering') this.socket.destroy()
   }
 
   /** Node takes a response for finished that the connection has broken off. */
@@ -200,6 +241,7 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   }
 
   onClose (): void {
+    if (this.#isForeign) this.tellForeignError()
     this.outgoing.onClose()
   }
 
@@ -211,6 +253,7 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   /** A request was told of that may be somebody else's: what is theirs is not judged. What is ours comes to `dispatch`. */
   onRequest (request: IncomingMessage): void {
     if (this.isOver) return
+    this.watchHeads()
     if (hasBody(request)) this.become(new ForeignRead(this, request))
     else this.rest()
   }
@@ -231,7 +274,9 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   get protocol (): 'http/1.1' { return 'http/1.1' }
 
   get peer (): Peer {
-    return { remoteAddress: unpackAddress(this.#address), remotePort: this.#port, protocol: this.protocol, tls: 'encrypted' in this.socket }
+    // By then a wrapper that reads whose connection it is has said so.
+    const { address = unpackAddress(this.#address), port = this.#port } = givenPeerName(this.socket)
+    return { remoteAddress: address, remotePort: port, protocol: this.protocol, tls: 'encrypted' in this.socket }
   }
 
   override get isHalfClosed (): boolean {
@@ -242,12 +287,17 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     return this.socket.isPaused() && !isPausedForAnswers(this.socket)
   }
 
-  override bytesWritten (): number {
-    return this.socket.bytesWritten
+  override answersTakenSince (now: number): number | undefined {
+    const isPaused = isPausedForAnswers(this.socket)
+    return isPaused ? this.outgoing.takenSince(now, { isPaused }) : this.#outgoing?.takenSince(now, { isPaused })
   }
 
-  override bytesTaken (): number {
-    return bytesTaken(this.socket)
+  override markResponse (): void {
+    this.written = bytesHandedOver(this.socket)
+  }
+
+  override sentOf (response: ServerResponse): number | undefined {
+    return hasBegun(response) ? Math.max(0, bytesTaken(this.socket) - this.written) : undefined
   }
 
   wake (): void {
@@ -260,6 +310,18 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
 
   onLimitsChanged (): void {
     this.wake()
+  }
+
+  override inTurn (response: ServerResponse, act: () => void): void {
+    if (response.socket !== null) return act()
+    this.become(new PendingAnswer(this, 'all owed', this.guard.options.policy.limits.linger, {
+      isLast: true,
+      late: response,
+      onOut: () => {
+        this.become(new Closing(this))
+        act()
+      }
+    }))
   }
 
   announceClose (response: ServerResponse): void {
@@ -309,9 +371,9 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   }
 
   onClosing (): boolean {
-    this.#read?.onAnswered()
+    this.#read?.onLastAnswered()
     // The body may have become an answer on its way, whose turn is over as well.
-    this.#read?.onAnswered()
+    this.#read?.onLastAnswered()
     if (this.#read?.phase === 'body') this.become(new Closing(this))
     return this.#read?.halfClose() === true
   }
@@ -342,7 +404,13 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     if (successor === undefined || mustEnd) return
     const { bytes } = this
     this.release()
-    successor(this.socket, bytes)
+    // The next request of a foreign one comes to it by itself.
+    if (!this.#isForeign) successor(this.socket, bytes)
+  }
+
+  /** A beat has found the socket destroyed, before Node has told of it. */
+  get isFoundBroken (): boolean {
+    return this.index === NOT_WATCHED
   }
 
   /** It is not looked at any more; that it has closed may still have to be told. */
@@ -360,6 +428,8 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
 export function connectionOf (socket: Socket | undefined): Connection | undefined {
   return ownerOf(socket) as Connection | undefined // connections are the only owners
 }
+
+const watchHeads = headWatcher((socket) => { connectionOf(socket)?.onHeadBegun() })
 
 /** The class of one application's connections: what all of them would keep is on its prototype, once. */
 export function connectionClass (guard: GuardContext): new (socket: GuardedSocket) => Connection {

@@ -1,7 +1,7 @@
 import { ConnectionRead } from '../clock/connection-read.js'
 import { ReadClock } from '../clock/read-clock.js'
-import type { ClientErrorReport } from '../node/client-error.js'
-import { keepAliveTimeoutOf, speaksHttp1 } from '../node/internals.js'
+import { isApplicationError, type ClientErrorReport } from '../node/client-error.js'
+import { isAwaitedByWrapper, keepAliveTimeoutOf, speaksHttp1 } from '../node/internals.js'
 import { unrouted } from '../record/abort-record.js'
 import { clientGone, readFacts, type Violation } from '../record/errors.js'
 import type { ConnectionHost } from './connection-host.js'
@@ -11,7 +11,8 @@ import type { ConnectionHost } from './connection-host.js'
  * that is given between two requests, or that of a head, whichever is longer. It is closed without an answer.
  *
  * A wrapper of the server (PROXY protocol) may hand the connection to Node's parser later than it was accepted. What comes
- * before that is the wrapper's.
+ * before that is the wrapper's, and no head: until then the client has the time of a silent one, whatever it sends. Only the
+ * time in which the wrapper waits for more is the client's: while it works, or lets bytes lie, nothing is counted.
  */
 export class FreshRead extends ConnectionRead {
   readonly phase = undefined
@@ -38,8 +39,10 @@ export class FreshRead extends ConnectionRead {
   look (now: number): number {
     const { socket } = this.#connection
     this.#isParsed ||= speaksHttp1(socket)
-    if (!this.#isParsed) return Infinity
-    if (socket.bytesRead > 0) return this.#connection.beginHead(now, { mayBeStray: false }).look(now)
+    if (this.#isParsed && socket.bytesRead > 0) return this.#connection.beginHead(now, { mayBeStray: false }).look(now)
+    if (this.#isParsed || isAwaitedByWrapper(socket)) this.#clock.resume(now)
+    else this.#clock.pause(now)
+    if (this.#clock.isPaused) return Infinity
     // Nobody waits for its first request any more.
     if (this.#connection.guard.closing) return 0
     const remaining = this.#clock.remaining(now)
@@ -49,7 +52,8 @@ export class FreshRead extends ConnectionRead {
 
   override judge (now: number): void {
     const { guard, socket } = this.#connection
-    if (socket.bytesRead > 0) return
+    this.#isParsed ||= speaksHttp1(socket)
+    if (this.#isParsed ? socket.bytesRead > 0 : !isAwaitedByWrapper(socket)) return
     if (guard.closing) return this.#close()
     if (this.#clock.expired(now) === undefined || this.#isObserved) return
     const violation: Violation = { code: 'FST_READ_HEADERS_TIMEOUT', limit: this.#limit }
@@ -63,7 +67,9 @@ export class FreshRead extends ConnectionRead {
 
   override onLost (): void {
     const { socket } = this.#connection
-    if (!this.#isObserved && (socket.readableEnded || socket.errored !== null)) this.#fail(clientGone(socket.errored))
+    // A wrapper may have closed it, for what its client sent.
+    const isGone = socket.readableEnded || (socket.errored !== null && !isApplicationError(socket.errored))
+    if (!this.#isObserved && isGone) this.#fail(clientGone(socket.errored))
   }
 
   #observe (violation: Violation): void {

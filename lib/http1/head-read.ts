@@ -99,6 +99,11 @@ export class HeadRead extends ConnectionRead {
     const { socket, bytes } = this.#connection
     if (socket.isPaused() && !isPausedForAnswers(socket)) this.#clock.pause(now)
     else this.#clock.resume(now)
+    const taking = this.#connection.answersTakenSince(now)
+    if (taking !== undefined) {
+      this.#clock.pause(taking)
+      this.#clock.resume(now)
+    }
     const arrived = socket.bytesRead - bytes - this.#clock.received
     if (arrived > 0) this.#clock.arrive(arrived, now)
   }

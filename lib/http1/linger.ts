@@ -68,9 +68,11 @@ export class Linger extends ConnectionRead {
 interface PendingAnswerOptions {
   /** Whether nothing that comes after it is a request. */
   readonly isLast: boolean
+  /** A response that is queued behind those that are owed, and will not be given. */
+  readonly late?: ServerResponse
   /** Closes, in the place of lingering. */
   readonly onOut?: () => void
-  /** The connection is lost before the answer is out. */
+  /** The connection is lost before the answer is out, or the one before it was the last. */
   readonly onLost?: () => void
 }
 
@@ -97,6 +99,7 @@ export class PendingAnswer extends ConnectionRead {
     this.#awaited = awaited
     this.#linger = linger
     this.#options = options
+    this.#late = options.late
     this.#mostBytes = connection.socket.bytesRead + mostDiscarded(linger)
   }
 
@@ -131,6 +134,13 @@ export class PendingAnswer extends ConnectionRead {
     const lingering = new Linger(connection, this.#linger, { owes: this.#owes })
     connection.become(lingering)
     if (this.isLast) lingering.halfClose()
+  }
+
+  /** An answer of our own would stand behind the last one (RFC 9112 §9.6). */
+  override onLastAnswered (): void {
+    if (this.#options.onOut === undefined) return this.onAnswered()
+    this.onLost()
+    closeAfterLinger(this.#connection, this.#linger)
   }
 
   override onLost (): void {

@@ -18,6 +18,9 @@ export class Outgoing implements ResponseSink {
   #queued: ServerResponse[] = []
   /** A response was not taken, and its record says so: those behind it go with it. */
   #isReset = false
+  /** While Node reads nothing because its answers are not taken: when some were seen to be, and how many bytes had been by then. */
+  #takenAt: number | undefined
+  #takenBytes = 0
   /** Its client has all of it, though its end is still to be told. */
   #whole: ServerResponse | undefined
   /** Broken off, though Node takes them for finished. */
@@ -39,13 +42,26 @@ export class Outgoing implements ResponseSink {
   queue (response: ServerResponse): void {
     this.#queued = this.#queued.filter(({ writableFinished, destroyed }) => !writableFinished && !destroyed)
     this.#queued.push(response)
-    response.once('socket', () => { this.#connection.onTurn() })
+    response.once('socket', () => { this.#connection.onTurn(response) })
   }
 
   onUnsent (response: ServerResponse): void {
     this.#unsent.push(response)
     // Node would give them their turn on the broken connection, and take them for finished as well.
     this.#end(this.#queued.filter(queued => queued !== response))
+  }
+
+  /**
+   * Node reads nothing while its answers are not taken, or goes on: since when the client has been taking them, where more
+   * have been taken by now.
+   */
+  takenSince (now: number, { isPaused }: { readonly isPaused: boolean }): number | undefined {
+    const taken = this.taken()
+    const since = this.#takenAt
+    if (isPaused && since !== undefined && taken === this.#takenBytes) return undefined
+    this.#takenBytes = taken
+    this.#takenAt = isPaused ? now : undefined
+    return since
   }
 
   look (now: number): number {

@@ -1,3 +1,4 @@
+import { isHeaderNamed } from '../node/request-kind.js'
 import type { Violation } from '../record/errors.js'
 
 /** The parts of a request head that framing depends on. */
@@ -10,11 +11,13 @@ export interface FramedHead {
 
 function countHosts (rawHeaders: readonly string[]): number {
   let hosts = 0
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const name = rawHeaders[i]
-    if (name?.length === 4 && (name === 'Host' || name === 'host' || name.toLowerCase() === 'host')) hosts++
-  }
+  for (let i = 0; i < rawHeaders.length; i += 2) if (isHeaderNamed(rawHeaders[i], 'host')) hosts++
   return hosts
+}
+
+function namesCoding (rawHeaders: readonly string[]): boolean {
+  for (let i = 0; i < rawHeaders.length; i += 2) if (isHeaderNamed(rawHeaders[i], 'transfer-encoding')) return true
+  return false
 }
 
 function isKnownVersion ({ httpVersionMajor, httpVersionMinor }: FramedHead): boolean {
@@ -41,7 +44,8 @@ function checkTransferCoding (head: FramedHead, coding: string): Violation | und
  */
 export function checkFraming (head: FramedHead, maxHeaders: number): Violation | undefined {
   if (!isKnownVersion(head)) return { code: 'FST_READ_MALFORMED', detail: `HTTP/${head.httpVersionMajor}.${head.httpVersionMinor} is not spoken`, statusCode: 505 }
-  const coding = head.headers['transfer-encoding']
+  // Node builds its `headers` where they are asked for.
+  const coding = namesCoding(head.rawHeaders) ? head.headers['transfer-encoding'] : undefined
   if (coding !== undefined) {
     const violation = checkTransferCoding(head, coding)
     if (violation !== undefined) return violation

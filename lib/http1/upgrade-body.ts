@@ -30,6 +30,7 @@ class UpgradeSource extends BodySource {
     this.#stream = stream
     this.#owed = pendingResponse(connection.socket) !== undefined
     this.#written = connection.socket.bytesWritten
+    connection.markResponse()
     this.peer = connection.peer
   }
 
@@ -60,12 +61,12 @@ class UpgradeSource extends BodySource {
     this.#connection.watchResume()
   }
 
-  override bytesWritten (): number {
-    return this.#connection.bytesWritten()
+  override markResponse (): void {
+    this.#connection.markResponse()
   }
 
-  override bytesTaken (): number {
-    return this.#connection.bytesTaken()
+  override sentOf (response: ServerResponse): number | undefined {
+    return this.#connection.sentOf(response)
   }
 
   onLimitsChanged (): void {

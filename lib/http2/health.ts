@@ -16,7 +16,8 @@ const PING_BYTES = 17
 export class SessionHealth {
   readonly #session: ServerHttp2Session
   readonly #socket: Socket
-  readonly #hadPeer: boolean
+  /** Over TCP, where there is always a peer: it may be gone before its session begins. */
+  readonly #hasPeer: boolean
   /** When it was last known that the connection stands. */
   #stood = 0
   #checked = 0
@@ -28,10 +29,10 @@ export class SessionHealth {
   #writtenAtAsking = NOT_ASKED
 
   /** @param socket the session's own */
-  constructor (session: ServerHttp2Session, socket: Socket, hadPeer: boolean) {
+  constructor (session: ServerHttp2Session, socket: Socket) {
     this.#session = session
     this.#socket = socket
-    this.#hadPeer = hadPeer
+    this.#hasPeer = socket.localAddress !== undefined
   }
 
   /** Bytes came. The answer alone is no news: nothing is to be asked after it. */
@@ -64,7 +65,7 @@ export class SessionHealth {
    * connection that is no more has no peer.
    */
   #isBroken (now: number): boolean {
-    return this.#isQuiet(now) && this.#hadPeer && peerNameOf(this.#socket).address === undefined
+    return this.#isQuiet(now) && this.#hasPeer && peerNameOf(this.#socket).address === undefined
   }
 
   /**

@@ -66,7 +66,7 @@ export class SessionRead implements Watched, ResponseSession {
     this.#socket.once('close', () => this.#onClose())
     this.#socket.once('end', () => this.#sample(guard.heartbeat.now()))
     this.peer = peerOf(this.#socket, 'h2')
-    this.#health = new SessionHealth(session, this.#socket, this.peer.remoteAddress !== undefined)
+    this.#health = new SessionHealth(session, this.#socket)
     this.#clock = this.#newClock(guard.heartbeat.now())
     session.once('remoteSettings', () => this.#onHeadOver(0))
     session.on('stream', (stream: ServerHttp2Stream) => this.#onStream(stream))

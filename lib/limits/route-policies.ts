@@ -21,6 +21,8 @@ export class RoutePolicies {
   readonly #hasUnknown: boolean
   /** Whether any route may say something. */
   #differ = true
+  /** The largest `bodyLimit` of any route. */
+  #mostBytes = Infinity
 
   /** @param scope the instance that the guard is registered in */
   constructor (scope: FastifyInstance, policy: RoutePolicy) {
@@ -35,9 +37,15 @@ export class RoutePolicies {
   /** @throws {OptionsInvalidError} for a wrong option of a route, one in the wrong place, and one that nobody would read */
   check (): void {
     this.#differ = this.#hasUnknown
+    this.#mostBytes = this.#hasUnknown ? Infinity : enforcedBytes(this.#policy)
     for (const route of this.#known.splice(0)) this.#checkRoute(route)
     if (!this.#hasUnknown) return
     this.#log.warn('Routes were added before fastify-read-guard was loaded: their config.readGuard is read when they are first called. Import the package before the application is made')
+  }
+
+  /** What no body may have more bytes than, whatever its route. */
+  get mostBytes (): number {
+    return this.#mostBytes
   }
 
   /** The limits of the route that a request has come to. */
@@ -55,7 +63,7 @@ export class RoutePolicies {
     refuseMisplaced(options, config, label)
     if (config.readGuard === undefined) return
     if (!isWithin(instance, this.#scope)) throw new OptionsInvalidError(`${label}: config.readGuard`, 'is read by nobody: fastify-read-guard is registered in another context, register it in the root of the application, or in one that has this route (with fastify-plugin)', shown(config.readGuard))
-    resolveRoute(config.readGuard, this.#policy, label)
+    this.#mostBytes = Math.max(this.#mostBytes, enforcedBytes(resolveRoute(config.readGuard, this.#policy, label)))
     this.#differ = true
   }
 
@@ -68,6 +76,11 @@ export class RoutePolicies {
       return this.#policy
     }
   }
+}
+
+function enforcedBytes (policy: RoutePolicy | false): number {
+  if (policy === false || policy.limits.mode === 'observe' || policy.limits.bodyLimit === 0) return Infinity
+  return policy.limits.bodyLimit
 }
 
 function labelOf (method: unknown, url: string | undefined): string {

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
-import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { isAtEnd } from './request-kind.js'
 
 /*
@@ -13,6 +13,28 @@ const DEFAULT_CLIENT_ERROR_HANDLER = 'bound defaultClientErrorHandler'
 /** Whether a 'clientError' listener is the application's own. */
 export function isOwnClientErrorHandler (listener: { readonly name: string }): boolean {
   return listener.name !== DEFAULT_CLIENT_ERROR_HANDLER
+}
+
+/** The description of the symbol by which Fastify keeps the options that an application was made with. */
+const OPTIONS = 'fastify.options'
+
+interface GivenOptions {
+  readonly http?: { readonly headersTimeout?: number } | undefined
+  readonly https?: { readonly headersTimeout?: number } | boolean | null | undefined
+  readonly serverFactory?: unknown
+}
+
+/**
+ * Who has set Node's `headersTimeout` on an application's servers, which a value does not tell that is Node's default: its
+ * options, perhaps the factory that made them, or nobody.
+ */
+export function headersTimeoutSetter (app: FastifyInstance): 'options' | 'factory' | undefined {
+  const key = Object.getOwnPropertySymbols(app).find(({ description }) => description === OPTIONS)
+  if (key === undefined) return undefined
+  const { http, https, serverFactory } = (app as unknown as Record<symbol, GivenOptions>)[key] ?? {}
+  if (typeof serverFactory === 'function') return 'factory'
+  const { headersTimeout } = (typeof https === 'object' ? https : http) ?? {}
+  return headersTimeout === undefined ? undefined : 'options'
 }
 
 type ParsingHook = (request: FastifyRequest, reply: FastifyReply, payload: unknown, done: (error?: Error | null, payload?: unknown) => void) => void

@@ -7,16 +7,25 @@ import type { Socket } from 'node:net'
  * and 26.
  */
 
+/** `HTTPParser.kOnMessageBegin`: where the parser looks for what to call at the first byte of a message. Node itself has nothing there. */
+const kOnMessageBegin = 0
+
 interface HttpSocket extends Socket {
   server?: Server
   /** The response whose turn it is on this connection. */
   _httpMessage?: ServerResponse | null
-  parser?: { maxHeaderPairs: number } | null
+  parser?: HttpParser | null
   _parent?: Socket | null
   _bytesDispatched?: number
   /** Node's own mark of a pause of its own. */
   _paused?: boolean
   _handle?: WriteHandle & { getpeername? (name: PeerName): number } | null
+}
+
+interface HttpParser {
+  maxHeaderPairs: number
+  readonly socket?: Socket | null
+  [kOnMessageBegin]?: (this: HttpParser) => void
 }
 
 interface WriteHandle {
@@ -37,6 +46,13 @@ export function peerNameOf (socket: Socket): PeerName {
   const name: PeerName = {}
   ;(socket as HttpSocket)._handle?.getpeername?.(name)
   return name
+}
+
+/** What a wrapper of the server (PROXY protocol) has put on the socket in the place of Node's own; nothing where there is none. */
+export function givenPeerName (socket: Socket): PeerName {
+  if (!Object.hasOwn(socket, 'remoteAddress')) return {}
+  const { remoteAddress: address, remotePort: port } = socket
+  return { ...(address !== undefined && { address }), ...(port !== undefined && { port }) }
 }
 
 /** Bytes that the kernel has not taken yet: an HTTP/2 session hands them over past what the socket itself counts. */
@@ -113,7 +129,7 @@ export function forget (response: ServerResponse): void {
 }
 
 /** The server that accepted the connection. */
-function serverOf (socket: Socket): Server | undefined {
+export function serverOf (socket: Socket): Server | undefined {
   return (socket as HttpSocket).server
 }
 
@@ -157,6 +173,17 @@ export function allowHalfOpen (server: Server & { httpAllowHalfOpen?: boolean })
   server.httpAllowHalfOpen = true
 }
 
+/** Node has parsers in a pool: one function for all of them, which finds out whose it is by now. */
+export function headWatcher (onHead: (socket: Socket) => void): (socket: Socket) => void {
+  function tellBegun (this: HttpParser): void {
+    if (this.socket != null) onHead(this.socket)
+  }
+  return (socket) => {
+    const { parser } = socket as HttpSocket
+    if (parser != null) parser[kOnMessageBegin] = tellBegun
+  }
+}
+
 /** How far behind the guard's own limit Node's timer stands, in milliseconds. */
 const BACKSTOP_MARGIN = 1_000
 /** How often Node looks for what its timers say, in milliseconds; its default is 30 000. Taken up when the server starts to listen. */
@@ -176,11 +203,12 @@ const backstops = new WeakMap<Server, number>()
  * Sets Node's `headersTimeout` behind ours, where the application has not given one of its own. It must never be above a
  * `requestTimeout` that is on: Node takes the smaller of the two for the head section, whatever it is called, and the
  * larger for the whole request.
+ *
+ * @param isGiven whether the application has given one, even if it is Node's default
  */
-export function setBackstop (server: BackstopServer, headersTimeout: number): void {
+export function setBackstop (server: BackstopServer, headersTimeout: number, { isGiven }: { readonly isGiven: boolean }): void {
   const { requestTimeout } = server
-  const isGiven = server.headersTimeout !== (backstops.get(server) ?? DEFAULT_HEADERS_TIMEOUT)
-  if (!isGiven) {
+  if (!isGiven && server.headersTimeout === (backstops.get(server) ?? DEFAULT_HEADERS_TIMEOUT)) {
     const backstop = headersTimeout > 0 ? headersTimeout + BACKSTOP_MARGIN : DEFAULT_HEADERS_TIMEOUT
     server.headersTimeout = requestTimeout > 0 ? Math.min(backstop, requestTimeout) : backstop
     backstops.set(server, server.headersTimeout)
@@ -191,6 +219,17 @@ export function setBackstop (server: BackstopServer, headersTimeout: number): vo
 /** Whether Node's `headersTimeout` is ours with the margin: not the application's own, and no smaller `requestTimeout`. */
 export function isBackstop (server: Server, headersTimeout: number): boolean {
   return headersTimeout > 0 && server.headersTimeout === headersTimeout + BACKSTOP_MARGIN
+}
+
+/** As `isBackstop`, of the server that accepted the connection. */
+export function hasBackstop (socket: Socket, headersTimeout: number): boolean {
+  const server = serverOf(socket)
+  return server !== undefined && isBackstop(server, headersTimeout)
+}
+
+/** Whether Node's `headersTimeout`, as far as it can be told that of a server made elsewhere, is a default that is below ours. */
+export function isDefaultBelow (server: Server, headersTimeout: number): boolean {
+  return server.headersTimeout === DEFAULT_HEADERS_TIMEOUT && (headersTimeout > DEFAULT_HEADERS_TIMEOUT || headersTimeout === 0)
 }
 
 /** Bytes that a header section may have. */
@@ -244,6 +283,15 @@ export function isClosedByClient ({ state }: ServerHttp2Stream): boolean {
 /** Whether Node reads HTTP/1 from the connection: not from one that is still in its TLS handshake, nor from an HTTP/2 session. */
 export function speaksHttp1 (socket: Socket): boolean {
   return (socket as HttpSocket).parser != null
+}
+
+/**
+ * Whether a wrapper of the server waits for its client on a connection that Node's parser has not got yet: it listens for bytes,
+ * and has taken those that came.
+ */
+export function isAwaitedByWrapper (socket: Socket): boolean {
+  if (socket.listenerCount('readable') > 0) return socket.readableLength === 0
+  return socket.listenerCount('data') > 0 && !socket.isPaused()
 }
 
 /** Whether a server asks its clients for a certificate. */

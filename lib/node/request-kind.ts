@@ -11,12 +11,28 @@ export function http2Request (raw: IncomingMessage): Http2ServerRequest | undefi
   return raw.httpVersionMajor === 2 && 'stream' in raw ? raw as unknown as Http2ServerRequest : undefined
 }
 
+/** @param known in lower case */
+export function isHeaderNamed (name: string | undefined, known: string): boolean {
+  return name?.length === known.length && (name === known || name.toLowerCase() === known)
+}
+
+/** What the header lines say of a body; nothing makes Node build its `headers`, which a request without a body may never need. */
+function announcesBody (rawHeaders: readonly string[]): boolean {
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i]
+    if (isHeaderNamed(name, 'content-length') ? Number(rawHeaders[i + 1]) > 0 : isHeaderNamed(name, 'transfer-encoding')) return true
+  }
+  return false
+}
+
 /** Whether a request says that a body follows (RFC 9112 §6.3; HTTP/2: no END_STREAM came with the headers). */
 export function hasBody (raw: IncomingMessage): boolean {
   const request = http2Request(raw)
   if (request !== undefined) return !request.stream.endAfterHeaders
-  const length = raw.headers['content-length']
-  return (length !== undefined && Number(length) > 0) || raw.headers['transfer-encoding'] !== undefined
+  const { rawHeaders } = raw as { readonly rawHeaders?: readonly string[] }
+  if (rawHeaders !== undefined && rawHeaders.length > 0) return announcesBody(rawHeaders)
+  // An adapter's requests may have nothing but these.
+  return Number(raw.headers['content-length'] ?? 0) > 0 || raw.headers['transfer-encoding'] !== undefined
 }
 
 /** Whether the connection changes hands with this request. */

@@ -17,8 +17,8 @@ export function watchUnsent (onUnsent: (response: ServerResponse, socket: Socket
   if (!saysFinishOfUnsent) return () => {}
   const onFinish = (message: unknown): void => {
     const { response, socket } = message as { response: ServerResponse, socket: Socket } // what this channel tells
-    // Of a write that failed its callback is told before the socket is destroyed.
-    if (socket.destroyed || socket.errored !== null) onUnsent(response, socket)
+    // Of a write that failed its callback is told before the socket is destroyed; one without a head was never given.
+    if (response.headersSent && (socket.destroyed || socket.errored !== null)) onUnsent(response, socket)
   }
   diagnosticsChannel.subscribe(FINISH, onFinish)
   return () => { diagnosticsChannel.unsubscribe(FINISH, onFinish) }

@@ -1,67 +1,122 @@
 import { contentOf, type Input } from './input/inputs.js'
-import { LineScanner } from './input/line-scanner.js'
+import type { LogSink } from './input/log-line.js'
+import { LogReader, type LineCounts } from './input/log-reader.js'
 import type { LoggedAbort } from './input/logged-abort.js'
-import type { ReportOptions } from './parse-arguments.js'
-import { parseLine } from './input/parse-line.js'
+import type { Completed, Incoming } from './input/request-line.js'
+import { looksLike } from './input/looks-like.js'
 import { plainText } from './input/plain-text.js'
-import { looksPretty } from './input/pretty-output.js'
+import type { ReportOptions } from './parse-arguments.js'
 import type { InputCounts, Report } from './report.js'
 import { routeFilter } from './route-filter.js'
-import { SectionTally } from './tally/section-tally.js'
+import { perHour } from './tally/measure-tally.js'
+import { RequestTally } from './tally/request-tally.js'
+import { roundShare } from './tally/rounding.js'
+import { hoursOf, SectionTally } from './tally/section-tally.js'
 import { UsageError } from './usage.js'
 
 type Filter = Pick<ReportOptions, 'since' | 'until' | 'route' | 'groupBy'>
 
-/** Every line that the report is about contains one of these. */
-const markers = ['FST_READ_', '"abortsSuppressed"']
+export interface Collected {
+  readonly report: Report
+  /** What the input is instead, where not one line was a log line. */
+  readonly noLog: string | undefined
+}
 
 /** Reads all inputs once, line by line, and adds them up. Throws `UsageError`. */
-export async function collect (inputs: readonly Input[], filter: Filter, onRead: (bytes: number) => void): Promise<Report> {
-  const failed = new SectionTally(filter.groupBy)
-  const observed = new SectionTally(filter.groupBy)
-  const matchesRoute = filter.route === undefined ? () => true : routeFilter(filter.route)
+export async function collect (inputs: readonly Input[], filter: Filter, onRead: (bytes: number) => void): Promise<Collected> {
+  const sums = new Sums(filter)
+  const reader = new LogReader(sums)
   const damaged: string[] = []
-  let records = 0
-  let filteredOut = 0
-  let suppressed = 0
-  let doubtful = 0
-
-  const take = (abort: LoggedAbort): void => {
-    records++
-    if (!inTime(abort.time, filter) || !matchesRoute(abort.route)) filteredOut++
-    else (abort.observed ? observed : failed).add(abort)
-  }
-  const scanner = new LineScanner(markers, line => {
-    const parsed = parseLine(line)
-    if (parsed === 'other') return
-    if (parsed === 'not json') scanner.notJson(line)
-    else if (parsed === 'doubtful') doubtful++
-    else if ('reason' in parsed) take(parsed)
-    else if (inTime(parsed.time, filter)) suppressed += parsed.suppressed
-  })
-
+  let head: Buffer | undefined
   for (const input of inputs) {
     try {
-      for await (const chunk of contentOf(input, onRead)) scanner.write(chunk)
+      for await (const chunk of contentOf(input, onRead)) {
+        head ??= Buffer.from(chunk.subarray(0, 64))
+        reader.write(chunk)
+      }
     } catch (error) {
       if (error instanceof UsageError) throw error
       damaged.push(plainText(input.name))
     }
-    scanner.end()
+    reader.end()
   }
-  const { lines, notJson, tooLong } = scanner.counts
-  if (lines === 0 && damaged[0] !== undefined) throw new UsageError(`cannot read ${damaged[0]}: its gzip data is damaged`)
-  if (lines > 0 && lines === notJson && looksPretty(scanner.notJsonSamples)) {
-    throw new UsageError('these lines look as pino-pretty makes them, which leaves out what the report needs: give the raw JSON lines that pino writes')
-  }
+  const { counts } = reader
+  if (counts.lines === 0 && damaged[0] !== undefined) throw new UsageError(`cannot read ${damaged[0]}: its compressed data is damaged`)
   const files = inputs.map(input => plainText(input.name))
-  const input: InputCounts = { files, lines, notJson, tooLong, doubtful, records, filteredOut, suppressed, damaged }
   return {
-    input,
-    filter: { since: isoOrNull(filter.since), until: isoOrNull(filter.until), route: filter.route === undefined ? null : plainText(filter.route) },
-    groupBy: filter.groupBy,
-    failed: failed.section(),
-    observed: observed.section()
+    report: sums.report({ files, ...counts, damaged }),
+    noLog: reader.logLines > 0 ? undefined : looksLike(head ?? Buffer.alloc(0), counts, reader.samples)
+  }
+}
+
+/** Adds up what is found in the lines. */
+class Sums implements LogSink {
+  readonly #filter: Filter
+  readonly #matchesRoute: (route: string) => boolean
+  readonly #failed: SectionTally
+  readonly #observed: SectionTally
+  readonly #requests = new RequestTally()
+  readonly #counts = { doubtful: 0, records: 0, filteredOut: 0, suppressed: 0 }
+  /** Reads that failed before there was a request. */
+  #withoutRequest = 0
+
+  constructor (filter: Filter) {
+    this.#filter = filter
+    this.#matchesRoute = filter.route === undefined ? () => true : routeFilter(filter.route)
+    this.#failed = new SectionTally(filter.groupBy)
+    this.#observed = new SectionTally(filter.groupBy)
+  }
+
+  abort (abort: LoggedAbort): void {
+    this.#counts.records++
+    if (!inTime(abort.time, this.#filter) || !this.#matchesRoute(abort.route)) {
+      this.#counts.filteredOut++
+      return
+    }
+    if (abort.isRouted) this.#requests.know(abort.route, abort.method)
+    if (!abort.hasRequest && !abort.observed) this.#withoutRequest++
+    const section = abort.observed ? this.#observed : this.#failed
+    section.add(abort)
+  }
+
+  suppressed (count: number, time: number | undefined): void {
+    if (inTime(time, this.#filter)) this.#counts.suppressed += count
+  }
+
+  doubtful (): void {
+    this.#counts.doubtful++
+  }
+
+  incoming (request: Incoming): void {
+    this.#requests.incoming(request)
+  }
+
+  completed (request: Completed): void {
+    if (inTime(request.time, this.#filter)) this.#requests.completed(request)
+  }
+
+  report (read: Pick<InputCounts, 'files' | 'damaged'> & LineCounts): Report {
+    const { since, until, route, groupBy } = this.#filter
+    const all = [this.#failed, this.#observed, this.#requests]
+    const spanMs = Math.max(0, Math.max(...all.map(({ last }) => last)) - Math.min(...all.map(({ first }) => first)))
+    const hours = hoursOf(spanMs)
+    const failed = this.#failed.section(this.#requests, spanMs)
+    return {
+      input: { ...read, ...this.#counts },
+      filter: { since: isoOrNull(since), until: isoOrNull(until), route: route === undefined ? null : plainText(route) },
+      groupBy,
+      hours: hours === null ? null : roundShare(hours),
+      requests: this.#requestCounts(failed.count, hours),
+      failed,
+      observed: this.#observed.section(this.#requests, spanMs)
+    }
+  }
+
+  #requestCounts (failed: number, hours: number | null): Report['requests'] {
+    const completed = this.#filter.route === undefined ? this.#requests.count : this.#requests.ofKnownRoutes
+    if (completed === 0) return null
+    const exchanges = completed + this.#withoutRequest
+    return { completed, exchanges, perHour: perHour(completed, hours), failedShare: failed > exchanges ? null : roundShare(failed / exchanges) }
   }
 }
 

@@ -11,16 +11,19 @@ import { Progress } from './text/progress.js'
 import { textReport } from './text/text-report.js'
 import { UsageError, usageText } from './usage.js'
 
+type Status = 0 | 1 | 2
+
 /**
  * Runs the command.
- * @returns the exit status: 0, or 2 after one line on standard error
+ * @returns the exit status: 0; 1 where not one line was a log line, or 2 where it cannot do what it was asked to, each after one line on
+ * standard error
  */
-export async function main (argv: readonly string[], io: Io): Promise<0 | 2> {
+export async function main (argv: readonly string[], io: Io): Promise<Status> {
   try {
     const options = parseArguments(argv, io.now())
     if (options === 'help') io.stdout.write(usageText)
     else if (options === 'version') io.stdout.write(`${version()}\n`)
-    else await report(options, io)
+    else return await report(options, io)
     return 0
   } catch (error) {
     if (!(error instanceof UsageError)) throw error
@@ -29,14 +32,17 @@ export async function main (argv: readonly string[], io: Io): Promise<0 | 2> {
   }
 }
 
-async function report (options: ReportOptions, io: Io): Promise<void> {
+async function report (options: ReportOptions, io: Io): Promise<Status> {
   const inputs = await findInputs(options.files, io)
   if (options.html !== undefined) await checkTarget(options.html, options.files, io.stdin.fd)
   const progress = new Progress(io.stderr, totalSize(inputs), io.now)
-  const made = await collect(inputs, options, bytes => progress.advance(bytes)).finally(() => progress.end())
+  const { report: made, noLog } = await collect(inputs, options, bytes => progress.advance(bytes)).finally(() => progress.end())
   for (const name of made.input.damaged) io.stderr.write(`fastify-read-guard: ${name} is damaged or breaks off: what came before that is in the report\n`)
-  if (options.html !== undefined) await writeFile(options.html, htmlPage(made)).catch((error: unknown) => { throw unwritable(options.html ?? '', error) })
-  io.stdout.write(options.json ? `${JSON.stringify(made, null, 2)}\n` : textReport(made, io))
+  if (noLog !== undefined) io.stderr.write(`fastify-read-guard: there is not one log line in ${made.input.files.join(', ')}, which looks like ${noLog}\n`)
+  else if (options.html !== undefined) await writeFile(options.html, htmlPage(made)).catch((error: unknown) => { throw unwritable(options.html ?? '', error) })
+  if (options.json) io.stdout.write(`${JSON.stringify(made, null, 2)}\n`)
+  else if (noLog === undefined) io.stdout.write(textReport(made, io))
+  return noLog === undefined ? 0 : 1
 }
 
 function totalSize (inputs: readonly Input[]): number | undefined {

@@ -1,7 +1,13 @@
-import type { Blame, ReadReason } from '../record/errors.js'
+import type { Blame, ReadPhase, ReadReason } from '../record/errors.js'
 
 /** `unknown` stands for a reason of a later version than this report. */
 export type ReportedReason = ReadReason | 'unknown'
+
+/** `unknown` stands for a phase of a later version than this report. */
+export type ReportedPhase = ReadPhase | 'unknown'
+
+/** In the order of an exchange. */
+export const phases: readonly ReportedPhase[] = ['handshake', 'headers', 'body', 'handler', 'response', 'unknown']
 
 /**
  * The quantity that a limit measures. It decides which advice the records can give. `head` is bytes or header lines: the

@@ -1,5 +1,5 @@
 import type { Blame } from '../record/errors.js'
-import type { LimitKind, ReportedReason } from './reasons.js'
+import type { LimitKind, ReportedPhase, ReportedReason } from './reasons.js'
 
 /** The two sections of a report: reads that were cut, and reads that would have been. */
 export type SectionKind = 'failed' | 'observed'
@@ -21,20 +21,41 @@ export interface Report {
   readonly input: InputCounts
   readonly filter: { readonly since: string | null, readonly until: string | null, readonly route: string | null }
   readonly groupBy: GroupBy
+  /** The time from the first to the last line that was counted, in hours; `null` where that is less than a minute. */
+  readonly hours: number | null
+  /** The requests that Fastify's "request completed" lines tell of; `null` where the log has none. */
+  readonly requests: Requests | null
   /** Reads that failed. */
   readonly failed: Section
   /** Reads recorded in `mode: 'observe'`, which the guard did not end. */
   readonly observed: Section
 }
 
+interface Requests {
+  readonly completed: number
+  /** Completed requests, and reads that failed before there was a request. */
+  readonly exchanges: number
+  readonly perHour: number | null
+  /** Reads that failed, of all exchanges; `null` where that would be more than all of them, as not every request is logged. */
+  readonly failedShare: number | null
+}
+
+/** The requests of one route: completed ones, whose path matches it. `atMost` is more where some may be missing. */
+export interface RouteRequestCount {
+  readonly count: number
+  readonly atMost: number
+}
+
 export interface InputCounts {
   readonly files: readonly string[]
-  /** Lines that are not blank. */
+  /** Lines that are not blank. The elements of a JSON array are counted as lines. */
   readonly lines: number
-  /** Passed over because they are no JSON object. */
-  readonly notJson: number
-  /** Passed over because they are longer than 1 MiB. */
-  readonly tooLong: number
+  /** Log lines by what they were wrapped in. */
+  readonly kinds: Readonly<Record<Wrapping, number>>
+  /** Lines that are no log lines, by why they were passed over. */
+  readonly passedOver: Readonly<Record<PassedOver, number>>
+  /** Lines that are no more than a part of the log line behind them. */
+  readonly parts: number
   /** Passed over because they contain a record, but not where the guard logs it: a client may have sent it to be logged. */
   readonly doubtful: number
   readonly records: number
@@ -46,13 +67,21 @@ export interface InputCounts {
   readonly damaged: readonly string[]
 }
 
+/** How log lines are kept: as pino wrote them, in what a platform puts around them, or behind other text. */
+export type Wrapping = 'pino' | 'docker' | 'cri' | 'journald' | 'gcp' | 'wrapped' | 'prefixed'
+
+/** Why lines are passed over: no JSON in them; JSON that no logger wrote; JSON that breaks off; longer than 1 MiB. */
+export type PassedOver = 'text' | 'json' | 'broken' | 'tooLong'
+
 export interface Section {
   readonly count: number
   readonly first: string | null
   readonly last: string | null
   /** Reads without a time. They are not in `timeline`. */
   readonly untimed: number
+  readonly perHour: number | null
   readonly blame: Readonly<Record<Blame, number>>
+  readonly phases: Partial<Readonly<Record<ReportedPhase, number>>>
   readonly reasons: Partial<Readonly<Record<ReportedReason, number>>>
   readonly groups: readonly GroupRow[]
   /** Days or more where more than 5 000 hours have reads; `null` where rows are not by hour. */
@@ -66,6 +95,10 @@ export interface Section {
   readonly rates: RateDistribution
   /** The busiest clients. */
   readonly clients: readonly ClientRow[]
+  /** The busiest /64 networks of IPv6, those with more than one address. */
+  readonly networks: readonly NetworkRow[]
+  /** Clients that left while the handler worked, or before they had the response, by route. */
+  readonly left: readonly LeftRow[]
   readonly advice: readonly RouteAdvice[]
 }
 
@@ -79,6 +112,7 @@ export interface Measures {
   readonly count: number
   /** Of all records in this section. */
   readonly share: number
+  readonly perHour: number | null
   /** Bytes of all reads of the group. */
   readonly received: number
   /** Received of declared, per read; `null` where no read declared a length. */
@@ -109,6 +143,8 @@ interface RouteRow {
   readonly route: string
   readonly count: number
   readonly atMost: number
+  /** `null` where the log tells of none. */
+  readonly requests: RouteRequestCount | null
   readonly reasons: Partial<Readonly<Record<ReportedReason, number>>>
 }
 
@@ -118,6 +154,22 @@ interface ClientRow {
   readonly atMost: number
   readonly received: number
   readonly blame: Readonly<Record<Blame, number>>
+}
+
+interface NetworkRow extends ClientRow {
+  /** About how many addresses of the network there were; exact up to 128. */
+  readonly addresses: number
+}
+
+interface LeftRow {
+  readonly route: string
+  readonly phase: 'handler' | 'response'
+  readonly count: number
+  readonly atMost: number
+  /** In `handler` how long the handler had worked, in `response` how long the response had been on its way. */
+  readonly elapsed: Spread
+  /** Bytes of the response that had been taken; `null` where none had begun. */
+  readonly sent: Spread | null
 }
 
 export interface ShareDistribution {
@@ -132,13 +184,14 @@ export interface RateDistribution {
   /** Reads of slow clients that had sent something; bytes per second, `from` ≤ rate < `to`. */
   readonly bins: { readonly from: number, readonly to: number, readonly tooSlow: number, readonly other: number }[]
   /** The minimum rates that were passed, the most frequent first. */
-  readonly limits: { readonly bytesPerSecond: number, readonly count: number }[]
+  readonly limits: readonly { readonly option: string, readonly bytesPerSecond: number, readonly count: number }[]
 }
 
 export interface RouteAdvice {
   readonly route: string
   readonly count: number
   readonly atMost: number
+  readonly requests: RouteRequestCount | null
   /** Reads that a limit cut. */
   readonly cut: number
   /** How much of the declared length those had received. */
@@ -170,4 +223,38 @@ export interface LimitAdvice {
    * the longest of them that declared a length would have held a connection. Empty, or `null`, where too few records tell.
    */
   readonly enough: { readonly share: number, readonly limit: number, readonly longestMs: number | null }[]
+  readonly verdict: Verdict
+}
+
+/**
+ * The reads that a limit cut, as a population: `honest_clients` are many, still moving and more than half done (of a size: asked
+ * for not much more); `slow_customer`, `broken_client` and `one_client` are one; an `outage` is a quarter of an hour;
+ * `slowloris` (heads), `slow_post` (bodies) and `slow_reader` (responses) are attacks; of `unclear` nothing can be told.
+ */
+export type Population = 'honest_clients' | 'slow_customer' | 'broken_client' | 'one_client' | 'outage' | 'slowloris' | 'slow_post' | 'slow_reader' | 'unclear'
+
+/** What to do about a limit, and why. The rules are in docs/report-verdicts.md. */
+export interface Verdict {
+  /** `loosen`: let more through (a higher time or size, a lower rate). `attack`: the limit did its work. */
+  readonly action: 'keep' | 'loosen' | 'tighten' | 'attack'
+  readonly population: Population
+  /** The value to set, in the option's unit. */
+  readonly to: number | null
+  /** Reads that look honest: still moving and more than half done. */
+  readonly honest: number
+  readonly honestClients: number
+  /** Clients of all these reads, IPv6 by /64; exact up to 128. */
+  readonly clients: number
+  readonly busiestShare: number
+  /** Reads that had hardly begun: less than 2 % of the length. */
+  readonly hardlyBegun: number
+  /** Reads that got equally far in a body of the same length. */
+  readonly alike: number
+  /** Reads at a time, on average; `null` where the records have no time. */
+  readonly atOnce: number | null
+  /** The quarter of an hour with most of the reads; `null` where there is none. */
+  readonly window: { readonly from: string, readonly to: string, readonly share: number } | null
+  /** What 99.9 % of the requests of the route took that succeeded, and the limit that is twice that, where that leaves room. */
+  readonly succeeded: { readonly count: number, readonly ms: number, readonly limit: number } | null
+  readonly lookAt: readonly { readonly client: string, readonly count: number }[]
 }

@@ -5,8 +5,9 @@ export class UsageError extends Error {
 
 export const usageText = `Usage: fastify-read-guard report [options] [file …]
 
-Reads newline-delimited pino logs and reports the reads that failed. Files may be gzipped; \`-\`, or no file, is standard
-input. Give it the raw lines, not what pino-pretty makes of them.
+Reads pino's lines, bare or as Docker, Kubernetes, journald, CloudWatch, Loki, Google Cloud and others keep them, and
+reports the reads that failed, and what they say about the limits. Files may be compressed (gzip, zstd); \`-\`, or no
+file, is standard input. It cannot read what pino-pretty makes.
 
 Options
   --group-by WHAT   rows by route, reason, client or hour; by route and reason if not given
@@ -19,6 +20,6 @@ Options
   --version         print the version
 
 Times are UTC unless they say otherwise (2025-03-01T14:00+02:00). Counts and sums are exact, medians and other quantiles
-within 1%; of thousands of clients, routes or groups, a row marked ≥ may be counted too low. Exit status: 0, or 2 if it
-cannot do what it was asked to.
+within 1%; of thousands of clients, routes or groups, a row marked ≥ may be counted too low. Exit status: 0; 1 if not
+one line is a log line; 2 if it cannot do what it was asked to.
 `

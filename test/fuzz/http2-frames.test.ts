@@ -182,11 +182,16 @@ async function playAll (t: Test, { app }: GuardedApp, stage: Stage, seeds: reado
   }
 }
 
+/** Seeds, so many at a time, of which one on Node 24 kept a connection that its client had reset before its session began. */
+const KEPT = { variant: 3, from: 2003627191 }
+
 t.jobs = 3
 t.comment(`HTTP2_FUZZ_SEED=${SEED}`)
 
 for (const [index, { name, protocol, guard, isStrict }] of variants.entries()) {
-  const seeds = Array.from({ length: Math.ceil(RUNS / variants.length) }, (_, i) => SEED + i * variants.length + index)
+  const seedsFrom = (first: number, count: number): number[] => Array.from({ length: count }, (_, i) => first + i * variants.length)
+  const known = index === KEPT.variant ? seedsFrom(KEPT.from, AT_A_TIME) : []
+  const seeds = [...known, ...seedsFrom(SEED + index, Math.ceil(RUNS / variants.length))]
 
   t.test(`${name}: whatever frames come, nothing is left of clients that have gone`, async (t) => {
     const guarded = await guardedApp({ protocol, guard, fastify: { logger: false }, routes })

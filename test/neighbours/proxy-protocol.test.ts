@@ -1,9 +1,11 @@
 import http from 'node:http'
+import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyServerOptions } from 'fastify'
 import proxywrap from 'findhit-proxywrap'
 import t, { type Test } from 'tap'
 import { guardedApp, type GuardedApp } from '../support/app/guarded-app.js'
 import { chunk, head, onlyAnswer, RawClient } from '../support/client/raw-client.js'
+import { until } from '../support/oracle/until.js'
 import { ended, statuses, takeBodiesRaw } from './support.js'
 
 t.jobs = 6
@@ -22,8 +24,8 @@ function routes (app: FastifyInstance): void {
 
 /** An application behind a balancer that says whose connection it is in a line before the first request. */
 function balanced (t: Test): Promise<GuardedApp> {
-  const serverFactory: NonNullable<FastifyServerOptions['serverFactory']> = (handler) => proxywrap.proxy(http).createServer(handler)
-  return guardedApp({ t, guard: { headersTimeout: 500, bodyIdleTimeout: 400, bodyLimit: 10, linger: { timeout: 200 } }, fastify: { serverFactory, keepAliveTimeout: 1_500 }, routes })
+  const serverFactory: NonNullable<FastifyServerOptions['serverFactory']> = (handler) => Object.assign(proxywrap.proxy(http).createServer(handler), { keepAliveTimeout: 1_500 })
+  return guardedApp({ t, guard: { headersTimeout: 500, bodyIdleTimeout: 400, bodyLimit: 10, linger: { timeout: 200 } }, fastify: { serverFactory }, routes })
 }
 
 t.test('a body behind a PROXY line that stalls gets its 408, and the record has the address of the client', async (t) => {
@@ -53,14 +55,48 @@ for (const [where, bytes] of heads) {
   })
 }
 
-for (const [what, bytes] of [['only the PROXY line', LINE], ['half of the PROXY line', LINE.slice(0, 12)], ['nothing', '']] as const) {
-  t.test(`a connection on which ${what} came is ended in bounded time`, async (t) => {
-    const { port } = await balanced(t)
+t.test('a connection on which only the PROXY line came is ended as a head that stalls', async (t) => {
+  const { port, recorded } = await balanced(t)
+  const client = new RawClient(port)
+  await client.write(LINE)
+  t.equal(onlyAnswer(await ended(client)).statusCode, 408)
+  const [record] = await recorded()
+  t.match(record, { code: 'FST_READ_HEADERS_TIMEOUT', limit: 500, answered: true, remoteAddress: '203.0.113.7', remotePort: 4444 })
+})
+
+for (const [what, bytes] of [['half of the PROXY line', LINE.slice(0, 12)], ['nothing', '']] as const) {
+  t.test(`a connection on which ${what} came is closed as a silent one is, without an answer`, async (t) => {
+    const { port, recorded } = await balanced(t)
     const client = new RawClient(port)
+    const began = performance.now()
     if (bytes !== '') await client.write(bytes)
-    await ended(client)
+    t.equal((await ended(client)).text, '')
+    t.ok(performance.now() - began >= 1_450, 'after the longer of the two limits')
+    const [record] = await recorded()
+    t.match(record, { code: 'FST_READ_HEADERS_TIMEOUT', phase: 'headers', limit: 1_500, received: bytes.length, answered: false, remoteAddress: '127.0.0.1' })
   })
 }
+
+t.test('a connection that the wrapper refuses is no failed read', async (t) => {
+  const { port, records, app } = await balanced(t)
+  app.server.on('connection', (socket: Socket) => socket.on('error', () => {}))
+  const client = new RawClient(port)
+  await client.write('GET / HTTP/1.1\r\n')
+  await ended(client)
+  await until(() => app.readGuard.stats().reading.headers === 0, 'nothing is read')
+  await new Promise((resolve) => setTimeout(resolve, 200))
+  t.strictSame(records, [])
+})
+
+t.test('an application that closes does not wait for half of a PROXY line', async (t) => {
+  const { port, app } = await balanced(t)
+  const client = new RawClient(port)
+  await client.write(LINE.slice(0, 12))
+  await new Promise((resolve) => setTimeout(resolve, 100))
+  const began = performance.now()
+  await app.close()
+  t.ok(performance.now() - began < 1_000)
+})
 
 const tooLarge = [
   ['that is declared too large', head('POST', '/', { 'Content-Length': 20 }) + 'x'.repeat(20)],

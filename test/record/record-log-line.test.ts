@@ -103,7 +103,7 @@ t.test('a logger of any make does', async (t) => {
   }
   const { app, port, recorded } = await guardedApp({
     guard,
-    fastify: { logger: false, loggerInstance: make() },
+    fastify: { logger: false, loggerInstance: make(), keepAliveTimeout: 1 },
     routes: (app) => { app.post('/', async () => ({})) }
   })
   const left = new RawClient(port)

@@ -18,7 +18,7 @@ t.test('counts and sums by route and reason', async t => {
   const rows = [report.failed, report.observed].flatMap((section, index) => section.groups
     .map(({ route, reason, count, received }): [string, [number, number]] => [`${index === 1} ${route} ${reason}`, [count, received]]))
   t.same(new Map(rows.sort()), new Map([...expected].sort()))
-  t.match(report.input, { lines: 4000, records: 2000, notJson: 0, suppressed: 0 })
+  t.match(report.input, { lines: 4000, kinds: { pino: 4000 }, records: 2000, passedOver: { text: 0, json: 0, broken: 0, tooLong: 0 }, suppressed: 0 })
 })
 
 t.test('observed records are apart, as what enforcing would have cut', async t => {
@@ -46,11 +46,41 @@ t.test('records that logLimit left out are summed up and said', async t => {
 })
 
 t.test('a log without aborted reads is reported as such', async t => {
-  for (const stdin of ['', '\n', `${requestLine}\n`, 'plain text\n']) {
-    const { status, stdout } = await run(['report'], { stdin })
-    t.equal(status, 0)
-    t.match(stdout, /No read failed\./)
+  for (const stdin of [`${requestLine}\n`, `plain text\n${requestLine}`]) t.match(await run(['report'], { stdin }), { status: 0, stdout: /No read failed\./ })
+})
+
+t.test('a file without one log line is never a log in which no read failed: 1, and what it looks like', async t => {
+  const access = '203.0.113.9 - - [01/Mar/2025:12:00:00 +0000] "GET / HTTP/1.1" 200 5 "-" "curl"\n'
+  const rows: [string | Buffer, RegExp][] = [
+    ['', /looks like nothing: it is empty\n$/],
+    ['\n\n', /looks like nothing: it is empty\n$/],
+    ['plain text\nmore of it\n', /looks like text, such as plain text\n$/],
+    [access.repeat(3), /an access log of a web server/],
+    ['2025/03/01 12:00:00 [error] 31#31: *1 open() failed\n'.repeat(2), /an error log of nginx/],
+    ['level=info msg=hello ts=1\n', /logfmt/],
+    ['<!doctype html>\n<html>\n', /HTML or XML/],
+    ['a,b,c\n1,2,3\n', /CSV without log lines/],
+    ['{"name":"shop","version":"1.0.0"}\n{"a":1}\n', /JSON that no logger has written, such as \{"name":"shop","version":"1\.0\.0"\}\n$/],
+    ['{\n  "name": "shop",\n  "dependencies": {\n    "fastify": "^5"\n  }\n}\n', /JSON that no logger has written/],
+    ['{"level":30,"time":1\n{"level":30,\n', /JSON that breaks off/],
+    [Buffer.from('PAR1\u0015\u0004\u0000'), /Parquet/],
+    [Buffer.from('PK\u0003\u0004\u0014\u0000'), /zip/],
+    [Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0]), /xz/],
+    [Buffer.from('BZh91AY'), /bzip2/],
+    [Buffer.from([0, 1, 2, 3, 0, 200]), /binary data/],
+    [`"${'x'.repeat(1_100_000)}"`, /lines longer than 1 MiB/],
+    ['plain \u001b[31m\u202e text', /plain \\u\{1b\}\[31m\\u\{202e\} text/]
+  ]
+  for (const [stdin, message] of rows) {
+    const { status, stdout, stderr } = await run(['report'], { stdin })
+    t.equal(status, 1, String(message))
+    t.equal(stdout, '')
+    t.match(stderr, message)
+    t.match(stderr, /^fastify-read-guard: there is not one log line in standard input, which looks like [^\n]+\n$/)
   }
+  const machine = await run(['report', '--json'], { stdin: access })
+  t.equal(machine.status, 1)
+  t.match(JSON.parse(machine.stdout), { input: { lines: 1, passedOver: { text: 1 } }, failed: { count: 0 } })
 })
 
 t.test('reads several files, gzip among them, each to its end', async t => {
@@ -207,8 +237,8 @@ t.test('pino-pretty output needs the raw lines', async t => {
     '[12:00:00.000] (123 on web-1): request read aborted\n'
   ]
   const others = ['Error: no such file\n', 'at 12:00: (sic)\n', '127.0.0.1 - - [01/Mar/2025:12:00:00 +0000] "GET / HTTP/1.1" 200 5\n', '[Sat Mar 01 12:00:00] [error] client denied: /\n', 'NOTE: nothing\n']
-  for (const stdin of others) t.match(await run(['report'], { stdin }), { status: 0, stdout: /passed over: 1 not JSON/ })
-  for (const stdin of pretty) t.match(await run(['report'], { stdin }), { status: 2, stdout: '', stderr: /pino-pretty.*raw JSON lines/ })
+  for (const stdin of others) t.notMatch((await run(['report'], { stdin })).stderr, /pino-pretty/)
+  for (const stdin of pretty) t.match(await run(['report'], { stdin }), { status: 1, stdout: '', stderr: /pino-pretty.*raw JSON lines/ })
   t.match(await run(['report'], { stdin: `${abortLine()}\n${pretty[0]}` }), { status: 0, stdout: /passed over: 4 not JSON/ }, 'among raw lines it is passed over')
 })
 

@@ -81,7 +81,7 @@ t.test('a limit is marked where its rate is on the axis', { skip, timeout: 60_00
   }`
   const found = await inspect<{ ticks: [string, number][], marks: number[], labels: string[] }>(chromium, await pageOf(stdin), [400, 1200], places)
   for (const { ticks, marks, labels } of found) {
-    t.same(labels, ['limit 10 B/s', 'limit 30 B/s', 'limit 240 B/s'])
+    t.same(labels, ['minBodyRate 10 B/s', 'minBodyRate 30 B/s', 'minBodyRate 240 B/s'])
     const at = new Map(ticks)
     const ten = at.get('10') ?? NaN
     const decade = (at.get('100') ?? NaN) - ten

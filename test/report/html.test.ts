@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { pageStyle } from '../../lib/report/html/html-style.js'
-import { abortLine, logOf, noon, run, variedRecords } from '../support/app/report-log.js'
+import { reportedReasons } from '../../lib/report/reasons.js'
+import { abortLine, logOf, noon, requestLine, run, variedRecords } from '../support/app/report-log.js'
 import { dumpDom, findChromium, layoutFaults } from '../support/client/report-browser.js'
 import { contrast } from '../support/oracle/contrast.js'
 
@@ -130,7 +131,7 @@ t.test('what clients chose is text', { timeout: 60_000 }, async t => {
 })
 
 t.test('a log without aborted reads makes a page that says so', async t => {
-  const { page } = await pageOf('')
+  const { page } = await pageOf(`${requestLine}\n`)
   t.match(page, 'No read failed.')
   t.notMatch(page, '<figure')
 })
@@ -160,4 +161,25 @@ t.test('nothing is cut off or overlaps, from 360 to 1200 pixels', { skip: noChro
     const { page } = await pageOf(stdin)
     t.same(await layoutFaults(chromium ?? '', page, [360, 400, 700, 900, 1040, 1200]), [])
   }
+})
+
+t.test('the labels of the time axis do not overlap, from ten seconds to ten years', { skip: noChromium, timeout: 240_000 }, async t => {
+  const spans = [10, 90, 400, 4000, 20_000, 90_000, 500_000, 1e7, 3e8]
+  for (const seconds of spans) {
+    const stdin = Array.from({ length: 50 }, (_, index) => abortLine({ time: new Date(noon + 1000 * (17 + index / 49 * seconds)).toISOString() })).join('\n')
+    const { page } = await pageOf(stdin)
+    t.same(await layoutFaults(chromium ?? '', page, [360, 400, 761, 1040]), [], `${seconds} s`)
+  }
+})
+
+t.test('a red line names the option whose limit it is', async t => {
+  const stdin = [abortLine(), abortLine({ reason: 'headers_too_slow', phase: 'headers', limit: 100 }), abortLine({ reason: 'response_too_slow', phase: 'response', limit: 500, sent: 10 })].join('\n')
+  const { page, json } = await pageOf(stdin)
+  t.same(json.failed.rates.limits.map(({ option }: { option: string }) => option).sort(), ['minBodyRate', 'minHeadersRate', 'minResponseRate'])
+  for (const name of ['minBodyRate 240 B/s', 'minHeadersRate 100 B/s', 'minResponseRate 500 B/s']) t.match(page, new RegExp(`<text class="mark"[^>]*>${name}</text>`))
+})
+
+t.test('every reason has a colour', t => {
+  for (const reason of reportedReasons) t.match(pageStyle, `.${reason}{fill:`)
+  t.end()
 })

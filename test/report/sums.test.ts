@@ -158,7 +158,7 @@ t.test('groups by time coarsen up to what a Date can hold, and lose nothing', t 
   const groups = new TimeGroups()
   for (let year = 0; year < 12_000; year++) {
     const time = new Date(Date.UTC(1970 + year, year % 12, 1 + year % 28, year % 24)).toISOString()
-    groups.of(time).add({ reason: 'malformed', blame: 'client_invalid', route: '/', client: '', received: 1, expected: undefined, limit: undefined, elapsed: 0, idle: 0, rate: 0, observed: false, time: undefined })
+    groups.of(time).add({ reason: 'malformed', phase: 'body', blame: 'client_invalid', route: '/', method: undefined, hasRequest: true, isRouted: true, client: '', network: '', sent: undefined, received: 1, expected: undefined, limit: undefined, elapsed: 0, idle: 0, rate: 0, observed: false, time: undefined })
   }
   t.equal(groups.span, 'millennium')
   t.equal(groups.ranked().reduce((sum, { tally }) => sum + tally.count, 0), 12_000)
@@ -197,7 +197,7 @@ t.test('how far reads got, and how fast they were, in bins', async t => {
   const other = abortLine({ rate: 3, reason: 'body_timeout', limit: 300_000 })
   const gone = abortLine({ rate: 3, reason: 'client_aborted', blame: 'client_gone' })
   const distribution = (await jsonOf([...rates, other, gone, abortLine({ rate: 0, received: 0 })])).failed.rates
-  t.same(distribution.limits, [{ bytesPerSecond: 240, count: 7 }])
+  t.same(distribution.limits, [{ option: 'minBodyRate', bytesPerSecond: 240, count: 7 }])
   t.same(distribution.bins.filter(bin => bin.tooSlow + bin.other > 0).map(({ from, tooSlow, other }) => [from, tooSlow, other]), [[0, 1, 0], [1, 2, 0], [2, 1, 1], [20, 1, 0], [50, 1, 0], [5e8, 1, 0]])
 })
 

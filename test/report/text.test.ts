@@ -22,7 +22,7 @@ t.test('fits 80 columns, also with long names and large numbers', async t => {
 })
 
 t.test('a character may be two columns wide, or none', t => {
-  const rows: [string, number][] = [['', 0], ['abc', 3], ['é', 1], ['e\u0301', 1], ['漢字', 4], ['ｱ', 1], ['Ａ', 2], ['한글', 4], ['/文件/上传', 10], ['😀', 2], ['☃', 1], ['…–≥', 3], ['𠀀', 2]]
+  const rows: [string, number][] = [['', 0], ['abc', 3], ['é', 1], ['e\u0301', 1], ['漢字', 4], ['ｱ', 1], ['Ａ', 2], ['한글', 4], ['한글'.normalize('NFD'), 4], ['/文件/上传', 10], ['😀', 2], ['🇩🇪', 2], ['👍🏽', 2], ['1\ufe0f\u20e3', 2], ['☃', 1], ['…–≥', 3], ['𠀀', 2], ['䷀', 2]]
   for (const [text, width] of rows) t.equal(displayWidth(text), width, text)
   t.equal(fitting('漢字漢', 5), '漢字')
   t.equal(fitting('e\u0301e', 1), 'e\u0301')
@@ -31,6 +31,8 @@ t.test('a character may be two columns wide, or none', t => {
   t.equal(shortened('😀😀😀', 4), '😀…', 'no half of a pair')
   t.equal(shortenedInside('/a/漢字漢字/b', 9), '/a/…字/b')
   t.equal(shortenedInside('/short', 9), '/short')
+  t.equal(shortened('🇩🇪🇫🇷🇮🇹', 5), '🇩🇪🇫🇷…', 'no half of a flag')
+  t.equal(shortenedInside('/👍🏽👍🏽👍🏽👍🏽e\u0301', 6), '/…e\u0301', 'no accent or colour without what it belongs to')
   t.end()
 })
 

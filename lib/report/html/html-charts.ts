@@ -4,7 +4,7 @@ import { timeTicks, widthName } from './axis-ticks.js'
 import { blameName, blames, reportedReasons, type ReportedReason } from '../reasons.js'
 import type { RateDistribution, Section, SectionKind } from '../report.js'
 import { svgBars } from './svg-bars.js'
-import { svgColumns, type Segment, type Tick } from './svg-columns.js'
+import { svgColumns, thinned, type Segment } from './svg-columns.js'
 
 const mostBars = 10
 
@@ -19,16 +19,14 @@ export function timelineChart ({ timeline: { bucketMs, buckets }, reasons }: Sec
   const to = last + bucketMs
   const unit = `reads per ${widthName(bucketMs)}`
   const moments = timeTicks(from, to)
-  // On a narrow screen every other label is left out. Those that name a day are kept, whether they come first or second.
-  const odd = moments[0]?.label.includes(':') === true && moments[1]?.label.includes(':') === false ? 1 : 0
-  const ticks = moments.map(({ time, label }, index) => ({ at: (time - from) / (to - from), label, minor: index % 2 !== odd }))
+  const ticks = moments.map(({ time, label }) => ({ at: (time - from) / (to - from), label }))
   return figure('wide', 'Over time', `${unit}, by reason; times in UTC`, reasonLegend(reasons), svgColumns({
     name: `Failed reads over time, ${unit}`,
     columns: buckets.map((bucket, index) => ({
       title: `${timeText(bucket.time, bucketMs)} UTC: ${reasonList(bucket.reasons)}`,
       segments: reasonSegments(bucket.reasons, `${path}.timeline.buckets.${index}.reasons`)
     })),
-    ticks
+    ticks: thinned(ticks)
   }))
 }
 
@@ -70,7 +68,7 @@ export function rateChart ({ rates }: Section, sectionKind: SectionKind): Html {
   const { bins, limits } = rates
   if (bins.length === 0) return html``
   const decades = [...bins.entries()].filter(([, { from }]) => Number.isInteger(Math.log10(from)))
-  const ticks = decades.map(([index, { from }], place): Tick => ({ at: index / bins.length, label: rateTick(from), minor: decades.length > 5 && place % 2 === 1 }))
+  const ticks = decades.map(([index, { from }]) => ({ at: index / bins.length, label: rateTick(from) }))
   const cut = { failed: 'cut', observed: 'would have been cut' }[sectionKind]
   const legend = [
     ...bins.some(bin => bin.tooSlow > 0) ? [key('tooslow', `${cut} for its rate`)] : [],
@@ -85,8 +83,8 @@ export function rateChart ({ rates }: Section, sectionKind: SectionKind): Html {
         { series: 'other', value: other, path: `${sectionKind}.rates.bins.${index}.other` }
       ]
     })),
-    ticks,
-    marks: limits.map(({ bytesPerSecond }) => ({ at: placeOf(bytesPerSecond, bins), label: `limit ${rateText(bytesPerSecond)}` }))
+    ticks: thinned(ticks),
+    marks: limits.map(({ option, bytesPerSecond }) => ({ at: placeOf(bytesPerSecond, bins), label: `${option} ${rateText(bytesPerSecond)}` }))
   }))
 }
 

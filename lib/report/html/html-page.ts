@@ -3,8 +3,8 @@ import { countText, percentText } from '../words/amount-text.js'
 import { html, Html, jsonPoint } from './html.js'
 import { clientChart, rateChart, routeChart, shareChart, timelineChart } from './html-charts.js'
 import { pageStyle } from './html-style.js'
-import { clientTable, groupTable, limitTable, timelineTable } from './html-tables.js'
-import { inputText, observedText, periodText, untimedText } from '../words/overview-text.js'
+import { clientTable, groupTable, leftTable, limitTable, networkTable, timelineTable } from './html-tables.js'
+import { failedText, inputText, nothingText, observedText, periodText, phasesText, requestsText, untimedText } from '../words/overview-text.js'
 import { blameName, blames } from '../reasons.js'
 import type { Report, Section, SectionKind } from '../report.js'
 
@@ -20,7 +20,7 @@ const groupTitles: Readonly<Record<Report['groupBy'], string>> = {
 
 /** One page without other files, network or script: its own content security policy forbids them. */
 export function htmlPage (report: Report): string {
-  const { input, failed, observed } = report
+  const { input, failed, observed, requests } = report
   return `<!doctype html>
 ${html`<html lang="en">
 <head>
@@ -36,15 +36,16 @@ ${html`<html lang="en">
 <main>
 <h1>Aborted reads</h1>
 <p class="period">${periodText(report)}${filterText(report)}</p>
-${inputText(input).map(text => html`<p class="note">${text}</p>
+${[...inputText(input), ...requestsText(report)].map(text => html`<p class="note">${text}</p>
 `)}
 <p class="note">${input.files.join(', ')}</p>
 <ul class="tiles">
 ${tile('lines', countText(input.lines), 'input.lines', input.lines)}
 ${tile('records', countText(input.records), 'input.records', input.records)}
+${requests === null ? '' : tile('requests', countText(requests.completed), 'requests.completed', requests.completed)}
 ${input.suppressed === 0 ? '' : tile('kept out by logLimit', countText(input.suppressed), 'input.suppressed', input.suppressed)}
 </ul>
-${failed.count + observed.count === 0 ? html`<p>No read failed.</p>` : ''}
+${failed.count + observed.count === 0 ? html`<p>${nothingText(input)}</p>` : ''}
 ${sectionPart(failed, 'failed', report)}
 ${sectionPart(observed, 'observed', report)}
 <footer>Counts and sums are exact, but for rows marked ≥, of which there may be more; medians and other quantiles are within 1%. p95: 95% of the reads are not above it. Elapsed is the client's own time: what the server held back is not in it.</footer>
@@ -54,17 +55,17 @@ ${sectionPart(observed, 'observed', report)}
 `.toString()}`
 }
 
-function sectionPart (section: Section, sectionKind: SectionKind, { groupBy }: Report): Html {
+function sectionPart (section: Section, sectionKind: SectionKind, { groupBy, requests }: Report): Html {
   if (section.count === 0) return html``
   const title = { failed: 'Reads that failed', observed: 'What enforcing would have cut' }[sectionKind]
   return html`<section>
 <h2>${title}</h2>
-${sectionKind === 'observed' ? html`<p>${observedText(section)}</p>` : ''}
+<p>${sectionKind === 'observed' ? observedText(section) : failedText(section, requests)}</p>
 <ul class="tiles">
 ${tile('reads', countText(section.count), `${sectionKind}.count`, section.count)}
 ${blames.filter(blame => section.blame[blame] > 0).map(blame => tile(`${blameName(blame)}, ${percentText(section.blame[blame] / section.count)}`, countText(section.blame[blame]), `${sectionKind}.blame.${blame}`, section.blame[blame]))}
 </ul>
-${untimedText(section).map(text => html`<p class="note">${text}</p>
+${[...phasesText(section), ...untimedText(section)].map(text => html`<p class="note">${text}</p>
 `)}<div class="charts">
 ${timelineChart(section, sectionKind)}
 ${shareChart(section, sectionKind)}
@@ -76,10 +77,16 @@ ${clientChart(section, sectionKind)}
 ${groupTable(section, sectionKind)}
 <h3>Busiest clients</h3>
 ${clientTable(section, sectionKind)}
+${titled('Busiest networks of IPv6', section.networks, () => networkTable(section, sectionKind))}
+${titled('Clients that left', section.left, () => leftTable(section, sectionKind))}
 <details><summary>Numbers over time</summary>
 ${timelineTable(section, sectionKind)}</details>
 ${advicePart(section, sectionKind)}
 </section>`
+}
+
+function titled (title: string, rows: readonly unknown[], table: () => Html): Html {
+  return rows.length === 0 ? html`` : html`<h3>${title}</h3>\n${table()}`
 }
 
 function advicePart ({ advice }: Section, sectionKind: SectionKind): Html {

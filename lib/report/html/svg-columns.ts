@@ -67,18 +67,47 @@ ${marksSvg(marks, bottom)}
 
 /** From left to right each mark starts lower than the one before, so that no line crosses the name of another. */
 function marksSvg (marks: readonly Tick[], bottom: number): Html {
-  const placed = [...marks].sort((a, b) => a.at - b.at).map((mark, index) => ({ ...mark, top: 14 + index * markRoom }))
-  const lines = placed.map(({ at, top }) => html`<line class="mark" x1="${percent(at)}" x2="${percent(at)}" y1="${top - 10}" y2="${bottom}"/>`)
-  const names = placed.map(({ at, top, label }) => {
-    const before = at > 0.5
-    return html`<text class="mark" x="${percent(at)}" dx="${before ? -5 : 5}" y="${top}" text-anchor="${before ? 'end' : 'start'}">${label}</text>`
-  })
+  const placed = [...marks].sort((a, b) => a.at - b.at).map((mark, index) => ({ ...mark, top: 14 + index * markRoom, side: sideOf(mark) }))
+  const lines = placed.map(({ at, top, side }) => html`<line class="mark" x1="${percent(at)}" x2="${percent(at)}" y1="${side === 'middle' ? top + 4 : top - 10}" y2="${bottom}"/>`)
+  const names = placed.map(({ at, top, label, side }) => html`<text class="mark" x="${percent(at)}" dx="${{ start: 5, middle: 0, end: -5 }[side]}" y="${top}" text-anchor="${side}">${label}</text>`)
   return html`${lines}${names}`
 }
 
-/** The outermost labels stay inside the chart, down to a width of 240 pixels. */
+/** A name stands beside its line, or where the chart is too narrow for that, above it. */
+function sideOf ({ at, label }: Tick): 'start' | 'middle' | 'end' {
+  const width = (label.length * characterWidth + 5) / narrowest
+  if (at + width <= 1) return 'start'
+  return at >= width ? 'end' : 'middle'
+}
+
+/** A chart is not narrower than this, in pixels; on a wide screen not than the second. */
+const narrowest = 240
+const narrowestOfWide = 440
+/** Of a character of a label. */
+const characterWidth = 7.2
+const labelGap = 8
+
+/** The ticks whose labels do not touch the one before; those that a narrow chart has no room for are marked as minor. */
+export function thinned (ticks: readonly Tick[]): Tick[] {
+  const shown = fittingInto(narrowestOfWide, ticks)
+  const always = new Set(fittingInto(narrowest, shown))
+  return shown.map(tick => always.has(tick) ? tick : { ...tick, minor: true })
+}
+
+function fittingInto (chart: number, ticks: readonly Tick[]): Tick[] {
+  let taken = -Infinity
+  return ticks.filter(tick => {
+    const width = tick.label.length * characterWidth
+    const start = tick.at * chart - { start: 0, middle: width / 2, end: width }[anchor(tick)]
+    if (start < taken) return false
+    taken = start + width + labelGap
+    return true
+  })
+}
+
+/** The outermost labels stay inside the chart, down to its narrowest. */
 function anchor ({ at, label, ofColumn }: Tick): 'start' | 'middle' | 'end' {
-  const half = label.length * 3.6 / 240
+  const half = label.length * characterWidth / 2 / narrowest
   if (ofColumn === true) return 'middle'
   if (at < half) return 'start'
   return at > 1 - half ? 'end' : 'middle'

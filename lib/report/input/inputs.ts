@@ -3,7 +3,10 @@ import { stat } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { getSystemErrorMap } from 'node:util'
 import type { Io } from '../io.js'
+import { opened } from './opened.js'
 import { unpack } from './unpack.js'
+import { isSkippable, unpackZstd, zstdMagic } from './unpack-zstd.js'
+import { asUtf8 } from './utf16.js'
 import { UsageError } from '../usage.js'
 
 const chunkSize = 262_144
@@ -45,29 +48,15 @@ export function systemMessage (error: unknown): string {
 }
 
 /**
- * The content of an input. Gzip is told by its first two bytes, and unpacked.
+ * The content of an input, as UTF-8. Gzip, zstd and UTF-16 are told by their first bytes.
  * @throws {UsageError} where the input cannot be read
- * @throws zlib's error for damaged gzip
+ * @throws zlib's error for damaged data
  */
 export async function * contentOf (input: Input, onRead: (bytes: number) => void): AsyncGenerator<Buffer> {
-  const stored = storedChunks(input, onRead)
-  let head: Buffer = Buffer.alloc(0)
-  while (head.length < 2) {
-    const next = await stored.next()
-    if (next.done === true) break
-    head = Buffer.concat([head, next.value])
-  }
-  const whole = headFirst(head, stored)
-  if (head[0] !== 0x1f || head[1] !== 0x8b) {
-    yield * whole
-    return
-  }
-  yield * unpack(whole)
-}
-
-async function * headFirst (head: Buffer, rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  yield head
-  yield * rest
+  const stored = await opened(storedChunks(input, onRead))
+  if (isGzip(stored.head)) yield * asUtf8(unpack(stored.chunks))
+  else if (isZstd(stored.head)) yield * asUtf8(unpackZstd(stored.chunks, input.name))
+  else yield * asUtf8(stored.chunks)
 }
 
 async function * storedChunks (input: Input, onRead: (bytes: number) => void): AsyncGenerator<Buffer> {
@@ -79,4 +68,14 @@ async function * storedChunks (input: Input, onRead: (bytes: number) => void): A
   } catch (error) {
     throw unreadable(input.name, error)
   }
+}
+
+function isGzip (head: Buffer): boolean {
+  return head[0] === 0x1f && head[1] === 0x8b
+}
+
+function isZstd (head: Buffer): boolean {
+  if (head.length < 4) return false
+  const magic = head.readUInt32LE(0)
+  return magic === zstdMagic || isSkippable(magic)
 }

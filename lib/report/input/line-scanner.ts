@@ -1,68 +1,98 @@
+import { DocumentScanner } from './document-scanner.js'
+
 const newline = 0x0a
 const carriageReturn = 0x0d
 const openBrace = 0x7b
-const closeBrace = 0x7d
+const openBracket = 0x5b
+const quote = 0x22
+const noBytes = Buffer.alloc(0)
 const byteOrderMark = Buffer.from('\ufeff')
 
 /** A line longer than this is passed over: memory must not depend on what was logged. */
 export const longestLine = 1_048_576
 
-/** So many lines that are not JSON are kept as samples: they tell which program wrote the file. */
-const samples = 50
+/** A string of this size is cheap for V8 to make and to throw away, one of 128 KiB or more is not. */
+const sliceSize = 65_536
 
-/** Whether a line contains one of the markers. */
-type Mark = 'marked' | 'unmarked'
+/** A line of the input, where it stands. It is made a string of its own by whoever needs one. */
+export interface ScannedLine {
+  readonly buffer: Buffer
+  /** The buffer with one character for each byte: positions are the same in both. */
+  readonly text: string
+  readonly start: number
+  readonly end: number
+  /** Bit n is set where the line contains the marker n. */
+  readonly marks: number
+}
 
-export interface LineCounts {
-  lines: number
-  notJson: number
-  tooLong: number
+export interface LineSink {
+  /** A line that is not blank. The object is used again for the next line. */
+  line (line: ScannedLine): void
+  tooLong (): void
+  /** A line opened a JSON document over several lines that is none. */
+  broken (): void
 }
 
 /**
- * Cuts chunks into lines and hands on those that contain one of the markers. The others, most of a log, are never made
- * a string: their first and last byte, `{` and `}`, tell whether they are JSON.
+ * Cuts chunks into lines, and tells of each which markers it contains. The elements of a JSON array, and JSON objects that
+ * are spread over several lines, are handed on as if each were a line.
  */
 export class LineScanner {
-  readonly counts: LineCounts = { lines: 0, notJson: 0, tooLong: 0 }
-  /** The first lines that are not JSON, cut to 200 bytes. */
-  readonly notJsonSamples: string[] = []
-  readonly #markers: readonly Buffer[]
-  readonly #onLine: (line: string) => void
+  readonly #markers: readonly string[]
+  readonly #sink: LineSink
+  readonly #line: { -readonly [key in keyof ScannedLine]: ScannedLine[key] } = { buffer: noBytes, text: '', start: 0, end: 0, marks: 0 }
   #carry: Buffer[] = []
   #carried = 0
   #skipping = false
   #atStart = true
+  #document: DocumentScanner | undefined
 
-  constructor (markers: readonly string[], onLine: (line: string) => void) {
-    this.#markers = markers.map(marker => Buffer.from(marker))
-    this.#onLine = onLine
+  constructor (markers: readonly string[], sink: LineSink) {
+    this.#markers = markers
+    this.#sink = sink
   }
 
   write (chunk: Buffer): void {
-    const first = chunk.indexOf(newline)
-    if (first === -1) {
-      this.#keep(chunk)
-      return
+    for (let start = 0; start < chunk.length; start += sliceSize) {
+      let rest = chunk.subarray(start, start + sliceSize)
+      while (rest.length > 0) rest = this.#document === undefined ? this.#lines(rest) : this.#elements(this.#document, rest)
     }
-    let start = 0
-    if (this.#skipping) {
-      this.#skipping = false
-      start = first + 1
-    } else if (this.#carried > 0) {
-      if (this.#keep(chunk.subarray(0, first))) this.#endOfLine()
-      else this.#skipping = false
-      start = first + 1
-    }
-    const rest = this.#scan(chunk, start)
-    if (rest < chunk.length) this.#keep(chunk.subarray(rest))
   }
 
   /** Ends an input: its last line needs no newline, and the next input starts on a line of its own. */
   end (): void {
-    if (this.#carried > 0) this.#endOfLine()
+    this.#endDocument()
+    const opened = this.#carried > 0 ? this.#endOfLine() : undefined
+    if (opened !== undefined && this.#document !== undefined) {
+      this.#elements(this.#document, opened)
+      this.#endDocument()
+    }
     this.#skipping = false
     this.#atStart = true
+  }
+
+  /** @returns what is left of the chunk: nothing, unless a document begins in it */
+  #lines (chunk: Buffer): Buffer {
+    if (this.#carried === 0 && !this.#skipping) return this.#scan(chunk)
+    const first = chunk.indexOf(newline)
+    if (first === -1) {
+      this.#keep(chunk)
+      return this.#document === undefined ? noBytes : this.#documentStart()
+    }
+    if (this.#skipping) this.#skipping = false
+    else if (this.#keep(chunk.subarray(0, first + 1))) {
+      const opened = this.#endOfLine()
+      if (opened !== undefined) return Buffer.concat([opened, chunk.subarray(first + 1)])
+    } else this.#skipping = false
+    return chunk.subarray(first + 1)
+  }
+
+  /** Hands what was kept to the document that begins in it. */
+  #documentStart (): Buffer {
+    const start = Buffer.concat(this.#carry)
+    this.#carry = []
+    this.#carried = 0
+    return start
   }
 
   /**
@@ -72,12 +102,14 @@ export class LineScanner {
   #keep (part: Buffer): boolean {
     if (this.#skipping) return false
     this.#carried += part.length
-    if (this.#carried <= longestLine) {
+    if (this.#carried <= longestLine + 2) {
       this.#carry.push(Buffer.from(part))
+      const [first] = this.#carry
+      // Only the start of the first part is looked at: an array that begins in the last byte of a chunk is a line.
+      if (this.#carry.length === 1 && first !== undefined && first.at(-1) !== newline && opensArray(first, this.#skipBom(first, 0), first.length)) this.#document = this.#newDocument()
       return true
     }
-    this.counts.lines++
-    this.counts.tooLong++
+    this.#sink.tooLong()
     this.#carry = []
     this.#carried = 0
     this.#skipping = true
@@ -85,51 +117,112 @@ export class LineScanner {
     return false
   }
 
-  #endOfLine (): void {
-    const line = Buffer.concat(this.#carry)
-    this.#carry = []
-    this.#carried = 0
-    this.#line(line, 0, line.length, this.#markers.some(marker => line.includes(marker)) ? 'marked' : 'unmarked')
+  /** @returns the line, where it opens a document */
+  #endOfLine (): Buffer | undefined {
+    const line = this.#documentStart()
+    const text = line.toString('latin1', 0, line.length)
+    let marks = 0
+    for (const [index, marker] of this.#markers.entries()) if (text.includes(marker)) marks |= 1 << index
+    const end = line.at(-1) === newline ? line.length - 1 : line.length
+    if (opensDocument(line, this.#skipBom(line, 0), trimmed(line, 0, end))) {
+      this.#document = this.#newDocument()
+      return line
+    }
+    this.#emit(line, text, 0, end, marks)
+    return undefined
   }
 
   /**
-   * Takes every whole line from `start` on.
-   * @returns where the last, unfinished one begins
+   * Takes every whole line, and keeps the unfinished last one.
+   * @returns the chunk from the line on that opens a document
    */
-  #scan (chunk: Buffer, start: number): number {
-    const found = this.#markers.map(() => -1) // the next place of each marker
-    let from = start
-    for (let end = chunk.indexOf(newline, from); end !== -1; end = chunk.indexOf(newline, from)) {
-      let mark: Mark = 'unmarked'
-      for (const [index, marker] of this.#markers.entries()) {
+  #scan (chunk: Buffer): Buffer {
+    const text = chunk.toString('latin1', 0, chunk.length)
+    const markers = this.#markers
+    const found = markers.map(() => -1) // the next place of each marker
+    let from = 0
+    for (let end = text.indexOf('\n', from); end !== -1; end = text.indexOf('\n', from)) {
+      const first = chunk[from]
+      if ((first === openBracket || first === openBrace || this.#atStart) && opensDocument(chunk, this.#skipBom(chunk, from), trimmed(chunk, from, end))) {
+        this.#document = this.#newDocument()
+        return chunk.subarray(from)
+      }
+      let marks = 0
+      for (let index = 0; index < markers.length; index++) {
         let at = found[index] ?? -1
         if (at < from) {
-          at = chunk.indexOf(marker, from)
-          if (at === -1) at = chunk.length
+          at = text.indexOf(markers[index] ?? '', from)
+          if (at === -1) at = text.length
           found[index] = at
         }
-        if (at < end) mark = 'marked'
+        if (at < end) marks |= 1 << index
       }
-      this.#line(chunk, from, end, mark)
+      this.#emit(chunk, text, from, end, marks)
       from = end + 1
     }
-    return from
+    if (from === chunk.length) return noBytes
+    this.#keep(chunk.subarray(from))
+    return this.#document === undefined ? noBytes : this.#documentStart()
   }
 
-  #line (buffer: Buffer, from: number, to: number, mark: Mark): void {
-    let start = from
-    let end = to
-    if (this.#atStart && buffer.subarray(start, start + 3).equals(byteOrderMark)) start += 3
+  #emit (buffer: Buffer, text: string, from: number, to: number, marks: number): void {
+    const start = this.#skipBom(buffer, from)
     this.#atStart = false
-    if (end > start && buffer[end - 1] === carriageReturn) end--
+    const end = trimmed(buffer, start, to)
     if (start === end) return // a blank line is no line of a log
-    this.counts.lines++
-    if (buffer[start] !== openBrace || buffer[end - 1] !== closeBrace) this.notJson(buffer.toString('utf8', start, Math.min(end, start + 200)))
-    else if (mark === 'marked') this.#onLine(buffer.toString('utf8', start, end))
+    if (end - start > longestLine) {
+      this.#sink.tooLong()
+      return
+    }
+    const line = this.#line
+    line.buffer = buffer
+    line.text = text
+    line.start = start
+    line.end = end
+    line.marks = marks
+    this.#sink.line(line)
   }
 
-  notJson (line: string): void {
-    this.counts.notJson++
-    if (this.notJsonSamples.length < samples) this.notJsonSamples.push(line)
+  #skipBom (buffer: Buffer, start: number): number {
+    return this.#atStart && buffer.subarray(start, start + 3).equals(byteOrderMark) ? start + 3 : start
   }
+
+  #newDocument (): DocumentScanner {
+    return new DocumentScanner(longestLine, element => {
+      const text = element.toString('latin1', 0, element.length)
+      let marks = 0
+      for (const [index, marker] of this.#markers.entries()) if (text.includes(marker)) marks |= 1 << index
+      this.#emit(element, text, 0, element.length, marks)
+    }, () => this.#sink.tooLong())
+  }
+
+  #elements (document: DocumentScanner, chunk: Buffer): Buffer {
+    const rest = document.write(chunk)
+    this.#atStart = false
+    if (document.state !== 'open') this.#endDocument()
+    return rest
+  }
+
+  #endDocument (): void {
+    const ended = this.#document
+    this.#document = undefined
+    if (ended?.state === 'broken within a line') this.#skipping = true
+    if (ended !== undefined && ended.state !== 'closed') this.#sink.broken()
+  }
+}
+
+function trimmed (buffer: Buffer, start: number, end: number): number {
+  return end > start && buffer[end - 1] === carriageReturn ? end - 1 : end
+}
+
+/** A document begins with a bracket or a brace that is alone on its line, or with the first element of an array behind its bracket. */
+function opensDocument (buffer: Buffer, start: number, end: number): boolean {
+  const first = buffer[start]
+  return end - start === 1 ? first === openBracket || first === openBrace : opensArray(buffer, start, end)
+}
+
+function opensArray (buffer: Buffer, start: number, end: number): boolean {
+  if (end - start < 2 || buffer[start] !== openBracket) return false
+  const second = buffer[start + 1]
+  return second === openBrace || (second === quote && buffer[start + 2] === openBrace)
 }

@@ -1,15 +1,23 @@
 import type { AbortRecord } from '../../record/abort-record.js'
 import { plainText } from './plain-text.js'
-import { blames, reasonOf, reasonTable, type ReportedReason } from '../reasons.js'
+import { networkOf, withoutMapping } from './network.js'
+import { blames, phases, reasonOf, reasonTable, type ReportedPhase, type ReportedReason } from '../reasons.js'
 
 /** Stands for the route of a read that failed before routing. No pattern looks like it: those start with `/` or `*`. */
 const notRouted = '(not routed)'
 
 /** The part of an abort record that the report uses. Its texts are safe to print, its numbers safe to add up. */
-export interface LoggedAbort extends Pick<AbortRecord, 'blame' | 'received' | 'expected' | 'limit' | 'elapsed' | 'idle' | 'rate' | 'observed'> {
+export interface LoggedAbort extends Pick<AbortRecord, 'blame' | 'received' | 'expected' | 'sent' | 'limit' | 'elapsed' | 'idle' | 'rate' | 'observed'> {
   readonly reason: ReportedReason
+  readonly phase: ReportedPhase
   readonly route: string
+  readonly method: string | undefined
+  /** Whether there was a request: a read that fails in its head is none of those that a log has lines about. */
+  readonly hasRequest: boolean
+  readonly isRouted: boolean
   readonly client: string
+  /** The /64 of an IPv6 address, which one subscriber has; any other client is its own network. */
+  readonly network: string
   /** Milliseconds since the epoch; `undefined` where the line has no time. */
   readonly time: number | undefined
 }
@@ -29,13 +37,20 @@ export function looksLikeAbort (value: unknown): value is JsonObject {
 
 export function loggedAbort (record: JsonObject, lineTime: number | undefined): LoggedAbort {
   const reason = reasonOf(record['reason'])
+  const client = clientOf(record)
   return {
     reason,
+    phase: phases.find(phase => phase === record['phase']) ?? 'unknown',
     blame: blames.find(blame => blame === record['blame']) ?? reasonTable[reason].blame,
     route: typeof record['route'] === 'string' ? plainText(record['route'], 256) : notRouted,
-    client: clientOf(record),
+    method: typeof record['method'] === 'string' ? plainText(record['method'], 32) : undefined,
+    isRouted: typeof record['route'] === 'string',
+    hasRequest: typeof record['route'] === 'string' || record['reqId'] !== undefined,
+    client,
+    network: networkOf(client),
     received: amount(record['received']) ?? 0,
     expected: amount(record['expected']),
+    sent: amount(record['sent']),
     limit: amount(record['limit']),
     elapsed: amount(record['elapsed']) ?? 0,
     idle: amount(record['idle']) ?? 0,
@@ -48,7 +63,7 @@ export function loggedAbort (record: JsonObject, lineTime: number | undefined): 
 /** `ip` goes back behind a proxy. Records of earlier versions, and of reads without a request, have no more than the connection's address. */
 function clientOf ({ ip, remoteAddress }: JsonObject): string {
   const address = typeof ip === 'string' ? ip : remoteAddress
-  return typeof address === 'string' ? plainText(address, 64) : '(unknown)'
+  return typeof address === 'string' ? plainText(withoutMapping(address), 64) : '(unknown)'
 }
 
 /** Takes ISO 8601, and numbers as pino writes them: milliseconds, or seconds with `unixTime`. */

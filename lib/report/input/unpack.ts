@@ -1,4 +1,5 @@
-import { createGunzip, type Gunzip, type ZlibOptions } from 'node:zlib'
+import type { Transform } from 'node:stream'
+import { createGunzip, type ZlibOptions } from 'node:zlib'
 
 /** zlib unpacks all of one write or, where that is damaged, nothing of it. So each write is small. */
 const sliceSize = 8192
@@ -15,7 +16,7 @@ export async function * unpack (chunks: AsyncIterable<Buffer>): AsyncGenerator<B
   const gunzip = createGunzip(options)
   let made: Buffer[] = []
   for await (const slice of slicesOf(chunks)) {
-    const writing = write(gunzip, slice)
+    const writing = writeTo(gunzip, slice)
     yield * made // zlib works in its own thread meanwhile
     const error = await writing
     made = takeOutput(gunzip)
@@ -42,19 +43,20 @@ async function * slicesOf (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer
 }
 
 /** Resolves with the error that zlib emits, or with `undefined` once it has taken the slice. On an error it does not call back. */
-function write (gunzip: Gunzip, slice: Buffer): Promise<Error | undefined> {
+export function writeTo (unpacker: Transform, slice: Buffer): Promise<Error | undefined> {
   return new Promise(resolve => {
-    gunzip.once('error', resolve)
-    gunzip.write(slice, error => {
+    unpacker.once('error', resolve)
+    unpacker.write(slice, error => {
       if (error !== undefined && error !== null) return // it is emitted as well
-      gunzip.off('error', resolve)
+      unpacker.off('error', resolve)
       resolve(undefined)
     })
   })
 }
 
-function takeOutput (gunzip: Gunzip): Buffer[] {
+/** What has been unpacked so far. */
+export function takeOutput (unpacker: Transform): Buffer[] {
   const made: Buffer[] = []
-  for (let chunk: unknown = gunzip.read(); Buffer.isBuffer(chunk); chunk = gunzip.read()) made.push(chunk)
+  for (let chunk: unknown = unpacker.read(); Buffer.isBuffer(chunk); chunk = unpacker.read()) made.push(chunk)
   return made
 }

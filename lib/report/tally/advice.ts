@@ -1,8 +1,10 @@
 import type { LimitTally } from './limit-tally.js'
 import { reasonTable, reportedReasons, type LimitKind, type ReportedReason } from '../reasons.js'
-import type { LimitAdvice, RouteAdvice } from '../report.js'
+import type { LimitAdvice, RouteAdvice, RouteRequestCount } from '../report.js'
 import { roundDown, roundShare, roundUp } from './rounding.js'
+import type { RouteRequests } from './request-tally.js'
 import type { RouteTally } from './route-tally.js'
+import { verdictOn } from './verdict.js'
 
 /** Fewer reads give no advice. */
 const fewestReads = 5
@@ -12,19 +14,27 @@ const longestTimer = 2 ** 31 - 1
 
 const shares = [0.5, 0.9, 0.99]
 
+export interface Surroundings {
+  /** The time that the log spans. */
+  readonly spanMs: number
+  /** The requests of the route, where the log tells. */
+  readonly requests: RouteRequests | undefined
+}
+
 /** Advice on the limits of a route, from its records; `undefined` where a limit cut too few of them. */
-export function advise (route: string, tally: RouteTally, missed: number): RouteAdvice | undefined {
+export function advise (route: string, tally: RouteTally, missed: number, around: Surroundings): RouteAdvice | undefined {
   if (tally.cut < fewestReads) return undefined
   const limits: LimitAdvice[] = []
   for (const reason of reportedReasons) {
     const limit = tally.limits.get(reason)
-    if (limit !== undefined && limit.count >= fewestReads) limits.push(limitAdvice(reason, limit))
+    if (limit !== undefined && limit.count >= fewestReads) limits.push(limitAdvice(reason, limit, around))
   }
   const { cutShare } = tally
   return {
     route,
     count: tally.count,
     atMost: tally.count + missed,
+    requests: requestCount(around.requests),
     cut: tally.cut,
     cutReceivedShare: cutShare.count < fewestReads
       ? null
@@ -33,7 +43,11 @@ export function advise (route: string, tally: RouteTally, missed: number): Route
   }
 }
 
-function limitAdvice (reason: ReportedReason, tally: LimitTally): LimitAdvice {
+export function requestCount (requests: RouteRequests | undefined): RouteRequestCount | null {
+  return requests === undefined || requests.count === 0 ? null : { count: requests.count, atMost: requests.count + requests.missed }
+}
+
+function limitAdvice (reason: ReportedReason, tally: LimitTally, around: Surroundings): LimitAdvice {
   const { option, kind } = reasonTable[reason].limit ?? { option: '', kind: 'silence' as const }
   return {
     reason,
@@ -45,7 +59,8 @@ function limitAdvice (reason: ReportedReason, tally: LimitTally): LimitAdvice {
     moving: tally.moving,
     burst: tally.burst,
     declared: tally.declared,
-    enough: enoughBy[kind](tally)
+    enough: enoughBy[kind](tally),
+    verdict: verdictOn(tally, { kind, ...around })
   }
 }
 

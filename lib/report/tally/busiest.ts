@@ -9,11 +9,11 @@ export interface Tally<Self> {
  * `2 × keep` keys. Past that the quieter half is merged into `others`, so that sums stay exact, and a key that comes
  * back starts anew: what it may have lost is known (`missed`), as in Space-Saving (Metwally, Agrawal, El Abbadi 2005).
  */
-export class Busiest<T extends Tally<T>> {
+export class Busiest<T extends Tally<T>, Key extends string | number = string> {
   others: T | undefined
   readonly #keep: number
   readonly #create: () => T
-  readonly #entries = new Map<string, { readonly tally: T, readonly missed: number }>()
+  readonly #entries = new Map<Key, { readonly tally: T, readonly missed: number }>()
   #dropped = 0
 
   constructor (keep: number, create: () => T) {
@@ -21,7 +21,7 @@ export class Busiest<T extends Tally<T>> {
     this.#create = create
   }
 
-  of (key: string): T {
+  of (key: Key): T {
     const known = this.#entries.get(key)
     if (known !== undefined) return known.tally
     if (this.#entries.size >= this.#keep * 2) this.#compact()
@@ -31,7 +31,7 @@ export class Busiest<T extends Tally<T>> {
   }
 
   /** Busiest first. `missed` is how many more of a key may have been merged into `others` before it was kept apart. */
-  ranked (): { key: string, tally: T, missed: number }[] {
+  ranked (): { key: Key, tally: T, missed: number }[] {
     return [...this.#entries]
       .map(([key, { tally, missed }]) => ({ key, tally, missed }))
       .sort((a, b) => b.tally.count - a.tally.count || (a.key < b.key ? -1 : 1))

@@ -1,5 +1,6 @@
 import type { Blame } from '../../record/errors.js'
 import type { Tally } from './busiest.js'
+import { ClientSpread } from './client-spread.js'
 import type { LoggedAbort } from '../input/logged-abort.js'
 import { blames } from '../reasons.js'
 
@@ -18,5 +19,20 @@ export class ClientTally implements Tally<ClientTally> {
     this.count += other.count
     this.received += other.received
     for (const blame of blames) this.blame[blame] += other.blame[blame]
+  }
+}
+
+/** A network, and how many addresses it has. */
+export class NetworkTally extends ClientTally {
+  readonly addresses = new ClientSpread()
+
+  override add (abort: LoggedAbort): void {
+    super.add(abort)
+    this.addresses.add(abort.client, false)
+  }
+
+  override merge (other: NetworkTally): void {
+    super.merge(other)
+    this.addresses.merge(other.addresses)
   }
 }

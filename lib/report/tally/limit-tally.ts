@@ -1,9 +1,19 @@
 import type { LoggedAbort } from '../input/logged-abort.js'
+import type { LimitKind, ReportedPhase } from '../reasons.js'
+import { ClientSpread } from './client-spread.js'
 import { binOf, QuantileSketch } from './quantile-sketch.js'
-import type { LimitKind } from '../reasons.js'
+import { ShapeTally } from './shape-tally.js'
+import { TimeWindow } from './time-window.js'
+
+/** A read has hardly begun that has less than this share of its length, or of an unknown length so few bytes. */
+const hardlyShare = 0.02
+const hardlyBytes = 1000
+/** A download of which the client has taken so much is a download. */
+const takenBytes = 65_536
 
 /** The reads of a route that one limit cut, with the facts that tell which limit would have been enough. */
 export class LimitTally {
+  phase: ReportedPhase = 'unknown'
   count = 0
   silent = 0
   moving = 0
@@ -17,6 +27,15 @@ export class LimitTally {
   readonly needed = new QuantileSketch()
   readonly rates = new QuantileSketch()
   readonly sizes = new QuantileSketch()
+  /** Reads that look as those of people on a slow network do: still moving at the end, and more than half done. */
+  readonly honest = { count: 0, clients: new ClientSpread(), needed: new QuantileSketch(), rates: new QuantileSketch() }
+  /** Reads that had hardly begun. */
+  hardly = 0
+  /** Milliseconds of all reads. */
+  elapsed = 0
+  readonly clients = new ClientSpread()
+  readonly shapes = new ShapeTally()
+  readonly window = new TimeWindow()
   readonly #kind: LimitKind
   /** By bin of `rates`: how many `needed`, and the longest of them. */
   readonly #longest = new Map<number, { readonly count: number, readonly ms: number }>()
@@ -26,24 +45,41 @@ export class LimitTally {
   }
 
   add (abort: LoggedAbort): void {
-    const { received, expected, limit, elapsed, rate } = abort
+    const { limit, elapsed, rate, time, network } = abort
+    const { received, expected } = progressOf(abort)
     this.count++
+    this.phase = abort.phase
     if (received === 0) this.silent++
     if (limit !== undefined) {
       this.lowest = Math.min(this.lowest, limit)
       this.highest = Math.max(this.highest, limit)
     }
-    const moves = isMoving(abort)
+    const moves = isMoving(abort, received)
     if (moves) this.moving++
     // A fast start raises the average, but the token bucket saves up no more than `gracePeriod`: the average tells nothing then.
     const burst = moves && this.#kind === 'rate' && limit !== undefined && rate >= limit
     if (burst) this.burst++
+    const needed = expected === undefined || expected < received || received === 0 ? undefined : elapsed * expected / received
     if (this.#kind === 'size') this.#addSize(expected)
-    else if (moves && !burst) this.#addMoving(rate, expected === undefined || expected < received ? undefined : elapsed * expected / received)
+    else if (moves && !burst) this.#addMoving(rate, needed)
+
+    const isHonest = moves && !burst && isFar(abort, received, expected)
+    if (isHonest) {
+      this.honest.count++
+      this.honest.clients.add(network, true)
+      this.honest.rates.add(rate)
+      if (needed !== undefined) this.honest.needed.add(needed)
+    }
+    if (hasHardlyBegun(abort, received, expected)) this.hardly++
+    this.elapsed += elapsed
+    this.clients.add(network, isHonest)
+    this.shapes.add(received, expected)
+    if (time !== undefined) this.window.add(time)
   }
 
   merge (other: LimitTally): void {
     this.count += other.count
+    this.phase = other.phase
     this.silent += other.silent
     this.moving += other.moving
     this.burst += other.burst
@@ -53,6 +89,15 @@ export class LimitTally {
     this.needed.merge(other.needed)
     this.rates.merge(other.rates)
     this.sizes.merge(other.sizes)
+    this.honest.count += other.honest.count
+    this.honest.clients.merge(other.honest.clients)
+    this.honest.needed.merge(other.honest.needed)
+    this.honest.rates.merge(other.honest.rates)
+    this.hardly += other.hardly
+    this.elapsed += other.elapsed
+    this.clients.merge(other.clients)
+    this.shapes.merge(other.shapes)
+    this.window.merge(other.window)
     for (const [bin, { count, ms }] of other.#longest) this.#keepLongest(bin, count, ms)
   }
 
@@ -87,7 +132,23 @@ export class LimitTally {
   }
 }
 
+/** Of a response, what the client has taken of it: how long it is, the record does not say. */
+function progressOf ({ phase, received, expected, sent }: LoggedAbort): { readonly received: number, readonly expected: number | undefined } {
+  return phase === 'response' ? { received: sent ?? 0, expected: undefined } : { received, expected }
+}
+
 /** A moving read is slow, but not stuck: its last byte came in the last quarter of its time. */
-function isMoving ({ received, idle, elapsed }: LoggedAbort): boolean {
+function isMoving ({ idle, elapsed }: LoggedAbort, received: number): boolean {
   return received > 0 && elapsed > 0 && idle <= elapsed / 4
+}
+
+/** A head is one packet: no network is so slow that it arrives in part. */
+function isFar ({ phase }: LoggedAbort, received: number, expected: number | undefined): boolean {
+  if (phase === 'response') return received >= takenBytes
+  return phase === 'body' && expected !== undefined && received * 2 >= expected
+}
+
+function hasHardlyBegun ({ phase }: LoggedAbort, received: number, expected: number | undefined): boolean {
+  if (phase === 'headers' || phase === 'handshake') return true
+  return phase === 'body' && (expected === undefined ? received < hardlyBytes : received < expected * hardlyShare)
 }

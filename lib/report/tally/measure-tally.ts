@@ -44,10 +44,11 @@ export class MeasureTally implements Tally<MeasureTally> {
     this.#rate.merge(other.#rate)
   }
 
-  measures (total: number): Measures {
+  measures (total: number, hours: number | null): Measures {
     return {
       count: this.count,
       share: roundShare(total === 0 ? 0 : this.count / total),
+      perHour: perHour(this.count, hours),
       received: this.#received,
       receivedShare: this.#share.count === 0 ? null : spread(this.#share, roundShare),
       declared: { ...this.#declared },
@@ -63,6 +64,10 @@ export function isoTime (time: number): string | null {
   return Number.isFinite(time) ? new Date(time).toISOString() : null
 }
 
-function spread (sketch: QuantileSketch, round: (value: number) => number): Spread {
+export function perHour (count: number, hours: number | null): number | null {
+  return hours === null ? null : roundAmount(count / hours)
+}
+
+export function spread (sketch: QuantileSketch, round: (value: number) => number): Spread {
   return { median: round(sketch.quantile(0.5) ?? 0), p95: round(sketch.quantile(0.95) ?? 0), max: round(sketch.max) }
 }

@@ -11,25 +11,26 @@ const shownLimits = 3
 export class RateHistogram {
   readonly #tooSlow = new Array<number>(most + 1).fill(0)
   readonly #other = new Array<number>(most + 1).fill(0)
-  readonly #limits = new Map<number, number>()
+  /** By option and value. */
+  readonly #limits = new Map<string, { readonly option: string, readonly bytesPerSecond: number, count: number }>()
 
   add ({ reason, blame, received, rate, limit }: LoggedAbort): void {
     if (blame !== 'client_slow' || received === 0) return
-    const byRate = reasonTable[reason].limit?.kind === 'rate'
+    const { option = '', kind } = reasonTable[reason].limit ?? {}
+    const byRate = kind === 'rate'
     const counts = byRate ? this.#tooSlow : this.#other
     const bin = binOf(rate)
     counts[bin] = (counts[bin] ?? 0) + 1
     if (!byRate || limit === undefined) return
-    const known = this.#limits.get(limit)
-    if (known !== undefined || this.#limits.size < mostLimits) this.#limits.set(limit, (known ?? 0) + 1)
+    const key = `${option} ${limit}`
+    const known = this.#limits.get(key)
+    if (known !== undefined) known.count++
+    else if (this.#limits.size < mostLimits) this.#limits.set(key, { option, bytesPerSecond: limit, count: 1 })
   }
 
   /** Spans all bins in use, and those of the limits that are shown. */
   distribution (): RateDistribution {
-    const limits = [...this.#limits]
-      .sort(([, a], [, b]) => b - a)
-      .slice(0, shownLimits)
-      .map(([bytesPerSecond, count]) => ({ bytesPerSecond, count }))
+    const limits = [...this.#limits.values()].sort((a, b) => b.count - a.count).slice(0, shownLimits)
     const used = [...this.#tooSlow.keys()].filter(bin => this.#tooSlow[bin] !== 0 || this.#other[bin] !== 0)
     if (used.length === 0) return { bins: [], limits }
     const inUse = [...used, ...limits.map(limit => binOf(limit.bytesPerSecond))]

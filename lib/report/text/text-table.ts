@@ -11,6 +11,8 @@ export interface Row {
   readonly label: string
   /** One for each column. A heading has none. */
   readonly cells: readonly string[]
+  /** Of a heading: behind it, or on a line of its own. */
+  readonly note?: string
   readonly paint?: (label: string) => string
 }
 
@@ -43,9 +45,10 @@ function longestOf (rows: readonly Row[]): number {
   return Math.max(0, ...rows.filter(row => row.cells.length > 0).map(row => displayWidth(row.label)))
 }
 
-function rowLines ({ label, cells, paint = text => text }: Row, room: number, width: number, line: (label: string, cells: readonly string[]) => string): string[] {
+function rowLines ({ label, cells, note, paint = text => text }: Row, room: number, width: number, line: (label: string, cells: readonly string[]) => string): string[] {
   const whole = shortened(label, width)
   const taken = displayWidth(whole)
+  if (cells.length === 0 && note !== undefined) return taken + note.length + 2 <= width ? [`${paint(whole)}  ${note}`] : [paint(whole), `  ${shortened(note, width - 2)}`]
   if (cells.length === 0) return [paint(whole)]
   if (taken > room) return [paint(whole), line(' '.repeat(room), cells)]
   return [paint(label) + line(' '.repeat(room - taken), cells)]

@@ -1,3 +1,5 @@
+import { ofRequestsText } from './overview-text.js'
+import { verdictText } from './verdict-text.js'
 import { bytesText, countText, durationText, percentText, rateText } from './amount-text.js'
 import type { LimitKind } from '../reasons.js'
 import type { LimitAdvice, RouteAdvice, SectionKind } from '../report.js'
@@ -12,14 +14,15 @@ export function moreAdviceText (omitted: number): string[] {
 
 /** The advice on a route in plain sentences, one paragraph each. All numbers are from the records. */
 export function adviceText (advice: RouteAdvice, sectionKind: SectionKind): string[] {
-  return [routeText(advice, sectionKind), ...advice.limits.map(limit => limitText(limit, sectionKind))]
+  return [routeText(advice, sectionKind), ...advice.limits.flatMap(limit => [verdictText(limit, sectionKind), limitText(limit, sectionKind)])]
 }
 
-function routeText ({ count, atMost, cut, cutReceivedShare: got }: RouteAdvice, sectionKind: SectionKind): string {
+function routeText ({ count, atMost, requests, cut, cutReceivedShare: got }: RouteAdvice, sectionKind: SectionKind): string {
   const whole = { failed: 'reads that failed here', observed: 'reads recorded here' }[sectionKind]
   const verb = { failed: 'cut', observed: 'would have cut' }[sectionKind]
   const part = atMost > count ? `at least ${countText(cut)} ${whole}` : cut === count ? `all ${countText(count)} ${whole}` : `${countText(cut)} of the ${countText(count)} ${whole} (${percentText(cut / count)})`
-  const first = `A limit ${verb} ${part}.`
+  const of = ofRequestsText(cut, requests)
+  const first = `A limit ${verb} ${part}${of === '' ? '' : `: ${of}`}.`
   if (got === null) return first
   return `${first} ${subjectText(got.count, cut)} declared a length: half had received no more than ${percentText(got.median)} of it, 95% no more than ${percentText(got.p95)}.`
 }

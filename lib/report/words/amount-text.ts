@@ -5,6 +5,11 @@ export function countText (count: number): string {
   return count.toLocaleString('en-US')
 }
 
+/** Three significant digits below a thousand. */
+export function amountText (amount: number): string {
+  return amount >= 999.5 ? countText(Math.round(amount)) : significant(amount)
+}
+
 /** `≥ 12` where some may have come before the row was counted by itself. */
 export function atLeastText ({ count, atMost }: { readonly count: number, readonly atMost: number }): string {
   return atMost > count ? `≥ ${countText(count)}` : countText(count)

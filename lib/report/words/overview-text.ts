@@ -1,20 +1,67 @@
-import { countText, percentText, timeText } from './amount-text.js'
-import type { InputCounts, Report, Section } from '../report.js'
+import { amountText, countText, durationText, percentText, timeText } from './amount-text.js'
+import type { ReportedPhase } from '../reasons.js'
+import type { InputCounts, Report, RouteRequestCount, Section, Wrapping } from '../report.js'
 
 /** Sentences about the lines that were read, and those that were passed over. */
 export function inputText (input: InputCounts): string[] {
-  const { lines, records, notJson, tooLong, doubtful, filteredOut, suppressed, damaged } = input
-  const passedOver = [
-    ...notJson === 0 ? [] : [`${countText(notJson)} not JSON`],
-    ...tooLong === 0 ? [] : [`${countText(tooLong)} longer than 1 MiB`],
+  const { lines, kinds, passedOver, parts, records, doubtful, filteredOut, suppressed, damaged } = input
+  const logged = Object.values(kinds).reduce((sum, count) => sum + count, 0)
+  const isMixed = kinds.pino < logged
+  const left = [
+    ...passedOver.text === 0 ? [] : [`${countText(passedOver.text)} not JSON`],
+    ...passedOver.json === 0 ? [] : [`${countText(passedOver.json)} JSON that no logger wrote`],
+    ...passedOver.broken === 0 ? [] : [`${countText(passedOver.broken)} JSON that breaks off`],
+    ...passedOver.tooLong === 0 ? [] : [`${countText(passedOver.tooLong)} longer than 1 MiB`],
     ...doubtful === 0 ? [] : [`${countText(doubtful)} with a record that the guard has not logged so`]
   ]
   return [
-    `${countText(lines)} ${plural(lines, 'line')}, ${countText(records)} of them ${records === 1 ? 'the record of a read' : 'records of reads'}${passedOver.length === 0 ? '' : `; passed over: ${passedOver.join(', ')}`}.`,
+    `${countText(lines)} ${plural(lines, 'line')}, ${countText(records)} of them ${records === 1 ? 'the record of a read' : 'records of reads'}${left.length === 0 ? '' : `; passed over: ${left.join(', ')}`}.`,
+    ...isMixed ? [`Log lines: ${kindsText(kinds)}${parts === 0 ? '' : `; ${countText(parts)} ${plural(parts, 'line')} more ${parts === 1 ? 'is' : 'are'} the start of another`}.`] : [],
     ...filteredOut === 0 ? [] : [`${countText(filteredOut)} ${plural(filteredOut, 'record')} left out by --since, --until or --route.`],
     ...suppressed === 0 ? [] : [`${countText(suppressed)} more ${plural(suppressed, 'record')} never came into the log, because of the guard's logLimit: they are not in the numbers below.`],
     ...damaged.length === 0 ? [] : [`Damaged or breaking off, and read up to there: ${damaged.join(', ')}.`]
   ]
+}
+
+const kindNames: Readonly<Record<Wrapping, string>> = {
+  pino: 'as pino writes them',
+  docker: "in Docker's JSON",
+  cri: "in Kubernetes' container logs",
+  journald: "in the journal's JSON",
+  gcp: "in Google Cloud's JSON",
+  wrapped: 'inside other JSON',
+  prefixed: 'behind other text'
+}
+
+function kindsText (kinds: InputCounts['kinds']): string {
+  return (Object.entries(kindNames) as [Wrapping, string][]).filter(([kind]) => kinds[kind] > 0).map(([kind, name]) => `${countText(kinds[kind])} ${name}`).join(', ')
+}
+
+/** How many requests there were, where the log tells. */
+export function requestsText ({ requests, hours }: Report): string[] {
+  if (requests === null) return []
+  const { completed, perHour } = requests
+  const length = hours === null ? '' : ` in ${durationText(hours * 3_600_000)}`
+  return [`${countText(completed)} ${plural(completed, 'request')} completed${length}${perHour === null ? '' : `, ${amountText(perHour)} per hour`}.`]
+}
+
+/** `163 of 41,200 requests (0.4%)`. */
+export function ofRequestsText (count: number, requests: RouteRequestCount | null): string {
+  if (requests === null || count > requests.atMost) return ''
+  const most = requests.atMost > requests.count ? 'at least ' : ''
+  const share = count > requests.count ? '' : ` (${most === '' ? '' : 'at most '}${percentText(count / requests.count)})`
+  return `${countText(count)} of ${most}${countText(requests.count)} ${plural(requests.count, 'request')}${share}`
+}
+
+/** In which phases reads failed, where there is more than one. */
+export function phasesText ({ phases, count }: Section): string[] {
+  const named = (Object.entries(phases) as [ReportedPhase, number][]).map(([phase, reads]) => `${phase} ${percentText(reads / count)}`)
+  return named.length < 2 ? [] : [`By phase: ${named.join(', ')}.`]
+}
+
+/** Of a log without a record that counts. */
+export function nothingText ({ doubtful }: InputCounts): string {
+  return doubtful === 0 ? 'No read failed.' : 'No record could be told from what a client may have sent: whether a read failed, the log does not say.'
 }
 
 export function periodText ({ failed, observed }: Report): string {
@@ -25,8 +72,10 @@ export function periodText ({ failed, observed }: Report): string {
   return `${timeText(first, step)} to ${timeText(last, step)} UTC`
 }
 
-export function failedText ({ count, blame }: Section): string {
-  return `${countText(count)} ${plural(count, 'read')} failed: ${blameText(count, blame)}.`
+export function failedText ({ count, blame, perHour }: Section, requests: Report['requests']): string {
+  const share = requests === null || requests.failedShare === null ? '' : `, of ${countText(requests.exchanges)} requests (${percentText(requests.failedShare)})`
+  const rate = perHour === null ? '' : `, ${amountText(perHour)} per hour`
+  return `${countText(count)} ${plural(count, 'read')} failed${share}${rate}: ${blameText(count, blame)}.`
 }
 
 /** Tells how many reads are missing wherever time is shown. */

@@ -89,7 +89,7 @@ exactly<number | undefined>()(stats.aborted.FST_READ_BODY_TIMEOUT)
 exactly<number | undefined>()(stats.observed.FST_READ_ABORTED)
 // @ts-expect-error -- there is no such code
 exactly<number | undefined>()(stats.aborted.FST_READ_TIMEOUT)
-exactly<number>()(stats.reading.handshake + stats.reading.headers + stats.reading.body + stats.reading.lingering)
+exactly<number>()(stats.reading.handshake + stats.reading.headers + stats.reading.body + stats.reading.response + stats.reading.lingering)
 // @ts-expect-error -- it is counted, not told
 stats.suppressed = 0
 

@@ -181,7 +181,7 @@ const unread: readonly Consumer[] = [
   { ...base, name: 'a 404 of an unknown type', fate: 'early', url: '/missing', route: undefined, headers: { 'Content-Type': 'application/x-unknown' }, body: text, statusCode: 404, register: () => {} },
   {
     ...buffered('a 401 of an onRequest hook', 'application/json', json, (app) => {
-      app.addHook('onRequest', async (_request, reply) => reply.code(401).send({ statusCode: 401 }))
+      app.addHook('onRequest', async (_request, reply) => reply.code(401).header('connection', 'close').send({ statusCode: 401 }))
     }),
     fate: 'early',
     statusCode: 401,

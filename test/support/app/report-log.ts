@@ -93,7 +93,8 @@ export interface Ran {
 }
 
 interface World {
-  readonly stdin?: string | Buffer
+  /** Whole, or in chunks. */
+  readonly stdin?: string | Buffer | readonly Buffer[]
   readonly stdinIsTTY?: boolean
   readonly terminal?: number
   readonly env?: Record<string, string>
@@ -109,7 +110,7 @@ export async function run (argv: readonly string[], { stdin = '', stdinIsTTY = f
     ...terminal === undefined ? {} : { isTTY: true, columns: terminal }
   })
   const io: Io = {
-    stdin: Object.assign(Readable.from([Buffer.from(stdin)], { objectMode: false }), { isTTY: stdinIsTTY }),
+    stdin: Object.assign(Readable.from(typeof stdin === 'string' || Buffer.isBuffer(stdin) ? [Buffer.from(stdin)] : [...stdin], { objectMode: false }), { isTTY: stdinIsTTY }),
     stdout: output('stdout'),
     stderr: output('stderr'),
     env,
@@ -120,8 +121,8 @@ export async function run (argv: readonly string[], { stdin = '', stdinIsTTY = f
 }
 
 /** What `--json` prints for these lines. */
-export async function jsonOf (lines: readonly string[] | Buffer, ...args: string[]): Promise<Report> {
-  const stdin = Buffer.isBuffer(lines) ? lines : lines.map(line => `${line}\n`).join('')
+export async function jsonOf (lines: readonly string[] | Buffer | readonly Buffer[], ...args: string[]): Promise<Report> {
+  const stdin = Buffer.isBuffer(lines) ? lines : lines.map(line => Buffer.isBuffer(line) ? line : Buffer.from(`${line}\n`))
   const { stdout, stderr } = await run(['report', '--json', ...args], { stdin })
   if (stdout === '') throw new Error(stderr)
   return JSON.parse(stdout) as Report

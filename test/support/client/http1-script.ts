@@ -266,8 +266,8 @@ function goodOutcome (kind: HandlerName, draft: Draft, bytes: number, { guard, s
   const leavesRest = bytes > 0 && factsOf(kind).reads !== true && kind !== 'unguarded' && kind !== 'limited' && kind !== 'measured'
   const isKept = draft.version === 'HTTP/1.1' ? !draft.headers.includes('Connection: close') : draft.headers.includes('Connection: keep-alive')
   const isParsedWithoutMethod = isStreamed !== true && (draft.method === 'GET' || draft.method === 'HEAD')
-  // Node ends an answer to HEAD whose length is not known by closing.
-  const isOpenEnded = draft.method === 'HEAD' && ['streaming', 'large', 'echo'].includes(kind)
+  // Node ends an answer whose length is not known by closing, to HEAD and over HTTP/1.0.
+  const isOpenEnded = (draft.method === 'HEAD' || draft.version === 'HTTP/1.0') && ['streaming', 'large', 'echo'].includes(kind)
   return { statusCode, goesOn: goesOn && isKept && !isOpenEnded && !leavesRest && !(isParsedWithoutMethod && bytes > 0) }
 }
 

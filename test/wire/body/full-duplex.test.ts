@@ -71,6 +71,54 @@ t.test('bodyTimeout goes on', async (t) => {
   t.match(await recorded(), [{ code: 'FST_READ_BODY_TIMEOUT', limit: LIMIT * 3, answered: false }])
 })
 
+/** After so long it is not waited for any longer that the owner of an answer ends it; in milliseconds. */
+const LONGEST_ENDING = 10_000
+
+/** Begins an answer, and never ends it, whatever becomes of the body. */
+function forgetful (app: FastifyInstance): void {
+  app.addContentTypeParser('a/b', (_request, _payload, done) => { done(null) })
+  app.post('/', ({ raw }, reply) => {
+    raw.on('data', () => {}).on('error', () => {})
+    reply.hijack()
+    reply.raw.writeHead(200)
+    reply.raw.write('go ')
+  })
+}
+
+t.test('an owner that never ends its answer to a body that failed is cut off', async (t) => {
+  const { port, recorded, records, app } = await guardedApp({ t, guard: { ...guard, bodyTimeout: LIMIT }, routes: forgetful })
+  const client = new RawClient(port)
+  await client.write(post('bytes'))
+  const { text, elapsed } = await client.closed
+  t.match(text, /go /)
+  t.notMatch(text, /\r\n0\r\n/, 'it does not look whole')
+  t.ok(elapsed >= LONGEST_ENDING && elapsed < LONGEST_ENDING + 3_000, `${elapsed} ms`)
+  t.match(await recorded(), [{ code: 'FST_READ_BODY_TIMEOUT', answered: false }])
+  t.equal(records.length, 1)
+  t.equal(app.readGuard.stats().reading.body, 0)
+})
+
+t.test('HTTP/2: so is its stream, and the session goes on', async (t) => {
+  const { port, recorded, records } = await guardedApp({
+    t,
+    protocol: 'h2c',
+    guard: { ...guard, bodyTimeout: LIMIT },
+    routes: (app) => {
+      forgetful(app)
+      app.get('/', async () => 'fine')
+    }
+  })
+  const client = await new Http2Client(port).open()
+  await client.write(headers(1, requestBlock('POST', '/', { 'content-type': 'a/b' })))
+  await client.until(() => client.peek(1).reset !== undefined, 'a reset', LONGEST_ENDING + 3_000)
+  t.notOk(client.peek(1).ended, 'it does not look whole')
+  await client.write(headers(3, requestBlock('GET', '/'), Flag.END_HEADERS | Flag.END_STREAM))
+  t.match(await client.answer(3), { statusCode: 200, body: 'fine' })
+  t.match(await recorded(), [{ code: 'FST_READ_BODY_TIMEOUT', answered: false }])
+  t.equal(records.length, 1)
+  client.raw.socket.destroy()
+})
+
 t.test('while the client does not take what there is, it is not waiting for us', async (t) => {
   const { port, recorded } = await duplexApp(t)
   const client = new RawClient(port)

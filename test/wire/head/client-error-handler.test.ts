@@ -136,6 +136,7 @@ t.test('a client that leaves while it is waited for is recorded once', async (t)
 
 t.test('it is not asked about a connection on which nothing was received', async (t) => {
   const { guarded, errors } = await ownApp(t)
+  guarded.app.server.keepAliveTimeout = 1
   const client = new RawClient(guarded.port)
   t.equal((await client.closed).text, '')
   t.strictSame(errors, [])

@@ -3,7 +3,7 @@ import t from 'tap'
 import { headApp, HEADERS_TIMEOUT } from '../../support/app/header-limits.js'
 import { head, parseAnswers, RawClient } from '../../support/client/raw-client.js'
 import { onlyRecord } from '../../support/oracle/expect-refusal.js'
-import { connectionsOf, quiet, serverSockets } from '../../support/oracle/server-state.js'
+import { quiet, serverSockets } from '../../support/oracle/server-state.js'
 import { until } from '../../support/oracle/until.js'
 
 t.jobs = 16
@@ -64,9 +64,10 @@ for (const later of [false, true]) {
 for (const [way, leave] of ways) {
   t.test(`a client that leaves with a ${way} before its first byte is recorded on debug level`, async (t) => {
     const guarded = await headApp(t)
+    const sockets = serverSockets(guarded.app)
     const client = new RawClient(guarded.port)
-    await client.connected()
-    await until(async () => await connectionsOf(guarded.app) === 1, 'it is accepted')
+    await client.ready()
+    await sockets.haveRead(client)
     leave(client)
     t.match(await onlyRecord(t, guarded, 'debug'), { code: 'FST_READ_ABORTED', blame: 'client_gone', received: 0, answered: false })
     t.equal((await client.closed).text, '')

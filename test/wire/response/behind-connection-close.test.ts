@@ -1,6 +1,6 @@
 import t from 'tap'
 import { guardedApp } from '../../support/app/guarded-app.js'
-import { RawClient, head, onlyAnswer } from '../../support/client/raw-client.js'
+import { delay, head, onlyAnswer, parseAnswers, RawClient } from '../../support/client/raw-client.js'
 
 const last = {
   'a request without a body': head('GET', '/slow', { Connection: 'close' }),
@@ -41,3 +41,33 @@ for (const linger of [undefined, false] as const) {
     t.strictSame(records, [], 'no record')
   })
 }
+
+t.test('bytes that are none of HTTP get no answer behind one that says that it is the last', async (t) => {
+  const { app, port, recorded } = await guardedApp({
+    routes: (app) => {
+      app.route({ method: ['GET', 'POST'], url: '/last', handler: (_request, reply) => { setTimeout(() => reply.header('connection', 'close').send('last'), 30) } })
+    }
+  })
+  const requests = [head('GET', '/last'), head('POST', '/last', { 'Content-Type': 'text/plain', 'Content-Length': 3 }) + 'abc']
+  for (const [i, request] of requests.entries()) {
+    const client = new RawClient(port)
+    await client.write(`${request}neither head nor body\r\n\r\n`)
+    t.match(onlyAnswer(await client.closed), { statusCode: 200, body: 'last' })
+    t.match((await recorded(i + 1))[i], { code: 'FST_READ_MALFORMED', phase: 'headers', answered: false })
+  }
+  await app.close()
+})
+
+t.test('a body that is no concern of ours is refused by others in its turn', async (t) => {
+  const { app, port, records } = await guardedApp({
+    routes: (app) => {
+      app.get('/slow', async () => { await delay(300); return 'slow' })
+      app.post('/unguarded', { config: { readGuard: false } }, async () => 'whole')
+    }
+  })
+  const client = new RawClient(port)
+  await client.write(`${head('GET', '/slow')}${head('POST', '/unguarded', { 'Content-Type': 'text/plain', 'Transfer-Encoding': 'chunked' })}xyz\r\n`)
+  t.same(parseAnswers((await client.closed).text).map(({ statusCode }) => statusCode), [200, 400])
+  t.same(records, [])
+  await app.close()
+})

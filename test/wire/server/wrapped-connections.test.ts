@@ -1,10 +1,12 @@
 import { once } from 'node:events'
 import http, { IncomingMessage, ServerResponse } from 'node:http'
+import https from 'node:https'
 import net, { type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import readGuard, { type AbortRecord, type ReadGuardOptions } from '../../../lib/index.js'
+import { certificate } from '../../support/app/certificate.js'
 import { guardedApp, noise, type GuardedApp, type GuardedAppOptions } from '../../support/app/guarded-app.js'
 import { delay, head, onlyAnswer, parseAnswers, RawClient } from '../../support/client/raw-client.js'
 import { until } from '../../support/oracle/until.js'
@@ -67,6 +69,7 @@ function wrapped (wrap: (server: http.Server, own: ConnectionListener[]) => void
 
 function routes (app: FastifyInstance): void {
   app.addContentTypeParser('a/b', (_request, _payload, done) => { done(null) })
+  app.get('/slow', async () => { await delay(LIMIT) })
   app.post('/', async (request) => {
     let bytes = 0
     for await (const part of request.raw) bytes += (part as Buffer).length
@@ -115,7 +118,7 @@ for (const [how, wrap] of Object.entries(wrappers)) {
     t.same(noise(guarded.log), [], 'nothing to warn of')
   })
 
-  t.test(`what a wrapper reads, and how long it takes, is not judged: ${how}`, async (t) => {
+  t.test(`what a wrapper reads is no head, and may take longer than one: ${how}`, async (t) => {
     const guarded = await guardedApp({ t, guard, routes, fastify: wrapped(wrap) })
     const client = new RawClient(guarded.port)
     await client.write(PROXY.slice(0, 9))
@@ -126,6 +129,54 @@ for (const [how, wrap] of Object.entries(wrappers)) {
   })
 }
 
+/** A wrapper that takes its time between the line and the hand-over, with the socket left in some way. */
+const slowWrappers: Readonly<Record<string, (socket: Socket, onRead: (bytes: Buffer) => void) => void>> = {
+  'without a listener': (socket, onRead) => {
+    socket.once('readable', () => { onRead(socket.read() as Buffer) })
+  },
+  paused: (socket, onRead) => {
+    const onData = (bytes: Buffer): void => {
+      socket.pause()
+      onRead(bytes)
+    }
+    socket.on('data', onData)
+  },
+  'with its bytes left where they are': (socket, onRead) => {
+    const onReadable = (): void => {
+      const bytes = socket.read() as Buffer | null
+      if (bytes === null) return
+      socket.unshift(bytes)
+      socket.off('readable', onReadable)
+      socket.on('readable', () => {})
+      onRead(Buffer.alloc(0))
+    }
+    socket.on('readable', onReadable)
+  }
+}
+
+for (const [how, read] of Object.entries(slowWrappers)) {
+  t.test(`the time in which a wrapper works is not the client's: it leaves the socket ${how}`, async (t) => {
+    const WORKS = LIMIT * 4
+    const fastify = wrapped((server, own) => {
+      server.keepAliveTimeout = LIMIT
+      server.on('connection', (socket: Socket) => {
+        read(socket, (bytes) => {
+          setTimeout(() => {
+            socket.removeAllListeners('data').removeAllListeners('readable')
+            socket.unshift(bytes)
+            for (const listener of own) listener.call(server, socket)
+          }, WORKS)
+        })
+      })
+    })
+    const { port, records } = await guardedApp({ t, guard, routes, fastify })
+    const client = new RawClient(port)
+    await client.write(post(2, { Connection: 'close' }) + 'xx')
+    t.equal(onlyAnswer(await client.closed).statusCode, 200)
+    t.same(records, [])
+  })
+}
+
 t.test('connections that no event of the server tells of are guarded from their first request on, and one warning says so', async (t) => {
   const guarded = await guardedApp({ t, guard, routes })
   const [nodes] = guarded.app.server.listeners('connection') as ConnectionListener[]
@@ -133,6 +184,78 @@ t.test('connections that no event of the server tells of are guarded from their 
   await mustBeGuarded(t, { ...guarded, port }, '', ['FST_READ_BODY_IDLE_TIMEOUT', 'FST_READ_BODY_TOO_LARGE', 'FST_READ_MALFORMED'])
   t.match(noise(guarded.log).map(({ level, msg }) => [level, msg]), [[40, /past its event connection/]])
 })
+
+const handOvers: Readonly<Record<string, (app: FastifyInstance, request: IncomingMessage, response: ServerResponse) => void>> = {
+  "server.emit('request')": (app, request, response) => { app.server.emit('request', request, response) },
+  'app.routing()': (app, request, response) => { app.routing(request, response) }
+}
+
+/** Another server, which keeps requests of `/own`, and hands over all others. */
+async function fronted (t: Test, kind: 'http' | 'https', handOver: (app: FastifyInstance, request: IncomingMessage, response: ServerResponse) => void): Promise<GuardedApp> {
+  const guarded = await guardedApp({ t, guard, routes })
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    if (request.url !== '/own') return handOver(guarded.app, request, response)
+    request.resume().on('error', () => {}).on('end', () => { setTimeout(() => response.end('own'), LIMIT * 2) })
+  }
+  const front = kind === 'http' ? http.createServer(onRequest) : https.createServer(certificate, onRequest)
+  const port = await listening(t, front)
+  t.teardown(() => { front.closeAllConnections() })
+  return { ...guarded, port }
+}
+
+for (const kind of ['http', 'https'] as const) {
+  for (const [how, handOver] of Object.entries(handOvers)) {
+    t.test(`${kind}: what another server keeps is not judged, nor is a client that rests, on connections whose other requests it hands over by ${how}`, async (t) => {
+      const { port, records, log } = await fronted(t, kind, handOver)
+      const client = new RawClient(port, { tls: kind === 'https' })
+      const requests = [[post(2) + 'xx'], [head('GET', '/own')], [post(2) + 'xx'], [head('POST', '/own', { 'Content-Length': 6 }) + 'abc', 'def'], ['POST / HT', post(2).slice('POST / HT'.length) + 'xx']]
+      for (const [index, pieces] of requests.entries()) {
+        for (const piece of pieces) {
+          await client.write(piece)
+          await delay(LIMIT * 2)
+        }
+        await until(() => parseAnswers(client.text).length === index + 1, 'an answer')
+      }
+      t.equal(client.socket.readyState, 'open')
+      t.same(records, [])
+      t.match(noise(log).map(({ msg }) => msg), [/a server that the guard does not know/])
+      t.equal(noise(log).length, 1)
+      client.fin()
+      await client.closed
+    })
+
+    t.test(`${kind}: what another server hands over by ${how} is guarded, also behind what it keeps`, async (t) => {
+      const { port, recorded } = await fronted(t, kind, handOver)
+      const failing = [[post(10) + 'x', 408, 'FST_READ_BODY_IDLE_TIMEOUT'], [post(21) + 'x'.repeat(21), 413, 'FST_READ_BODY_TOO_LARGE']] as const
+      let count = 0
+      for (const before of ['', head('GET', '/own'), post(2) + 'xx']) {
+        for (const [bytes, statusCode, code] of failing) {
+          const client = new RawClient(port, { tls: kind === 'https' })
+          await client.write(before)
+          if (before !== '') await client.until(/ 200 OK/)
+          await client.write(bytes)
+          t.match(parseAnswers((await client.closed).text).at(-1), { statusCode, json: { code } })
+          t.match((await recorded(++count))[count - 1], { code, answered: true })
+        }
+      }
+      for (const leave of ['rst', 'fin'] as const) {
+        const leaving = new RawClient(port, { tls: kind === 'https' })
+        await leaving.write(post(10) + 'xyz')
+        await delay(100)
+        leaving[leave]()
+        t.match((await recorded(++count))[count - 1], { code: 'FST_READ_ABORTED', phase: 'body', received: 3 })
+      }
+      const invalid = new RawClient(port, { tls: kind === 'https' })
+      await invalid.write(head('POST', '/', { 'Content-Type': 'a/b', 'Transfer-Encoding': 'chunked' }) + '3\r\nxyz\r\nzz\r\n')
+      t.match((await recorded(++count))[count - 1], { code: 'FST_READ_MALFORMED', phase: 'body', received: 3 })
+      const slow = new RawClient(port, { tls: kind === 'https' })
+      await slow.write(head('GET', '/slow'))
+      await delay(50)
+      slow.rst()
+      t.match((await recorded(++count))[count - 1], { code: 'FST_READ_RESPONSE_ABORTED', phase: 'handler' })
+    })
+  }
+}
 
 /** What serverless adapters make of an event: no socket is behind it. */
 function emitted (method: string, headers: Readonly<Record<string, string>>, push: (request: IncomingMessage) => void): { request: IncomingMessage, response: ServerResponse, text: () => string } {

@@ -122,7 +122,7 @@ t.test('a handshake that is only observed goes on', async (t) => {
 })
 
 t.test('the head is timed from the end of the handshake', async (t) => {
-  const { app, port, recorded } = await guardedTls({ guard: { headersTimeout: LIMIT } })
+  const { app, port, recorded } = await guardedTls({ guard: { headersTimeout: LIMIT }, fastify: { keepAliveTimeout: 1 } })
   const client = new RawClient(port)
   await delay(LIMIT / 2)
   const secured = new RawClient(port, { tls: true, over: client.socket })
