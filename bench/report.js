@@ -34,7 +34,7 @@ function random (seed) {
   }
 }
 
-const next = random(1)
+let next = random(1)
 const routes = ['/upload', '/api/items', '/api/items/:id', '/webhook', '/files/*', undefined]
 /** @type {readonly (readonly [code: string, reason: string, blame: string, limit: number | undefined])[]} */
 const reasons = [
@@ -59,18 +59,43 @@ function recordLine (time) {
   return JSON.stringify({ level, time, pid: 1, hostname: 'web-1', reqId: 'req-1', abort, msg })
 }
 
-/** @param {number} time */
-function requestLine (time) {
-  return JSON.stringify({ level: 30, time, pid: 1, hostname: 'web-1', reqId: 'req-1', req: { method: 'GET', url: `/api/items/${Math.floor(next() * 1e6)}`, host: 'example.com', remoteAddress: '10.0.0.1', remotePort: 50_000 }, msg: 'incoming request' })
+/**
+ * Of a request, its beginning and its end in turn.
+ *
+ * @param {number} time
+ * @param {number} index
+ */
+function requestLine (time, index) {
+  const about = { level: 30, time, pid: 1, hostname: 'web-1', reqId: `req-${(index >> 1).toString(36)}` }
+  if (index % 2 === 0) return JSON.stringify({ ...about, req: { method: 'GET', url: `/api/items/${Math.floor(next() * 1e6)}`, host: 'example.com', remoteAddress: '10.0.0.1', remotePort: 50_000 }, msg: 'incoming request' })
+  return JSON.stringify({ ...about, res: { statusCode: 200 }, responseTime: Math.round(next() * 1e6) / 1000, msg: 'request completed' })
 }
 
-/** @param {string} file */
-async function generate (file) {
+const stamp = '2025-03-01T12:00:00.123456789Z'
+/** @type {readonly ((line: string) => string)[]} */
+const wrappings = [
+  (line) => line,
+  (line) => JSON.stringify({ log: `${line}\n`, stream: 'stdout', time: stamp }),
+  (line) => `${stamp} stdout F ${line}`,
+  (line) => `${stamp} stdout P ${line.slice(0, 90)}\n${stamp} stdout F ${line.slice(90)}`,
+  (line) => JSON.stringify({ __REALTIME_TIMESTAMP: '1740830400000000', PRIORITY: '6', _HOSTNAME: 'web-1', MESSAGE: line }),
+  (line) => `[pod/shop-7d4b9/app] ${line}`,
+  (line) => JSON.stringify({ labels: { app: 'shop' }, line, timestamp: stamp }),
+  (line) => JSON.stringify({ insertId: 'a', jsonPayload: JSON.parse(line), timestamp: stamp, severity: 'INFO' })
+]
+
+/**
+ * @param {string} file
+ * @param {number} kinds so many wrappings in turn
+ */
+async function generate (file, kinds) {
+  next = random(1)
   const output = createWriteStream(file)
   let block = ''
   for (let line = 0; line < lines; line++) {
     const time = 1_740_787_200_000 + line * 250
-    block += (line % 10 === 0 ? recordLine(time) : requestLine(time)) + '\n'
+    const text = line % 10 === 0 ? recordLine(time) : requestLine(time, Math.floor(line / 10) * 9 + line % 10 - 1)
+    block += `${wrappings[(line >> 8) % kinds]?.(text)}\n`
     if (block.length > 1_000_000) {
       if (!output.write(block)) await once(output, 'drain')
       block = ''
@@ -130,7 +155,7 @@ function check (report, file) {
 
 try {
   const file = join(directory, 'app.log')
-  await generate(file)
+  await generate(file, 1)
   await pipeline(createReadStream(file), createGzip(), createWriteStream(`${file}.gz`))
   console.log(`${lines} lines, ${(statSync(file).size / 1e6).toFixed(0)} MB, of them ${Math.ceil(lines / 10)} records\n`)
   console.log(`| ${'report'.padEnd(38)} | ${'time'.padStart(7)} | peak RSS |\n|${'-'.repeat(40)}|--------:|---------:|`)
@@ -139,6 +164,9 @@ try {
     measure('--json, gzipped', ['--json', `${file}.gz`])
     measure('as text, --html', ['--html', join(directory, 'page.html'), file])
     measure('--json --html --group-by client', ['--json', '--html', join(directory, 'page.html'), '--group-by', 'client', file])
+    await generate(`${file}.mixed`, wrappings.length)
+    const mixed = JSON.parse(measure('--json, in eight wrappings', ['--json', `${file}.mixed`]))
+    deepEqual(sumsOf(mixed), sumsOf(report))
     measure('--json --html --group-by hour', ['--json', '--html', join(directory, 'page.html'), '--group-by', 'hour', file])
   }
   console.log()

@@ -154,7 +154,9 @@ t.test('nothing is cut off or overlaps, from 360 to 1200 pixels', { skip: noChro
   const hostile = [
     abortLine({ route: `/文件上传/${'漢字'.repeat(30)}` }),
     abortLine({ route: `/${'very-long-part/'.repeat(12)}`, remoteAddress: '2001:db8:85a3:8d3:1319:8a2e:370:7348' }),
-    ...Array.from({ length: 12 }, (_, index) => abortLine({ limit: 10 ** index, rate: 10 ** index * 0.5 }))
+    ...Array.from({ length: 12 }, (_, index) => abortLine({ limit: 10 ** index, rate: 10 ** index * 0.5 })),
+    ...Array.from({ length: 5 }, (_, index) => abortLine({ code: 'FST_READ_RESPONSE_ABORTED', reason: 'response_aborted', blame: 'client_gone', phase: index % 2 === 0 ? 'handler' : 'response', route: `/${'漢字/long'.repeat(index * 8 + 1)}`, elapsed: 10 ** (index * 3 + 1), sent: 9e14 / (index + 1), ip: `2001:db8:85a3:8d3:1319:8a2e:370:${index + 1}`, received: 9e14 })),
+    ...Array.from({ length: 3000 }, (_, index) => JSON.stringify({ level: 30, time: noon + index, pid: 1, hostname: 'a', req: { method: 'POST', url: '/upload' }, res: { statusCode: 200 }, responseTime: 1, msg: 'request completed' }))
   ].join('\n')
   const many = variedRecords(300).map(record => ({ ...record, elapsed: 9_999_999_999, received: 9e14, expected: 1e15, rate: 123_456_789 }))
   for (const stdin of [log, hostile, logOf(many), abortLine()]) {

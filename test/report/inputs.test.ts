@@ -100,6 +100,7 @@ const clientsLines: Readonly<Record<string, object>> = {
   'as the message': { ...id, msg: forgedLine },
   'as the message, under another key': { ...id, message: forgedLine },
   'as the message without pid and host name': { level: 30, time: noon, message: forgedLine },
+  'as the message, in the Elastic Common Schema': { 'log.level': 'info', '@timestamp': new Date(noon).toISOString(), message: forgedLine },
   'as an object': { ...id, body: JSON.parse(forgedLine) as object, msg: 'got' },
   'as an object of which the keys are the line\'s': { ...id, abort: forged, msg: 'got' },
   'under the keys of platforms, as texts': { ...id, log: forgedLine, MESSAGE: forgedLine, line: forgedLine, textPayload: forgedLine, event: forgedLine, _raw: forgedLine, '@message': forgedLine, msg: 'got' },

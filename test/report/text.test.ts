@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util'
 import t from 'tap'
 import { displayWidth, fitting, shortened, shortenedInside } from '../../lib/report/words/display-width.js'
-import { abortLine, logOf, requestLine, run, variedRecords } from '../support/app/report-log.js'
+import { abortLine, logOf, noon, requestLine, run, variedRecords } from '../support/app/report-log.js'
 
 const log = logOf(variedRecords(1500))
 const longest = (text: string) => Math.max(...text.split('\n').map(displayWidth))
@@ -11,6 +11,8 @@ t.test('fits 80 columns, also with long names and large numbers', async t => {
     ...Array.from({ length: 5 }, () => abortLine({ route: `/${'long/'.repeat(60)}` })),
     ...Array.from({ length: 5 }, () => abortLine({ route: `/文件上传/${'漢字'.repeat(30)}` })),
     abortLine({ route: '/😀'.repeat(40) }),
+    ...Array.from({ length: 5 }, (_, index) => abortLine({ code: 'FST_READ_RESPONSE_ABORTED', reason: 'response_aborted', blame: 'client_gone', phase: index % 2 === 0 ? 'handler' : 'response', route: `/${'漢字/long'.repeat(index * 8 + 1)}`, elapsed: 10 ** (index * 3 + 1), sent: 9e14 / (index + 1), ip: `2001:db8:85a3:8d3:1319:8a2e:370:${index + 1}`, received: 9e14 })),
+    ...Array.from({ length: 3000 }, (_, index) => JSON.stringify({ level: 30, time: noon + index, pid: 1, hostname: 'a', req: { method: 'POST', url: '/upload' }, res: { statusCode: 200 }, responseTime: 1, msg: 'request completed' })),
     abortLine({ route: '/한글/上传', remoteAddress: '2001:db8:85a3:8d3:1319:8a2e:370:7348' }),
     abortLine({ received: 9e14, expected: 1e15, elapsed: 1e14, rate: 123_456_789.12 })
   ].join('\n')

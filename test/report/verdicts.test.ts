@@ -42,6 +42,11 @@ t.test('slowloris: the limit did its work, and the machine is named', async t =>
   t.match(await said(lines), /Keep headersTimeout: this looks like an attack \(slowloris: heads that never end\)\. 500 reads of one client were cut: 500 hardly begun, \d+ alike in length and progress, about 83\.\d at a time, 100% from 2025-03-01 12:00 to 2025-03-01 12:02\. Look at 198\.51\.100\.66 \(500\)\./)
 })
 
+t.test('which limit would have let an attack through is not said', async t => {
+  const { slowloris, slowPost } = populations()
+  t.notMatch(await said(linesOf(slowloris, slowPost)), /still moving\.|averaged|would have been enough/)
+})
+
 t.test('slow POST (RUDY), of one machine and of hundreds', async t => {
   const { slowPost, slowPostOfMany } = populations()
   t.match(await verdictsOn(linesOf(slowPost)), { '/upload minBodyRate': { action: 'attack', population: 'slow_post', lookAt: [{ client: '198.51.100.66' }] } })
@@ -122,6 +127,8 @@ t.test('where the log shows that everything that succeeded was much faster, the 
   const slowest = 2499
   t.ok((verdict?.to ?? 0) >= 2 * slowest && (verdict?.to ?? 0) <= 2 * slowest * 1.25 + 1000, `${verdict?.to} ms`)
   t.match(await said([...few, ...completed]), /Lower bodyTimeout to [\d.]+ s \([\d,]+ ms\), if you like: nothing that succeeded needs as much\. .* Of 1,980 requests that succeeded, 99\.9% took no more than 2\.\d+ s in all/)
+  const { '/upload bodyTimeout': honest } = await verdictsOn([...linesOf(populations().mobileUploads), ...completed.map(line => line.replaceAll('290000', '1000'))])
+  t.match(honest, { action: 'loosen', succeeded: null }, 'not where honest reads were cut')
   t.match(await verdictsOn([...few, ...completed.slice(0, 900)]), { '/upload bodyTimeout': { action: 'keep', succeeded: null } }, 'a few tell nothing')
 })
 

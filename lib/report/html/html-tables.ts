@@ -85,7 +85,7 @@ export function timelineTable ({ timeline: { bucketMs, buckets }, reasons }: Sec
 
 /** For every limit that the records tell enough of: the value that would have been enough, or that the reads averaged. */
 export function limitTable ({ limits }: RouteAdvice, path: string): Html {
-  const rows = limits.flatMap((limit, index) => limit.enough.map((enough, at): Cell[] => {
+  const rows = limits.flatMap((limit, index) => (limit.verdict.action === 'attack' ? [] : limit.enough).map((enough, at): Cell[] => {
     const place = `${path}.limits.${index}.enough.${at}`
     return [
       limit.option,

@@ -136,7 +136,7 @@ function take (object: JsonObject, hasMessage: (text: string) => boolean, time: 
  */
 function isLoggersLine (object: JsonObject, { key }: Place): boolean {
   const has = (name: string) => object[name] !== undefined
-  if (has('pid') && has('hostname')) return true
+  if ((has('pid') && has('hostname')) || has('log.level')) return true // the second is the Elastic Common Schema's
   if (key === 'jsonPayload') return !Object.keys(object).every(name => agentKeys.has(name))
   const level = object['level'] ?? object['severity']
   if (typeof level === 'number') return true

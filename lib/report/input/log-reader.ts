@@ -29,7 +29,7 @@ const criLine = /\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d) (stdout|stderr) ([FP
 /** The start of a line of pino's, however often it is escaped. */
 const lineStart = /\{\\*"level\\*":/
 /** What lines of loggers have, under whatever wrapping. */
-const loggersKey = /"level\\*":|"severity\\*":|"pid\\*":/
+const loggersKey = /"(?:log\.)?level\\*":|"severity\\*":|"pid\\*":/
 
 /** Takes what was written to a log apart into lines, whatever they are wrapped in, and counts those that are none. */
 export class LogReader implements LineSink {

@@ -124,9 +124,9 @@ function looserLimit ({ honest, sizes }: LimitTally, kind: LimitKind): number | 
   return kind === 'size' ? Math.ceil(roundUp(value)) : Math.ceil(roundUp(value) / 1000) * 1000
 }
 
-/** What the requests of the route took that succeeded, where that leaves much of the limit unused. */
-function succeededWithin ({ highest, phase }: LimitTally, { kind, requests }: VerdictContext): Verdict['succeeded'] | undefined {
-  if ((kind !== 'time' && kind !== 'silence') || phase !== 'body' || requests === undefined || requests.succeeded.count < fewestSucceeded) return undefined
+/** What the requests of the route took that succeeded, where that leaves much of the limit unused, and no honest read needed it. */
+function succeededWithin ({ highest, phase, honest }: LimitTally, { kind, requests }: VerdictContext): Verdict['succeeded'] | undefined {
+  if ((kind !== 'time' && kind !== 'silence') || phase !== 'body' || honest.count > 0 || requests === undefined || requests.succeeded.count < fewestSucceeded) return undefined
   const ms = requests.succeeded.atMost(successShare) ?? 0
   const limit = Math.max(1000, Math.ceil(roundUp(ms * room) / 1000) * 1000)
   return limit * room <= highest ? { count: requests.succeeded.count, ms: Math.ceil(ms), limit } : undefined

@@ -12,9 +12,12 @@ export function moreAdviceText (omitted: number): string[] {
   return omitted <= 0 ? [] : [`The same of ${countText(omitted)} more ${omitted === 1 ? 'route' : 'routes'}: --json has it.`]
 }
 
-/** The advice on a route in plain sentences, one paragraph each. All numbers are from the records. */
+/**
+ * The advice on a route in plain sentences, one paragraph each. All numbers are from the records. Which limit would have let an attack
+ * through is not said: it would read like a reason to do so.
+ */
 export function adviceText (advice: RouteAdvice, sectionKind: SectionKind): string[] {
-  return [routeText(advice, sectionKind), ...advice.limits.flatMap(limit => [verdictText(limit, sectionKind), limitText(limit, sectionKind)])]
+  return [routeText(advice, sectionKind), ...advice.limits.flatMap(limit => [verdictText(limit, sectionKind), ...limit.verdict.action === 'attack' ? [] : [limitText(limit, sectionKind)]])]
 }
 
 function routeText ({ count, atMost, requests, cut, cutReceivedShare: got }: RouteAdvice, sectionKind: SectionKind): string {
