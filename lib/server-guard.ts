@@ -14,7 +14,6 @@ import { allowHalfOpen, isDefaultBelow, keepOneMoreHeader, rawSocketOf, serverOf
 import { hasBody } from './node/request-kind.js'
 import { listen, listenWhileAlone, onListenerAdded, replaceListener, takeOver, watchForeignRequests, type Detach, type RequestListener } from './node/server-hooks.js'
 
-/** Everything that listens to one server on behalf of one application's guard. */
 export interface ServerGuardOptions {
   /** Whether it is the server that the application knows. */
   readonly isMain: boolean
@@ -22,6 +21,7 @@ export interface ServerGuardOptions {
   readonly headersTimeoutBy: 'options' | 'factory' | undefined
 }
 
+/** Everything that listens to one server on behalf of one application's guard. */
 export class ServerGuard {
   readonly #guard: GuardContext
   readonly #server: Server

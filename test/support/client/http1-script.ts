@@ -318,6 +318,11 @@ function drawExchange (random: Random, world: World, id: string, index: number):
     const isCapped = maxRequestsPerSocket > 0 && index + 1 >= maxRequestsPerSocket
     const isSure = !isCapped && (!isOfBody || (isRead && kind !== 'closing' && !(draft.headers.includes('Transfer-Encoding: chunked') && world.guard.requireContentLength === true)))
     outcome = isSure ? found : {}
+    // As above: no more of it is sent.
+    if (neverEnding(kind) && draft.body.length > MOST_UNREAD) {
+      draft.body = draft.body.slice(0, MOST_UNREAD)
+      outcome = {}
+    }
     name += `, with ${fault}`
     isKiller = world.hasClientErrorHandler
   } else if (canFail && random.chance(0.04)) {

@@ -6,7 +6,7 @@ import { watchLag } from '../../support/oracle/loop-lag.js'
 
 const CLIENTS = 50
 /** Before them, so that what Node keeps for the next time is not taken for theirs. */
-const WARM_UP = 10
+const WARM_UP = 25
 const LINGER = { timeout: 500, bytes: 100_000 }
 const ONE_READ = 65_536
 /** What a connection may cost while it is lingered on, with all that Node keeps of it, and afterwards, in bytes. */

@@ -236,7 +236,8 @@ t.test('what the application ends itself is no client that left', async (t) => {
       return facts
     }
   })
-  for (const url of ['/raw', '/error', '/socket', '/reset', '/half']) {
+  // A TLS socket can't be reset.
+  for (const url of ['/raw', '/error', '/socket', '/half', ...transport.tls ? [] : ['/reset']]) {
     const client = new RawClient(guarded.port)
     await client.write(request('GET', url))
     await client.closed
