@@ -136,7 +136,7 @@ t.test('a reader behind a proxy: one that pauses, and one that leaves, of which 
   patient.socket.pause()
   await delay(1_000)
   patient.socket.resume()
-  await until(() => patient.text.length > LARGE, 'all is there')
+  await until(() => patient.text.length - patient.text.indexOf('\r\n\r\n') - 4 >= LARGE, 'all is there')
   patient.fin()
   t.strictSame([front.records, upstream.records], [[], []])
   const leaving = new RawClient(front.port, { tls: false })
@@ -146,8 +146,7 @@ t.test('a reader behind a proxy: one that pauses, and one that leaves, of which 
   await front.recorded()
   await upstream.recorded()
   for (const { records } of [front, upstream]) {
-    t.match(records, [{ code: 'FST_READ_RESPONSE_ABORTED', phase: 'response' }])
-    t.equal(records.length, 1)
+    t.strictSame(records.map(({ code, phase, url }) => [code, phase, url]), [['FST_READ_RESPONSE_ABORTED', 'response', '/endless']])
   }
 })
 

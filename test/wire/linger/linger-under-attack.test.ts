@@ -6,12 +6,12 @@ import { watchLag } from '../../support/oracle/loop-lag.js'
 
 const CLIENTS = 50
 /** Before them, so that what Node keeps for the next time is not taken for theirs. */
-const WARM_UP = 25
+const WARM_UP = 10
 const LINGER = { timeout: 500, bytes: 100_000 }
 const ONE_READ = 65_536
 /** What a connection may cost while it is lingered on, with all that Node keeps of it, and afterwards, in bytes. */
 const COST = 50_000
-const COST_LEFT = 10_000
+const COST_LEFT = 15_000
 
 /** The answer that ends a read, and one of a hook, after which the connection would stay open. */
 const attacks = [...ways.map((way) => ({ statusCode: 413, way } as const)), ...(['flood', 'chunks', 'trickle'] as const).map((way) => ({ statusCode: 401, way } as const))]
