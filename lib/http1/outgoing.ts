@@ -26,8 +26,12 @@ export class Outgoing implements ResponseSink {
   /** Broken off, though Node takes them for finished. */
   readonly #unsent: ServerResponse[] = []
 
+  readonly #onTurn: () => void
+
   constructor (connection: ConnectionHost) {
     this.#connection = connection
+    // One function for all responses of the connection.
+    this.#onTurn = function (this: ServerResponse) { connection.onTurn(this) }
   }
 
   get guard (): GuardContext {
@@ -40,9 +44,9 @@ export class Outgoing implements ResponseSink {
   }
 
   queue (response: ServerResponse): void {
-    this.#queued = this.#queued.filter(({ writableFinished, destroyed }) => !writableFinished && !destroyed)
+    while (this.#queued[0]?.writableFinished === true) this.#queued.shift()
     this.#queued.push(response)
-    response.once('socket', () => { this.#connection.onTurn(response) })
+    response.on('socket', this.#onTurn)
   }
 
   onUnsent (response: ServerResponse): void {
