@@ -84,6 +84,9 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
    *                   ▼
    *                closed
    * ```
+   *
+   * Beside these: `HalfClosed` where the client ends its side while its answer is owed, `AwaitedAnswer` where the application's
+   * `clientErrorHandler` takes its time over a head that failed, and `Closing` in the place of `Linger` where that is off.
    */
   become (read: ConnectionRead | undefined): void {
     // A connection that rests is looked at every beat anyway.
