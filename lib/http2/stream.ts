@@ -17,6 +17,11 @@ import { sessionOf, type SessionRead } from './session.js'
 
 const { NGHTTP2_FLOW_CONTROL_ERROR, NGHTTP2_NO_ERROR, NGHTTP2_PROTOCOL_ERROR } = constants
 
+/** Whether END_STREAM has come already: over a connection that is no socket Node hands over a whole request before it tells of it. */
+function hasEnded ({ stream }: Http2ServerRequest): boolean {
+  return isAtEnd(stream) && !stream.aborted && stream.rstCode === NGHTTP2_NO_ERROR
+}
+
 /** The body of one HTTP/2 stream. Its session and the other streams go on, whatever becomes of it. */
 class StreamSource extends BodySource {
   readonly protocol = 'h2'
@@ -38,7 +43,7 @@ class StreamSource extends BodySource {
     this.#guard = guard
     this.#request = request
     this.#stream = request.stream
-    this.#ended = isAtEnd(request as unknown as IncomingMessage) && !request.stream.aborted
+    this.#ended = hasEnded(request)
     this.#session = sessionOf(request.stream)
     this.peer = this.#session?.peer ?? peerOf(request.socket, 'h2')
   }

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import type { Http2ServerRequest } from 'node:http2'
+import type { Http2ServerRequest, ServerHttp2Stream } from 'node:http2'
 
 interface ReadableInternals {
   /** Of every stream of Node's. Its public sides tell of what was consumed, not of what has come. */
@@ -40,9 +40,9 @@ export function isUpgrade (raw: IncomingMessage): boolean {
   return (raw as { readonly upgrade?: boolean | null }).upgrade === true
 }
 
-/** Whether the last byte of the body has come: the request may still be full of what nobody has read. */
-export function isAtEnd (raw: IncomingMessage): boolean {
-  return (raw as ReadableInternals)._readableState?.ended === true
+/** Whether the last byte of a body has come: its request, or stream, may still be full of what nobody has read. */
+export function isAtEnd (readable: IncomingMessage | ServerHttp2Stream): boolean {
+  return (readable as ReadableInternals)._readableState?.ended === true
 }
 
 /** Whether the client waits for `100 Continue`, asked as Node asks. */

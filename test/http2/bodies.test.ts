@@ -1,10 +1,12 @@
+import { duplexPair } from 'node:stream'
 import t from 'tap'
 import type { AbortRecord, ReadGuardOptions } from '../../lib/index.js'
 import { guardedApp, noise } from '../support/app/guarded-app.js'
 import { bufferedConsumer, http2Kinds, http2Parties, streamedConsumer } from '../support/app/http2-consumers.js'
 import { Http2Client } from '../support/client/http2-client.js'
-import { data, Flag, FrameType, headers, requestBlock } from '../support/client/http2-frames.js'
+import { data, Flag, FrameType, headers, parseFrames, PREFACE, requestBlock, rstStream, settings, statusOf } from '../support/client/http2-frames.js'
 import { repeat } from '../support/client/raw-client.js'
+import { until } from '../support/oracle/until.js'
 
 t.jobs = 20
 
@@ -166,6 +168,40 @@ for (const kind of http2Kinds) {
     client.raw.fin()
     await app.close()
     t.same(records, [])
+  })
+}
+
+// Node hands over all that came of a request before it tells of it.
+for (const [what, last, outcome] of [
+  ['a body that came whole with its head is read', Buffer.alloc(0), undefined],
+  ['a client that leaves in the packet of its head has left', rstStream(1), { code: 'FST_READ_ABORTED', expected: 5 }]
+] as const) {
+  t.test(`over a connection that is no socket, ${what}`, async (t) => {
+    const { app, records, recorded } = await guardedApp({
+      protocol: 'h2c',
+      routes: (app) => { app.post('/', async (request) => request.body) }
+    })
+    const [client, server] = duplexPair()
+    const received: Buffer[] = []
+    client.on('data', (chunk: Buffer) => { received.push(chunk) })
+    app.server.emit('connection', server)
+    client.write(Buffer.concat([PREFACE, settings({ 1: 0 })]))
+    await until(() => received.length > 0)
+    const isCut = outcome !== undefined
+    const body = isCut ? data(1, 'body') : data(1, 'body!', Flag.END_STREAM)
+    client.write(Buffer.concat([headers(1, requestBlock('POST', '/', { 'content-type': 'text/plain', 'content-length': '5' })), body, last]))
+    if (isCut) {
+      t.match(await recorded(), [outcome])
+    } else {
+      const answer = () => parseFrames(Buffer.concat(received)).filter(({ stream }) => stream === 1)
+      await until(() => answer().some(({ flags, type }) => type === FrameType.DATA && (flags & Flag.END_STREAM) !== 0))
+      t.same(answer().flatMap(({ type, payload }) => type === FrameType.HEADERS ? [statusOf(payload)] : []), [200])
+      t.same(Buffer.concat(answer().flatMap(({ type, payload }) => type === FrameType.DATA ? [payload] : [])).toString(), 'body!')
+    }
+    client.destroy()
+    server.destroy()
+    await app.close()
+    t.equal(records.length, isCut ? 1 : 0)
   })
 }
 
