@@ -1,3 +1,7 @@
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import cors from '@fastify/cors'
+import helmet from '@fastify/helmet'
 import fastify from 'fastify'
 import readGuard from '../dist/index.js'
 import { certificate } from './certificate.js'
@@ -6,7 +10,8 @@ import { certificate } from './certificate.js'
 
 /**
  * @typedef {object} AppOptions
- * @property {'http' | 'https' | 'http2'} [kind]
+ * @property {'http' | 'https' | 'http2' | 'h2c'} [kind]
+ * @property {boolean} [typical] with what most applications have: CORS, helmet, a hook that authenticates, and a log in a file
  * @property {import('../dist/index.js').ReadGuardOptions} [guard] without them there is none
  * @property {import('fastify').onRequestHookHandler} [onRequest]
  * @property {(app: FastifyInstance) => void} [before] called before the guard is registered
@@ -15,7 +20,8 @@ import { certificate } from './certificate.js'
 const kinds = {
   http: {},
   https: { https: certificate },
-  http2: { http2: true, https: certificate }
+  http2: { http2: true, https: certificate },
+  h2c: { http2: true }
 }
 
 /** @param {FastifyInstance} app */
@@ -29,21 +35,46 @@ function addRoutes (app) {
   })
 }
 
+/** Where the log of typical applications goes. */
+export const logFile = join(tmpdir(), `read-guard-bench-${process.pid}.log`)
+
+/** @param {FastifyInstance} app */
+async function addTypical (app) {
+  await app.register(cors)
+  await app.register(helmet)
+  app.addHook('onRequest', async ({ headers }) => {
+    if (headers.authorization !== undefined) throw new Error('not needed here')
+  })
+}
+
 /**
- * An application that listens.
+ * An application that is ready.
  *
  * @param {AppOptions} [options]
  */
-export async function startApp ({ kind = 'http', guard, onRequest, before } = {}) {
+export async function makeApp ({ kind = 'http', typical = false, guard, onRequest, before } = {}) {
+  const logger = typical && { file: logFile }
   // The server is asked for nothing that those of the other kinds do not have.
-  const app = fastify(/** @type {import('fastify').FastifyServerOptions} */ ({ ...kinds[kind], bodyLimit: 100_000_000 }))
+  const app = fastify(/** @type {import('fastify').FastifyServerOptions} */ ({ ...kinds[kind], logger, bodyLimit: 100_000_000 }))
   // As most applications have: a plugin with a hook. Fastify limits its time to a fraction of a millisecond, and from then
   // on every timer of Node keeps its time in 16 bytes of its own, also those of connections.
   await app.register(async (scope) => { scope.addHook('onRequest', async () => {}) })
   before?.(app)
   if (guard !== undefined) await app.register(readGuard, guard)
+  if (typical) await addTypical(app)
   if (onRequest !== undefined) app.addHook('onRequest', onRequest)
   addRoutes(app)
+  await app.ready()
+  return app
+}
+
+/**
+ * As `makeApp`, and it listens.
+ *
+ * @param {AppOptions} [options]
+ */
+export async function startApp (options) {
+  const app = await makeApp(options)
   await app.listen({ port: 0, host: '127.0.0.1', backlog: 4_096 })
   return app
 }

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url'
  *   'client-process.js': import('./client-process.js').Commands
  *   'server-process.js': import('./server-process.js').Commands
  *   'simulated-connections.js': import('./simulated-connections.js').Commands
+ *   'no-network.js': import('./no-network.js').Commands
  *   'linger-attack-server.js': import('./linger-attack-server.js').Commands
  * }} Programs
  */

@@ -2,7 +2,6 @@ import { inFreshProcesses, inOneProcess } from './harness.js'
 import { startChild } from './child.js'
 import { countsInstructions, instructionsPerRequest } from './instructions.js'
 import { hasH2load, Loader, loads } from './loads.js'
-import { withoutNetwork } from './no-network.js'
 import { summary } from './stats.js'
 import { percent, table } from './table.js'
 
@@ -29,19 +28,6 @@ function row (load, { ratios, least, bare, guarded }) {
   ]
 }
 
-/** @param {number} value */
-function nanoseconds (value) {
-  return `${value < 0 ? '' : '+'}${value.toFixed(0)} ns`
-}
-
-/** @param {import('./no-network.js').Calls} calls */
-function callsRow ({ name, without, added, same, least }) {
-  return [
-    name, `${(without / 1_000).toFixed(2)} µs`, nanoseconds(added.median), added.error.toFixed(0), `${nanoseconds(added.low)} … ${nanoseconds(added.high)}`,
-    nanoseconds(same.median), same.error.toFixed(0), nanoseconds(least)
-  ]
-}
-
 /**
  * What a request costs the server in CPU time, user and system, as its own process accounts for it.
  *
@@ -49,8 +35,6 @@ function callsRow ({ name, without, added, same, least }) {
  * @property {number} seconds of each load, in one process
  * @property {number} pairs of fresh processes
  * @property {number} requests in a block
- * @property {number} rounds without a network
- * @property {number} calls in a block without a network
  * @property {number} [warming] blocks before what they take counts
  * @property {number} [idle] connections
  * @property {number} [times] as many rounds
@@ -59,7 +43,7 @@ function callsRow ({ name, without, added, same, least }) {
  *
  * @param {CostSize} size
  */
-export async function cost ({ seconds, pairs, requests, rounds, calls, warming, idle, times = 1, replicates = Math.ceil(pairs * times), only }) {
+export async function cost ({ seconds, pairs, requests, warming, idle, times = 1, replicates = Math.ceil(pairs * times), only }) {
   const client = await startChild('client-process.js')
   const holder = await startChild('client-process.js')
   const loader = new Loader(client)
@@ -76,8 +60,6 @@ export async function cost ({ seconds, pairs, requests, rounds, calls, warming, 
     console.log(`\nIn fresh processes, ${replicates} of each, in turns:\n`)
     const wanted = Object.entries(loads).flatMap(([key, load]) => ['get', 'post', 'upload'].includes(key) && (only === undefined || only.includes(key)) ? [load] : [])
     console.log(table(head, (await inFreshProcesses(wanted, loader, { pairs: replicates, requests, warming })).map(({ load, ...measured }) => row(load, measured))))
-    console.log('\nIn one process, without a network: what a request takes in JavaScript and Node\'s parser.\n')
-    console.log(table(['load', 'without', 'added', '±', 'half within', 'A/A', '±', 'least disturbed'], (await withoutNetwork(rounds * times, calls)).map(callsRow)))
     console.log(countsInstructions()
       ? `\nInstructions per request: ${await instructionsPerRequest(loader, [loads.get, loads.post], requests)}`
       : '\nInstructions per request: `perf stat -e instructions` is not supported on this machine.')

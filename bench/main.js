@@ -7,25 +7,29 @@ import { beat } from './beat.js'
 import { cost } from './cost.js'
 import { heap } from './heap.js'
 import { lateness } from './lateness.js'
+import { quick } from './quick.js'
 
 /** About five minutes, about one, and no more than it takes to see that everything still runs. */
 const sizes = {
   full: {
-    cost: { seconds: 5, pairs: 10, requests: 3_000, rounds: 100, calls: 500 },
+    quick: { seconds: 5 },
+    cost: { seconds: 5, pairs: 10, requests: 3_000 },
     heap: { connections: 10_000, repeats: 2, settle: 500 },
     beat: { connections: 10_000, simulations: [10_000, 50_000], seconds: 2 },
     lateness: { counts: [1, 1_000, 10_000], limit: 1_000, repeats: 3 },
     attack: { attacks: ['heads', 'bodies', 'heads and bodies'], connections: 5_000, limit: 2_000, perSecond: 1_000, seconds: 3 }
   },
   quick: {
-    cost: { seconds: 0.8, pairs: 2, requests: 1_000, rounds: 20, calls: 500 },
+    quick: { seconds: 2 },
+    cost: { seconds: 0.8, pairs: 2, requests: 1_000 },
     heap: { connections: 2_000, repeats: 1, settle: 300 },
     beat: { connections: 2_000, simulations: [50_000], seconds: 0.5 },
     lateness: { counts: [1_000], limit: 1_000, repeats: 1 },
     attack: { attacks: ['heads and bodies'], connections: 1_000, limit: 2_000, perSecond: 1_000, seconds: 2 }
   },
   tiny: {
-    cost: { seconds: 0.01, pairs: 1, requests: 20, rounds: 1, calls: 10, warming: 1, idle: 20 },
+    quick: { seconds: 0.05 },
+    cost: { seconds: 0.01, pairs: 1, requests: 20, warming: 1, idle: 20 },
     heap: { connections: 20, repeats: 1, settle: 20 },
     beat: { connections: 20, simulations: [100], seconds: 0.2 },
     lateness: { counts: [20], limit: 300, repeats: 1 },
@@ -42,7 +46,7 @@ const { values, positionals } = parseArgs({
     times: { type: 'string', default: '1' },
     /** How many fresh processes of each, whatever the rounds. */
     pairs: { type: 'string' },
-    /** Which loads of `cost`. */
+    /** Which loads of `cost`, or forms of application of `quick`. */
     only: { type: 'string' }
   }
 })
@@ -52,6 +56,7 @@ const replicates = values.pairs === undefined ? undefined : Number(values.pairs)
 
 /**
  * @typedef {object} Size
+ * @property {Parameters<typeof quick>[0]} quick
  * @property {import('./cost.js').CostSize} cost
  * @property {Parameters<typeof heap>[0]} heap
  * @property {Parameters<typeof beat>[0]} beat
@@ -61,6 +66,7 @@ const replicates = values.pairs === undefined ? undefined : Number(values.pairs)
 
 /** @type {Readonly<Record<string, (size: Size) => Promise<void>>>} */
 const parts = {
+  quick: (size) => quick({ ...size.quick, times, only: values.only?.split(',') }),
   cost: (size) => cost({ ...size.cost, times, replicates, only: values.only?.split(',') }),
   heap: (size) => heap({ ...size.heap, times }),
   beat: (size) => beat({ ...size.beat, times }),

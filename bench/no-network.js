@@ -1,137 +1,114 @@
-import { Socket } from 'node:net'
-import { startApp } from './apps.js'
-import { bare, guarded } from './servers.js'
-import { median, summary } from './stats.js'
+// The process in which requests are served without a network, and timed. Started by `quick.js`.
+import { rm } from 'node:fs/promises'
+import { logFile, makeApp } from './apps.js'
+import { answer } from './child.js'
+import { quantile } from './stats.js'
+import { Http1Wire, Http2Wire } from './wires.js'
 
-const json = JSON.stringify({ a: 'x'.repeat(1_000) })
+/** @typedef {import('fastify').FastifyInstance} FastifyInstance */
+/** @typedef {import('./wires.js').Exchange} Exchange */
 
-const requests = {
-  GET: 'GET / HTTP/1.1\r\nHost: bench\r\nUser-Agent: bench\r\nAccept: */*\r\n\r\n',
-  '1 KB JSON POST': `POST / HTTP/1.1\r\nHost: bench\r\nUser-Agent: bench\r\nAccept: */*\r\nContent-Type: application/json\r\nContent-Length: ${json.length}\r\n\r\n${json}`
-}
-
-/** Rounds before what they take counts: by then everything is compiled. */
-const WARMING = 10
-
-/** A connection without an operating system below it: requests are pushed into it, and answers end here. */
-class Wire extends Socket {
-  /** @type {(value?: undefined) => void} */
-  #answered = () => {}
-  #bytes = 0
-
-  /** @override */ // @ts-expect-error -- `net.Socket` has an accessor too, which its type calls a property
-  get pending () { return this.destroyed }
-  /** @override */ // @ts-expect-error -- as above
-  get bytesRead () { return this.#bytes }
-
-  /**
-   * @override
-   * @param {unknown} _chunk
-   * @param {BufferEncoding} _encoding
-   * @param {() => void} done
-   */
-  _write (_chunk, _encoding, done) {
-    done()
-    // Behind what Node does when a response is finished: earlier, the next request would be pipelined.
-    process.nextTick(this.#answered)
-  }
-
-  /**
-   * @override
-   * @param {unknown[]} _chunks
-   * @param {() => void} done
-   */
-  _writev (_chunks, done) {
-    done()
-    // Behind what Node does when a response is finished: earlier, the next request would be pipelined.
-    process.nextTick(this.#answered)
-  }
-
-  /** @override */
-  _read () {}
-
-  /** @param {Buffer} request */
-  ask (request) {
-    return new Promise((resolve) => {
-      this.#answered = resolve
-      this.#bytes += request.length
-      this.push(request)
-    })
-  }
-}
-
-/** @typedef {{ wire: Wire, took: number[] }} Lane a connection to one application, and what each block of its requests took */
+const json = { a: 'x'.repeat(1_000) }
+/** @type {Exchange} */
+const jsonPost = { method: 'POST', type: 'application/json', body: JSON.stringify(json) }
 
 /**
- * @param {import('fastify').FastifyInstance} app
- * @returns {Lane}
+ * What can be asked for: `count` requests make a block of some milliseconds, and `ask` makes one.
+ *
+ * @type {Record<string, { kind?: 'h2c', count: number, askTo: (app: FastifyInstance) => () => Promise<unknown> }>}
  */
-function laneTo (app) {
-  const wire = new Wire({ allowHalfOpen: true })
+const loads = {
+  GET: { count: 400, askTo: (app) => overWire(app, new Http1Wire({ method: 'GET' })) },
+  '1 KB JSON POST': { count: 250, askTo: (app) => overWire(app, new Http1Wire(jsonPost)) },
+  '100 KB POST': { count: 150, askTo: (app) => overWire(app, new Http1Wire({ method: 'POST', type: 'application/octet-stream', body: Buffer.alloc(100_000) })) },
+  'HTTP/2 1 KB JSON POST': { kind: 'h2c', count: 80, askTo: (app) => overWire(app, new Http2Wire(jsonPost)) },
+  'inject, 1 KB JSON POST': { count: 80, askTo: (app) => () => app.inject({ method: 'POST', url: '/', payload: json }) }
+}
+
+/**
+ * What stands in the process: two applications without the guard, which should not differ, and those with it, which are asked
+ * in turns.
+ *
+ * @type {Record<string, { typical?: boolean, guarded: number }>}
+ */
+const forms = {
+  bare: { guarded: 1 },
+  typical: { typical: true, guarded: 1 },
+  eight: { guarded: 8 }
+}
+
+/**
+ * @param {FastifyInstance} app
+ * @param {Http1Wire | Http2Wire} wire
+ */
+function overWire (app, wire) {
   app.server.emit('connection', wire)
-  return { wire, took: [] }
+  return () => wire.ask()
 }
 
 /**
  * Nanoseconds for each of so many requests.
  *
- * @param {Wire} wire
- * @param {Buffer} request
+ * @param {() => Promise<unknown>} ask
  * @param {number} count
  */
-async function block (wire, request, count) {
+async function block (ask, count) {
   const started = process.hrtime.bigint()
-  for (let i = 0; i < count; i++) await wire.ask(request)
+  for (let i = 0; i < count; i++) await ask()
   return Number(process.hrtime.bigint() - started) / count
 }
 
 /**
- * @param {readonly number[]} without
- * @param {readonly number[]} guarded
- * @param {readonly number[]} again without the guard
+ * Blocks of all in mirrored order, so that what drifts is shared. Most of what disturbs them makes them longer: the tenth that
+ * was disturbed least is the steadiest there is.
+ *
+ * @param {{ bare: () => Promise<unknown>, again: () => Promise<unknown>, guarded: readonly (() => Promise<unknown>)[] }} asked
+ * @param {number} count of requests in a block
+ * @param {number} seconds
  */
-function comparison (without, guarded, again) {
-  const bothWithout = [...without, ...again]
-  return {
-    without: median(bothWithout),
-    added: summary(guarded.map((took, i) => took - ((without[i] ?? NaN) + (again[i] ?? NaN)) / 2)),
-    same: summary(again.map((took, i) => took - (without[i] ?? NaN))),
-    least: Math.min(...guarded) - Math.min(...bothWithout)
+async function compare ({ bare, again, guarded }, count, seconds) {
+  /** @type {Record<'bare' | 'guarded' | 'again', number[]>} */
+  const took = { bare: [], guarded: [], again: [] }
+  const warmAt = performance.now() + seconds * 1_000 / 4
+  const end = warmAt + seconds * 1_000
+  for (let round = 0; took.bare.length === 0 || performance.now() < end; round++) {
+    const ask = guarded[round % guarded.length] ?? bare
+    /** @type {[keyof typeof took, () => Promise<unknown>][]} */
+    const lanes = [['bare', bare], ['guarded', ask], ['again', again]]
+    const order = [...lanes.slice(round % 3), ...lanes.slice(0, round % 3)]
+    const isWarm = performance.now() > warmAt
+    for (const [name, ask] of [...order, ...order.toReversed()]) {
+      const nanoseconds = await block(ask, count)
+      if (isWarm) took[name].push(nanoseconds)
+    }
+  }
+  const [without, withGuard, same] = [took.bare, took.guarded, took.again].map((numbers) => quantile(numbers, 0.1))
+  return { without, guarded: withGuard, again: same, blocks: took.bare.length }
+}
+
+/** @typedef {typeof commands} Commands */
+
+const commands = {
+  names: () => ({ forms: Object.keys(forms), loads: Object.keys(loads) }),
+  /**
+   * Nanoseconds per request of one form of application.
+   *
+   * @param {string} form
+   * @param {string} load
+   * @param {number} seconds
+   */
+  async measure (form, load, seconds) {
+    const { typical = false, guarded } = forms[form] ?? { guarded: 1 }
+    const { kind = 'http', count, askTo } = loads[load] ?? { count: 1, askTo: () => async () => {} }
+    const make = (/** @type {object} */ options) => makeApp({ kind, typical, ...options })
+    const apps = [await make({}), await make({}), ...await Promise.all(Array.from({ length: guarded }, () => make({ guard: {} })))]
+    const [bare = async () => {}, again = async () => {}, ...withGuard] = apps.map(askTo)
+    try {
+      return await compare({ bare, again, guarded: withGuard }, count, seconds)
+    } finally {
+      await rm(logFile, { force: true })
+    }
   }
 }
 
-/**
- * What the guard adds where nothing is noisier than JavaScript: nanoseconds per request, of blocks in turns. With a
- * network below it the whole request takes several times as long, and the caches are colder.
- *
- * @typedef {object} Calls
- * @property {string} name
- * @property {number} without the guard, the whole request
- * @property {import('./stats.js').Summary} added by the guard
- * @property {import('./stats.js').Summary} same added by nothing
- * @property {number} least that the guard added
- *
- * @param {number} rounds
- * @param {number} count of requests in a block
- * @returns {Promise<Calls[]>}
- */
-export async function withoutNetwork (rounds, count) {
-  const apps = { without: await startApp(bare), guarded: await startApp(guarded), again: await startApp(bare) }
-  const rows = []
-  for (const [name, text] of Object.entries(requests)) {
-    const request = Buffer.from(text)
-    const lanes = { without: laneTo(apps.without), guarded: laneTo(apps.guarded), again: laneTo(apps.again) }
-    let order = Object.values(lanes)
-    for (let round = -WARMING; round < rounds; round++) {
-      for (const { wire, took } of [...order, ...order.toReversed()]) {
-        const nanoseconds = await block(wire, request, count)
-        if (round >= 0) took.push(nanoseconds)
-      }
-      order = [...order.slice(1), ...order.slice(0, 1)]
-    }
-    for (const { wire } of order) wire.destroy()
-    rows.push({ name, ...comparison(lanes.without.took, lanes.guarded.took, lanes.again.took) })
-  }
-  await Promise.all(Object.values(apps).map((app) => app.close()))
-  return rows
-}
+answer(commands)

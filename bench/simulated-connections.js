@@ -3,9 +3,9 @@ import { connect, createServer } from 'node:net'
 import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import { BodyRead } from '../dist/body/body-read.js'
-import { connectionClass } from '../dist/http1/connection.js'
+import { Connection } from '../dist/http1/connection.js'
 import { Heartbeat } from '../dist/clock/heartbeat.js'
-import { rememberReply } from '../dist/node/fastify.js'
+import { rememberReply } from '../dist/node/fastify-replies.js'
 import { resolveOptions } from '../dist/limits/resolve.js'
 import { beats, watchBeats } from './beat-probe.js'
 import { answer } from './child.js'
@@ -55,7 +55,6 @@ const headers = { 'content-length': '1000' }
 
 /**
  * @typedef {import('../dist/guard.js').GuardContext} GuardContext
- * @typedef {InstanceType<ReturnType<typeof connectionClass>>} Connection
  * @typedef {keyof typeof phases} Phase
  * @typedef {typeof commands} Commands
  */
@@ -85,8 +84,9 @@ const phases = {
    */
   'download under way': (_guard, connection) => {
     const raw = {}
-    rememberReply(asked(raw), asked({ request: { raw } }))
-    Object.assign(connection.socket, { writableLength: 65_536, _httpMessage: { req: raw } })
+    const response = { req: raw, socket: connection.socket }
+    rememberReply(asked({ raw: response, request: { raw } }))
+    Object.assign(connection.socket, { writableLength: 65_536, _httpMessage: response })
     connection.rest()
   }
 }
@@ -98,10 +98,9 @@ const commands = {
    */
   simulate (phase, count) {
     /** @type {GuardContext} */
-    const guard = asked({ options, heartbeat: new Heartbeat(options.resolution), lingered: 0, policyOf: () => options.policy })
-    const Connection = connectionClass(guard)
+    const guard = asked({ options, heartbeat: new Heartbeat(options.resolution), lingered: 0, servers: new WeakSet(), policyOf: () => options.policy })
     for (let i = 0; i < count; i++) {
-      const connection = new Connection(asked(new SimulatedSocket()))
+      const connection = new Connection(guard, asked(new SimulatedSocket()))
       connection.accept()
       phases[phase](guard, connection)
     }

@@ -10,7 +10,7 @@ import { readStreamBody } from './http2/stream.js'
 import { readInjectedBody } from './inject/injected-source.js'
 import { hasInjectedStream } from './node/fastify.js'
 import { maxHeadersCount } from './node/internals.js'
-import { hasBody, http2Request, isAtEnd, isUpgrade } from './node/request-kind.js'
+import { Framing, framingOf, hasBody, http2Request, isAtEnd, isUpgrade } from './node/request-kind.js'
 
 export interface DispatchOptions {
   /** Whether its connection knows of the request already, and may be further than that by now: see `watchForeignRequests`. */
@@ -25,9 +25,10 @@ export interface DispatchOptions {
 export function dispatch (guard: GuardContext, request: IncomingMessage, response: ServerResponse, { isLate }: DispatchOptions): boolean {
   const overHttp2 = http2Request(request)
   const connection = overHttp2 === undefined ? connectionOf(request.socket) : undefined
-  if (connection !== undefined && !admit(connection, request, response)) return false
+  const framing = connection === undefined ? 0 : framingOf(request.rawHeaders)
+  if (connection !== undefined && !admit(connection, request, response, framing)) return false
   if (overHttp2 !== undefined) sessionOf(overHttp2.stream)?.onDispatched(overHttp2.stream, response)
-  const isGuarded = hasBody(request) || (connection === undefined && overHttp2 === undefined && hasInjectedStream(request))
+  const isGuarded = connection === undefined ? hasBody(request) || (overHttp2 === undefined && hasInjectedStream(request)) : (framing & Framing.body) !== 0
   const isExpecting = guard.expecting === request
   if (isExpecting) guard.expecting = undefined
   if (!isGuarded) {
@@ -49,7 +50,7 @@ export function dispatch (guard: GuardContext, request: IncomingMessage, respons
 }
 
 /** Whether a request may go on to the application: not one that comes after the connection's last answer, nor one that is refused. */
-function admit (connection: Connection, request: IncomingMessage, response: ServerResponse): boolean {
+function admit (connection: Connection, request: IncomingMessage, response: ServerResponse, framing: number): boolean {
   if (connection.isOver) {
     // Its answer was given before it was complete.
     connection.discard(request)
@@ -58,7 +59,7 @@ function admit (connection: Connection, request: IncomingMessage, response: Serv
     return false
   }
   connection.onDispatched(response)
-  const violation = connection.guard.options.strictFraming ? checkFraming(request, maxHeadersCount(request.socket)) : undefined
+  const violation = connection.guard.options.strictFraming ? checkFraming(request, maxHeadersCount(request.socket), framing) : undefined
   if (violation === undefined) return true
   // What came in the packet of the request before can't be told from its bytes.
   const received = Math.max(request.socket.bytesRead - connection.bytes, 1)

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyRequest } from 'fastify'
 import type { Heartbeat } from './clock/heartbeat.js'
@@ -29,6 +29,10 @@ export interface GuardContext {
   adoptUnseen: ((request: IncomingMessage) => void) | undefined
   /** The request that waits for `100 Continue`, while it is on its way through the listeners of 'request'. */
   expecting: IncomingMessage | undefined
+  /** The request that has just passed the guard, while the application takes it. */
+  passing: IncomingMessage | undefined
+  /** The servers that are guarded, or were. */
+  readonly servers: WeakSet<Server>
   /** Takes over the connection of another application's guard, whose server this one has by now. */
   successor: ((socket: Socket, bytes: number) => void) | undefined
 }

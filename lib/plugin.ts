@@ -1,6 +1,6 @@
 import diagnosticsChannel from 'node:diagnostics_channel'
 import type { IncomingMessage, Server } from 'node:http'
-import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { bodyReadOf } from './body/body-read.js'
 import { readRawBody, type RawBodyOptions } from './body/read-raw-body.js'
 import { requestReadGuard } from './body/request-read-guard.js'
@@ -10,7 +10,8 @@ import type { GuardContext } from './guard.js'
 import type { ReadGuardOptions } from './limits/options.js'
 import { resolveOptions, unguarded } from './limits/resolve.js'
 import { RoutePolicies } from './limits/route-policies.js'
-import { hasInjectedStream, headersTimeoutSetter, rememberReply } from './node/fastify.js'
+import { hasInjectedStream, headersTimeoutSetter } from './node/fastify.js'
+import { onReplyMade, rememberReply, runsHooks } from './node/fastify-replies.js'
 import { asksForCertificate } from './node/internals.js'
 import { rootOf } from './node/fastify-routes.js'
 import { hasBody } from './node/request-kind.js'
@@ -116,21 +117,23 @@ export async function readGuard (app: FastifyInstance, options: ReadGuardOptions
     isInFront: false,
     adoptUnseen: undefined,
     expecting: undefined,
+    passing: undefined,
+    servers: new WeakSet(),
     successor: undefined
   }
-  function onRequest (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
+  /** A request has come to the application. Not every one comes by a server, nor past the guard. */
+  function onReply (reply: FastifyReply): void {
+    const { request } = reply
     const { raw } = request
-    rememberReply(raw, reply)
-    // Not every request comes by a server, nor past the guard on its way to the application.
-    const isUnseen = bodyReadOf(raw) === undefined && (!guard.isInFront || hasBody(raw) || hasInjectedStream(raw) || hasForeignConnection(raw))
+    const isUnseen = guard.passing !== raw && bodyReadOf(raw) === undefined && (!guard.isInFront || hasBody(raw) || hasInjectedStream(raw) || hasForeignConnection(raw))
     if (isUnseen) guard.adoptUnseen?.(raw)
+    rememberReply(reply)
     if (isUnseen && !dispatch(guard, raw, reply.raw, { isLate: true })) {
       reply.hijack()
       return
     }
     const read = bodyReadOf(raw)
-    if (read === undefined) done()
-    else done(read.onRouted(reply, policies.of(request)))
+    if (read !== undefined && runsHooks(request)) read.onRouted(reply, policies.of(request))
   }
 
   guardServers(root, guard)
@@ -152,7 +155,12 @@ export async function readGuard (app: FastifyInstance, options: ReadGuardOptions
     policies.check()
     done()
   })
-  root.addHook('onRequest', onRequest)
+  if (!onReplyMade(root, onReply)) {
+    root.addHook('onRequest', (_request, reply, done) => {
+      onReply(reply)
+      done()
+    })
+  }
   // Behind all hooks that may enter a context, and not at all where it would make no difference: it costs every request something.
   if (journal.tellsContext) {
     root.addHook('preHandler', ({ raw }, _reply, done) => {

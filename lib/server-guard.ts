@@ -7,7 +7,7 @@ import { refuseExpectation } from './body/expect-continue.js'
 import { dispatch } from './dispatch.js'
 import type { GuardContext } from './guard.js'
 import { ClientErrors, ownHandlers, type ClientErrorListener } from './http1/client-errors.js'
-import { Connection, connectionClass, connectionOf } from './http1/connection.js'
+import { Connection, connectionOf } from './http1/connection.js'
 import { watchUpgrades } from './http1/upgrade.js'
 import { SessionRead } from './http2/session.js'
 import { allowHalfOpen, isDefaultBelow, keepOneMoreHeader, rawSocketOf, serverOf, setBackstop, speaksHttp1, watchSni } from './node/internals.js'
@@ -26,7 +26,6 @@ export class ServerGuard {
   readonly #guard: GuardContext
   readonly #server: Server
   readonly #routing: RequestListener
-  readonly #Connection: ReturnType<typeof connectionClass>
   readonly #detach: Detach[] = []
   #hasWarned = false
 
@@ -40,7 +39,7 @@ export class ServerGuard {
     this.#guard = guard
     this.#server = server
     this.#routing = routing
-    this.#Connection = connectionClass(guard)
+    guard.servers.add(server)
     const enforced = policy.limits.mode === 'observe' ? 0 : headersTimeout
     const backstop = (): void => setBackstop(server, enforced, { isGiven: headersTimeoutBy !== undefined })
     backstop()
@@ -75,19 +74,19 @@ export class ServerGuard {
 
   /** Guards a connection that stands already; `bytes` as in `Connection`. */
   adopt (socket: Socket, bytes: number): void {
-    new this.#Connection(socket).adopt(bytes)
+    new Connection(this.#guard, socket).adopt(bytes)
   }
 
   /** What a connection sends first: a TLS handshake, or a request's head. HTTP/2 sessions are told of elsewhere. */
   #accept (socket: Socket): void {
     if (speaksHttp1(socket)) {
       if (this.#guard.options.strictFraming) keepOneMoreHeader(socket)
-      new this.#Connection(socket).accept()
+      new Connection(this.#guard, socket).accept()
     } else if (this.#server instanceof TLSServer) {
-      new this.#Connection(socket).acceptHandshake()
+      new Connection(this.#guard, socket).acceptHandshake()
     } else if (this.#server instanceof HttpServer) {
       // A wrapper reads from it first.
-      new this.#Connection(socket).accept()
+      new Connection(this.#guard, socket).accept()
     }
   }
 
@@ -117,17 +116,21 @@ export class ServerGuard {
 
   #watchRequests (isMain: boolean): void {
     const server = this.#server
-    let isTold = false
+    const guard = this.#guard
+    const how = { isLate: false }
     const onRequest: RequestListener = (request, response) => {
       this.#adoptUnseen(request)
-      if (dispatch(this.#guard, request, response, { isLate: isTold })) this.#routing.call(server, request, response)
+      if (!dispatch(guard, request, response, how)) return
+      guard.passing = request
+      this.#routing.call(server, request, response)
+      guard.passing = undefined
     }
     // As Node does it where there is no listener, but that ours comes between.
     const onCheckContinue: RequestListener = (request, response) => {
       this.#emitExpecting(request, response)
     }
     const onCheckExpectation: RequestListener = (request, response) => {
-      if (dispatch(this.#guard, request, response, { isLate: isTold })) refuseExpectation(response)
+      if (dispatch(this.#guard, request, response, how)) refuseExpectation(response)
     }
     const own: readonly unknown[] = [this.#routing, onRequest, onCheckContinue, onCheckExpectation]
     const comeBetween = (): void => {
@@ -141,7 +144,7 @@ export class ServerGuard {
       listenWhileAlone(server, 'checkExpectation', onCheckExpectation),
       ...(this.#guard.options.deferContinue ? [listenWhileAlone(server, 'checkContinue', onCheckContinue)] : []),
       watchForeignRequests(server, listener => own.includes(listener), (request, socket) => {
-        isTold = true
+        how.isLate = true
         connectionOf(socket)?.onRequest(request)
       })
     )
@@ -158,12 +161,15 @@ export class ServerGuard {
    * The request has a connection of which the guard was not told: a wrapper of the server has given it to Node's parser without
    * the server's own 'connection', or it belongs to another server, which hands over some of its requests.
    */
-  #adoptUnseen ({ httpVersionMajor, socket }: IncomingMessage): void {
-    if (httpVersionMajor !== 1 || connectionOf(socket) !== undefined) return
+  #adoptUnseen (request: IncomingMessage): void {
+    // Over HTTP/2 Node makes something that stands for the socket where it is asked for.
+    if (request.httpVersionMajor !== 1) return
+    const { socket } = request
+    if (connectionOf(socket) !== undefined) return
     // An adapter's requests have sockets that only look like one.
     if ((socket as Socket | undefined) === undefined || !speaksHttp1(socket)) return
     const isForeign = serverOf(socket) !== this.#server
-    if (isForeign) new this.#Connection(socket).adoptForeign()
+    if (isForeign) new Connection(this.#guard, socket).adoptForeign()
     else this.adopt(socket, socket.bytesRead)
     if (this.#hasWarned) return
     this.#hasWarned = true

@@ -60,7 +60,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
   #context: AsyncResource | undefined
   constructor (guard: GuardContext, source: BodySource, readonly raw: GuardedRequest, public response: ServerResponse, policy: RoutePolicy) {
     super(guard, source, declaredLength(raw.headers), policy)
-    hookRequest(raw, this)
+    hookRequest(raw, this, source)
   }
 
   get phase (): 'body' {
@@ -107,17 +107,25 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     this.#isLimited = true
   }
 
-  /** A reply will answer the request. Returns why the body is refused, where nothing can tell of the end of the `onRequest` hooks. */
-  onRouted (reply: FastifyReply, policy: RoutePolicy | false): ReadError | undefined {
+  /** A reply will answer the request, whose hooks are still to run. */
+  onRouted (reply: FastifyReply, policy: RoutePolicy | false): void {
     this.reply = reply
     // That of an upgrade request is made by whoever routes it.
     this.response = reply.raw
     this.#context ??= ownContext()
     this.setRoute(policy)
+    this.takeWhole()
     if (this.#isEndOwed) this.onEnd()
     this.#isEndOwed = false
-    if (!this.isExpecting && this.error === undefined && this.violation === undefined) return undefined
-    return this.awaitHooks(reply.request) ? undefined : this.onHooksPassed()
+    if (this.isExpecting || this.error !== undefined || this.violation !== undefined) this.awaitHooks(reply.request)
+  }
+
+  /** What is there already has come, unless it is refused by its declared length. */
+  private takeWhole (): void {
+    const { wholeBytes } = this.source
+    if (wholeBytes === undefined || this.violation !== undefined) return
+    this.count(wholeBytes)
+    this.#isEndOwed = true
   }
 
   /** The application is about to read the body: it is refused, or the client is told to send it. Returns why it is refused. */

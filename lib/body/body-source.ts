@@ -21,6 +21,11 @@ export abstract class BodySource {
   /** What is closed when the client has gone, whatever becomes of its answers. */
   abstract readonly socket: Socket | undefined
 
+  /** Bytes of a body that is all there already, though its consumer has not been given it. */
+  get wholeBytes (): number | undefined {
+    return undefined
+  }
+
   /** Whether bytes are not read because the application has not taken what came. */
   abstract isHeldBack (): boolean
 

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { replyOf } from '../node/fastify.js'
+import { replyOf } from '../node/fastify-replies.js'
 import { hasBegun } from '../node/internals.js'
 import { keepContext, ownPolicyOf, setOwnPolicy, signalOf } from '../response/exchange.js'
 import type { BodyRead } from './body-read.js'

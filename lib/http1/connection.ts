@@ -2,11 +2,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { BodySource, type AbandonedRest } from '../body/body-source.js'
 import type { ConnectionRead } from '../clock/connection-read.js'
-import { NOT_WATCHED, type ConnectionPhase, type Watched } from '../clock/watch-list.js'
+import { LONGEST_REST, NOT_WATCHED, type ConnectionPhase, type Watched } from '../clock/watch-list.js'
 import type { GuardContext } from '../guard.js'
 import type { LingerOptions } from '../limits/options.js'
-import { bytesBeingWritten, bytesHandedOver, bytesTaken, givenPeerName, hasBegun, hasBackstop, headWatcher, isPausedForAnswers, keepAliveAgain, keepAliveOver, peerNameOf, pendingResponse, serverOf } from '../node/internals.js'
+import { bytesBeingWritten, bytesHandedOver, bytesTaken, givenPeerName, hasBegun, hasBackstop, headWatcher, isPausedForAnswers, keepAliveAgain, keepAliveOver, keepAliveTimeoutOf, peerNameOf, pendingResponse, serverOf } from '../node/internals.js'
 import { isApplicationError, type ClientError } from '../node/client-error.js'
+import { forgetReply, keepReplies } from '../node/fastify-replies.js'
 import { hasBody } from '../node/request-kind.js'
 import { disown, holdClosing, own, ownerOf, watchResume, type GuardedSocket, type SocketOwner } from '../node/socket-hooks.js'
 import type { Peer } from '../record/abort-record.js'
@@ -20,6 +21,10 @@ import { HeadRead } from './head-read.js'
 import { closeAfterLinger, Closing, Linger, PendingAnswer } from './linger.js'
 import { Outgoing } from './outgoing.js'
 
+/** What part of its time a head may have had before it is noticed, and what part of that in which its connection may be silent. */
+const HEAD_SHARE = 20
+const KEEP_ALIVE_SHARE = 4
+
 /** Two stray bytes between requests may be the CRLF that RFC 9112 §2.2 has servers ignore: no head has begun. */
 const STRAY_CRLF = 2
 
@@ -28,13 +33,11 @@ const STRAY_CRLF = 2
  * on `read`, and Node's own `keepAliveTimeout` has the watch while there is none. Here and in the reads, methods are
  * `private` in the place of `#`, for which every object would keep a mark of its class.
  */
-export abstract class Connection extends BodySource implements Watched, SocketOwner, ConnectionHost {
+export class Connection extends BodySource implements Watched, SocketOwner, ConnectionHost {
   index = NOT_WATCHED
   #read: ConnectionRead | undefined
   bytes = 0
   written = 0
-  /** Another server has it, which hands requests over: those that it keeps are not ours to judge, nor are their heads. */
-  #isForeign = false
   /** A head has begun of which nobody has heard: the bytes do not tell of one in the packet of the request before. */
   #isHeadPending = false
   /** What is known of the responses that are owed; most connections never have it. */
@@ -42,17 +45,15 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   readonly #address: PackedAddress
   readonly #port: number | undefined
 
-  constructor (readonly socket: GuardedSocket) {
+  constructor (readonly guard: GuardContext, readonly socket: GuardedSocket) {
     super()
     own(socket, this)
+    keepReplies(socket)
     // A connection that was reset does not tell its peer any more.
     const { address, family, port } = peerNameOf(socket)
     this.#address = packAddress(address, family)
     this.#port = port
   }
-
-  /** That of the application, which is all that its connections have in common: see `connectionClass`. */
-  abstract get guard (): GuardContext
 
   /** What is being read; nothing between two requests. */
   get read (): ConnectionRead | undefined {
@@ -89,9 +90,8 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
    * `clientErrorHandler` takes its time over a head that failed, and `Closing` in the place of `Linger` where that is off.
    */
   become (read: ConnectionRead | undefined): void {
-    // A connection that rests is looked at every beat anyway.
-    if (this.#read !== undefined) this.guard.heartbeat.wake(this)
     this.#read = read
+    this.wake()
   }
 
   /** A fresh connection, whose client may be silent for as long as between two requests. */
@@ -115,9 +115,14 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
 
   /** A connection of another server, from which a request is handed over. */
   adoptForeign (): void {
-    this.#isForeign = true
     this.bytes = this.socket.bytesRead
     this.begin(undefined)
+  }
+
+  /** Another server has it, which hands requests over: those that it keeps are not ours to judge, nor are their heads. */
+  private get isForeign (): boolean {
+    const server = serverOf(this.socket)
+    return server !== undefined && !this.guard.servers.has(server)
   }
 
   /** What is wrong with its connection, the other server is told; what has become of that, the socket keeps. */
@@ -183,11 +188,25 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
 
   private lookAtRead (now: number): number {
     if (this.#read !== undefined) return this.#read.look(now)
-    if (this.#isForeign || (!this.headBegan && !this.#isHeadPending)) return Infinity
+    forgetReply(this.socket)
+    if (this.isForeign) return Infinity
+    if (!this.headBegan && !this.#isHeadPending) return this.rests
     const mayBeStray = !this.#isHeadPending
     // Node would close on a head that stalls for its keepAliveTimeout, without a word.
     keepAliveOver(this.socket)
     return this.beginHead(now, { mayBeStray }).look(now)
+  }
+
+  /**
+   * How long it may be left alone where nothing is read, in counted milliseconds; `Infinity` while an answer is owed, which may
+   * have to wait for its client. Only its bytes tell of a head that begins, and one is noticed so much later: little, compared
+   * with the time that it has. Node must not close on it before, for want of a whole request.
+   */
+  private get rests (): number {
+    if (pendingResponse(this.socket) !== undefined) return Infinity
+    const { headersTimeout, resolution } = this.guard.options
+    const shorter = Math.min(headersTimeout > 0 ? headersTimeout / HEAD_SHARE : LONGEST_REST, (keepAliveTimeoutOf(this.socket) || LONGEST_REST) / KEEP_ALIVE_SHARE)
+    return Math.max(Math.floor(shorter), resolution)
   }
 
   judge (now: number): void {
@@ -213,6 +232,7 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
 
   onHeadBegun (): void {
     this.#isHeadPending = true
+    this.wake()
   }
 
   /** A request is on its way to the application. */
@@ -244,7 +264,7 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
   }
 
   onClose (): void {
-    if (this.#isForeign) this.tellForeignError()
+    if (this.isForeign) this.tellForeignError()
     this.outgoing.onClose()
   }
 
@@ -408,7 +428,7 @@ export abstract class Connection extends BodySource implements Watched, SocketOw
     const { bytes } = this
     this.release()
     // The next request of a foreign one comes to it by itself.
-    if (!this.#isForeign) successor(this.socket, bytes)
+    if (!this.isForeign) successor(this.socket, bytes)
   }
 
   /** A beat has found the socket destroyed, before Node has told of it. */
@@ -433,12 +453,3 @@ export function connectionOf (socket: Socket | undefined): Connection | undefine
 }
 
 const watchHeads = headWatcher((socket) => { connectionOf(socket)?.onHeadBegun() })
-
-/** The class of one application's connections: what all of them would keep is on its prototype, once. */
-export function connectionClass (guard: GuardContext): new (socket: GuardedSocket) => Connection {
-  return class extends Connection {
-    get guard (): GuardContext {
-      return guard
-    }
-  }
-}

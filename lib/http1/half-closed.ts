@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { ConnectionRead } from '../clock/connection-read.js'
 import type { ClientErrorReport } from '../node/client-error.js'
-import { replyOf } from '../node/fastify.js'
+import { replyOf } from '../node/fastify-replies.js'
 import { bytesHandedOver, pendingResponse } from '../node/internals.js'
 import type { ConnectionHost } from './connection-host.js'
 

@@ -1,4 +1,4 @@
-import { isHeaderNamed } from '../node/request-kind.js'
+import { Framing, framingOf } from '../node/request-kind.js'
 import type { Violation } from '../record/errors.js'
 
 /** The parts of a request head that framing depends on. */
@@ -7,17 +7,6 @@ export interface FramedHead {
   readonly httpVersionMinor: number
   readonly headers: { readonly 'transfer-encoding'?: string | undefined, readonly 'content-length'?: string | undefined }
   readonly rawHeaders: readonly string[]
-}
-
-function countHosts (rawHeaders: readonly string[]): number {
-  let hosts = 0
-  for (let i = 0; i < rawHeaders.length; i += 2) if (isHeaderNamed(rawHeaders[i], 'host')) hosts++
-  return hosts
-}
-
-function namesCoding (rawHeaders: readonly string[]): boolean {
-  for (let i = 0; i < rawHeaders.length; i += 2) if (isHeaderNamed(rawHeaders[i], 'transfer-encoding')) return true
-  return false
 }
 
 function isKnownVersion ({ httpVersionMajor, httpVersionMinor }: FramedHead): boolean {
@@ -41,11 +30,13 @@ function checkTransferCoding (head: FramedHead, coding: string): Violation | und
  * What RFC 9112 has a server refuse and Node's parser lets pass: Transfer-Encoding in HTTP/1.0 (§6.1), a transfer
  * coding other than chunked (§6.1), Content-Length beside it (§6.3), more than one Host (§3.2), a version of HTTP that is
  * not spoken (RFC 9110 §15.6.6), and header lines that Node would drop unseen.
+ *
+ * @param framing of `framingOf`
  */
-export function checkFraming (head: FramedHead, maxHeaders: number): Violation | undefined {
+export function checkFraming (head: FramedHead, maxHeaders: number, framing = framingOf(head.rawHeaders)): Violation | undefined {
   if (!isKnownVersion(head)) return { code: 'FST_READ_MALFORMED', detail: `HTTP/${head.httpVersionMajor}.${head.httpVersionMinor} is not spoken`, statusCode: 505 }
   // Node builds its `headers` where they are asked for.
-  const coding = namesCoding(head.rawHeaders) ? head.headers['transfer-encoding'] : undefined
+  const coding = (framing & Framing.coding) !== 0 ? head.headers['transfer-encoding'] : undefined
   if (coding !== undefined) {
     const violation = checkTransferCoding(head, coding)
     if (violation !== undefined) return violation
@@ -53,5 +44,5 @@ export function checkFraming (head: FramedHead, maxHeaders: number): Violation |
   if (head.rawHeaders.length > maxHeaders * 2) {
     return { code: 'FST_READ_HEADERS_TOO_LARGE', limit: maxHeaders, detail: `${maxHeaders} header lines` }
   }
-  return countHosts(head.rawHeaders) > 1 ? { code: 'FST_READ_MALFORMED', detail: 'more than one Host' } : undefined
+  return (framing & Framing.moreHosts) !== 0 ? { code: 'FST_READ_MALFORMED', detail: 'more than one Host' } : undefined
 }

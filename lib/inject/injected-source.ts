@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Readable } from 'node:stream'
 import { BodyRead } from '../body/body-read.js'
 import { BodySource } from '../body/body-source.js'
 import type { GuardContext } from '../guard.js'
@@ -18,6 +19,7 @@ class InjectedSource extends BodySource {
   readonly #guard: GuardContext
   readonly #raw: GuardedRequest
   readonly #response: ServerResponse
+  readonly #body: Readable | number | 'whole' | 'endless'
   #read: BodyRead | undefined
 
   constructor (guard: GuardContext, raw: GuardedRequest, response: ServerResponse) {
@@ -25,13 +27,18 @@ class InjectedSource extends BodySource {
     this.#guard = guard
     this.#raw = raw
     this.#response = response
+    this.#body = injectedBody(raw)
+  }
+
+  override get wholeBytes (): number | undefined {
+    return typeof this.#body === 'number' ? this.#body : undefined
   }
 
   watch (read: BodyRead): void {
     this.#read = read
-    const body = injectedBody(this.#raw)
+    const body = this.#body
     // There is nothing to wait for.
-    if (body === 'whole') return
+    if (typeof body === 'number' || body === 'whole') return
     this.#guard.heartbeat.add(read)
     const stream = body === 'endless' ? undefined : body
     const onGone = (cause: Error): void => read.onTruncated(clientGone(cause))

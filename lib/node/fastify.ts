@@ -141,34 +141,22 @@ export function isInjected (raw: IncomingMessage): boolean {
 
 /** Whether `inject()` was given a body that comes bit by bit: its length need not be told. */
 export function hasInjectedStream (raw: IncomingMessage): boolean {
-  return isInjected(raw) && injectedBody(raw) !== 'whole'
+  if (!isInjected(raw)) return false
+  const body = injectedBody(raw)
+  return typeof body === 'object' || body === 'endless'
 }
 
 /**
- * How a body comes that has no connection: as a stream, whole with its request, or without an end (`simulate.end: false`, and
- * requests that an adapter emits before they are at their end).
+ * How a body comes that has no connection: as a stream, whole with its request, of so many bytes where nothing is simulated, or
+ * without an end (`simulate.end: false`, and requests that an adapter emits before they are at their end).
  */
-export function injectedBody (raw: IncomingMessage): Readable | 'whole' | 'endless' {
+export function injectedBody (raw: IncomingMessage): Readable | number | 'whole' | 'endless' {
   if (!isInjected(raw)) return isAtEnd(raw) ? 'whole' : 'endless'
   const { payload, simulate } = (raw as InjectedRequest)._lightMyRequest ?? {}
   if (payload instanceof Readable) return payload
-  return simulate?.end === false ? 'endless' : 'whole'
-}
-
-const kReply = Symbol('fastify-read-guard.reply')
-
-interface RepliedRequest extends IncomingMessage {
-  [kReply]?: FastifyReply
-}
-
-/** Keeps the way from a request to its reply, which Fastify has the other way round only. */
-export function rememberReply (raw: RepliedRequest, reply: FastifyReply): void {
-  raw[kReply] = reply
-}
-
-/** The reply that answers a request; `undefined` where the request has not come to the application. */
-export function replyOf (raw: RepliedRequest): FastifyReply | undefined {
-  return raw[kReply]
+  if (simulate?.end === false) return 'endless'
+  if (typeof payload !== 'string' && !Buffer.isBuffer(payload)) return 'whole'
+  return Object.keys(simulate ?? {}).length === 0 ? Buffer.byteLength(payload) : 'whole'
 }
 
 /**

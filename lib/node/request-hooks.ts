@@ -69,8 +69,10 @@ function firstRead (this: GuardedRequest, size: number): void {
   this._read(size)
 }
 
-export function hookRequest (raw: GuardedRequest, sink: RequestSink): void {
+/** @param wholeBytes of a body that is all there already, and whose chunks need not be seen */
+export function hookRequest (raw: GuardedRequest, sink: RequestSink, { wholeBytes }: { readonly wholeBytes: number | undefined }): void {
   raw[kSink] = sink
+  if (wholeBytes !== undefined) return
   raw.push = countedPush
   raw._dump = countedDump
   // Requests that adapters make may have one of their own.

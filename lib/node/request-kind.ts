@@ -12,17 +12,35 @@ export function http2Request (raw: IncomingMessage): Http2ServerRequest | undefi
 }
 
 /** @param known in lower case */
-export function isHeaderNamed (name: string | undefined, known: string): boolean {
+function isHeaderNamed (name: string | undefined, known: string): boolean {
   return name?.length === known.length && (name === known || name.toLowerCase() === known)
 }
 
-/** What the header lines say of a body; nothing makes Node build its `headers`, which a request without a body may never need. */
-function announcesBody (rawHeaders: readonly string[]): boolean {
+/** What the header lines of a request say of its framing, as bits. */
+export const Framing = { body: 1, coding: 2, host: 4, moreHosts: 8 } as const
+
+/**
+ * Goes over the header lines once: most names are told apart by their length, and nothing makes Node build its `headers`, which a
+ * request without a body may never need.
+ *
+ * @returns of `Framing`
+ */
+export function framingOf (rawHeaders: readonly string[]): number {
+  let framing = 0
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i]
-    if (isHeaderNamed(name, 'content-length') ? Number(rawHeaders[i + 1]) > 0 : isHeaderNamed(name, 'transfer-encoding')) return true
+    switch (name?.length) {
+      case 4:
+        if (isHeaderNamed(name, 'host')) framing |= (framing & Framing.host) === 0 ? Framing.host : Framing.moreHosts
+        break
+      case 14:
+        if (isHeaderNamed(name, 'content-length') && Number(rawHeaders[i + 1]) > 0) framing |= Framing.body
+        break
+      case 17:
+        if (isHeaderNamed(name, 'transfer-encoding')) framing |= Framing.body | Framing.coding
+    }
   }
-  return false
+  return framing
 }
 
 /** Whether a request says that a body follows (RFC 9112 §6.3; HTTP/2: no END_STREAM came with the headers). */
@@ -30,7 +48,7 @@ export function hasBody (raw: IncomingMessage): boolean {
   const request = http2Request(raw)
   if (request !== undefined) return !request.stream.endAfterHeaders
   const { rawHeaders } = raw as { readonly rawHeaders?: readonly string[] }
-  if (rawHeaders !== undefined && rawHeaders.length > 0) return announcesBody(rawHeaders)
+  if (rawHeaders !== undefined && rawHeaders.length > 0) return (framingOf(rawHeaders) & Framing.body) !== 0
   // An adapter's requests may have nothing but these.
   return Number(raw.headers['content-length'] ?? 0) > 0 || raw.headers['transfer-encoding'] !== undefined
 }

@@ -8,20 +8,31 @@ const FINISH = 'http.server.response.finish'
 /** Node 20 and 22 say so of a response whose connection broke while most of it was still to be sent; 24 and 26 do not. */
 const saysFinishOfUnsent = Number(process.versions.node.split('.', 1)) < 24
 
+type OnUnsent = (response: ServerResponse, socket: Socket) => void
+
+const unsentWatchers = new Set<OnUnsent>()
+
+/** One for all applications: of the responses of all of them Node tells each one that listens. */
+function onFinish (message: unknown): void {
+  const { response, socket } = message as { response: ServerResponse, socket: Socket } // what this channel tells
+  // Of a write that failed its callback is told before the socket is destroyed; one without a head was never given.
+  if (!response.headersSent || (!socket.destroyed && socket.errored === null)) return
+  for (const onUnsent of unsentWatchers) onUnsent(response, socket)
+}
+
 /**
  * Tells of responses that Node says have left, and that have not.
  *
  * @returns what ends it
  */
-export function watchUnsent (onUnsent: (response: ServerResponse, socket: Socket) => void): () => void {
+export function watchUnsent (onUnsent: OnUnsent): () => void {
   if (!saysFinishOfUnsent) return () => {}
-  const onFinish = (message: unknown): void => {
-    const { response, socket } = message as { response: ServerResponse, socket: Socket } // what this channel tells
-    // Of a write that failed its callback is told before the socket is destroyed; one without a head was never given.
-    if (response.headersSent && (socket.destroyed || socket.errored !== null)) onUnsent(response, socket)
+  if (unsentWatchers.size === 0) diagnosticsChannel.subscribe(FINISH, onFinish)
+  unsentWatchers.add(onUnsent)
+  return () => {
+    unsentWatchers.delete(onUnsent)
+    if (unsentWatchers.size === 0) diagnosticsChannel.unsubscribe(FINISH, onFinish)
   }
-  diagnosticsChannel.subscribe(FINISH, onFinish)
-  return () => { diagnosticsChannel.unsubscribe(FINISH, onFinish) }
 }
 
 /*

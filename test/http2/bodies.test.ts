@@ -186,7 +186,7 @@ for (const [what, last, outcome] of [
     client.on('data', (chunk: Buffer) => { received.push(chunk) })
     app.server.emit('connection', server)
     client.write(Buffer.concat([PREFACE, settings({ 1: 0 })]))
-    await until(() => received.length > 0)
+    await until(() => received.length > 0, 'settings')
     const isCut = outcome !== undefined
     const body = isCut ? data(1, 'body') : data(1, 'body!', Flag.END_STREAM)
     client.write(Buffer.concat([headers(1, requestBlock('POST', '/', { 'content-type': 'text/plain', 'content-length': '5' })), body, last]))
@@ -194,7 +194,7 @@ for (const [what, last, outcome] of [
       t.match(await recorded(), [outcome])
     } else {
       const answer = () => parseFrames(Buffer.concat(received)).filter(({ stream }) => stream === 1)
-      await until(() => answer().some(({ flags, type }) => type === FrameType.DATA && (flags & Flag.END_STREAM) !== 0))
+      await until(() => answer().some(({ flags, type }) => type === FrameType.DATA && (flags & Flag.END_STREAM) !== 0), 'the answer')
       t.same(answer().flatMap(({ type, payload }) => type === FrameType.HEADERS ? [statusOf(payload)] : []), [200])
       t.same(Buffer.concat(answer().flatMap(({ type, payload }) => type === FrameType.DATA ? [payload] : [])).toString(), 'body!')
     }
