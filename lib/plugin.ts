@@ -164,7 +164,9 @@ export async function readGuard (app: FastifyInstance, options: ReadGuardOptions
   // Behind all hooks that may enter a context, and not at all where it would make no difference: it costs every request something.
   if (journal.tellsContext) {
     root.addHook('preHandler', ({ raw }, _reply, done) => {
-      if (bodyReadOf(raw) === undefined) keepContext(raw)
+      const read = bodyReadOf(raw)
+      if (read === undefined) keepContext(raw)
+      else read.keepContext()
       done()
     })
   }

@@ -112,7 +112,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     this.reply = reply
     // That of an upgrade request is made by whoever routes it.
     this.response = reply.raw
-    this.#context ??= ownContext()
+    if (this.guard.journal.tellsContext) this.keepContext()
     this.setRoute(policy)
     this.takeWhole()
     if (this.#isEndOwed) this.onEnd()
@@ -218,6 +218,11 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
 
   /** Hooks of the application that come later may enter a context: that of a consumer is the last. */
   onRead (): void {
+    this.keepContext()
+  }
+
+  /** The context in which it is called is the request's own, as far as is known by now. */
+  keepContext (): void {
     this.#context = ownContext()
   }
 
@@ -280,7 +285,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
   /** The body is refused, and the framework gives the answer. */
   refuse (violation: Violation): void {
     if (this.passes || this.error !== undefined) return
-    this.#context = ownContext()
+    this.keepContext()
     refuseBody(this, this.close(violation))
   }
 

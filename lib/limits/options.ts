@@ -194,7 +194,8 @@ export interface ReadGuardOptions extends ReadGuardRouteOptions {
 
   /**
    * How often the reads under way are looked at, in milliseconds, 10 to 1000: a verdict may come that much late. What has
-   * long to go is looked at once a second. Below 10 the looking costs more than it finds, above 1000 a limit of seconds
+   * long to go is looked at once a second, and the head of a later request on a connection is noticed after a twentieth of
+   * `headersTimeout`, or a second, at the latest. Below 10 the looking costs more than it finds, above 1000 a limit of seconds
    * would no longer mean what it says.
    *
    * @defaultValue `100`; Kestrel looks every second, Node every 30 seconds.

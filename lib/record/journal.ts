@@ -37,16 +37,18 @@ export class Journal {
   #suppressedInPeriod = 0
   #summary: NodeJS.Timeout | undefined
   readonly #outside = new AsyncResource('FastifyReadGuard')
+  readonly #logsContext: boolean
 
   /** @param log the application's, for what has no request */
   constructor (readonly log: FastifyBaseLogger, options: JournalOptions) {
     this.#logLimit = options.logLimit
     this.#onAbort = options.onAbort
+    this.#logsContext = logsContext(log)
   }
 
   /** Whether what is told of a record may depend on the context in which it is told. */
   get tellsContext (): boolean {
-    return this.#onAbort !== undefined || abortChannel.hasSubscribers || exchangeChannel.hasSubscribers || logsContext(this.log)
+    return this.#onAbort !== undefined || abortChannel.hasSubscribers || exchangeChannel.hasSubscribers || this.#logsContext
   }
 
   write (record: AbortRecord, reply: FastifyReply | undefined): void {

@@ -96,10 +96,14 @@ async function watchedApp (t: Test, entering: Enter, consumer: Consumer, server:
     done()
   })
   const handled = new Set<string>()
-  app.get('/waits', (request) => {
-    handled.add(request.id)
-    if (request.headers['x-signal'] !== undefined) request.readGuard.signal.addEventListener('abort', () => tell('signal', request.id))
-    return new Promise(() => {})
+  app.route({
+    method: ['GET', 'POST'],
+    url: '/waits',
+    handler: (request) => {
+      handled.add(request.id)
+      if (request.headers['x-signal'] !== undefined) request.readGuard.signal.addEventListener('abort', () => tell('signal', request.id))
+      return new Promise(() => {})
+    }
   })
   app.get('/large', (_request, reply) => { reply.send(Buffer.alloc(16_000_000)) })
   consumers[consumer](app)
@@ -209,18 +213,22 @@ for (const entering of Object.keys(enter) as Enter[]) {
 }
 
 for (const entering of Object.keys(enter) as Enter[]) {
-  for (const [version, server] of [['HTTP/1', {}], ['HTTP/2', { http2: true }]] as const) {
-    t.test(`where ${entering}, is known to all that is told of a GET whose client leaves while its handler works, over ${version}`, async (t) => {
+  for (const [version, method, server] of [['HTTP/1', 'GET', {}], ['HTTP/1', 'POST', {}], ['HTTP/2', 'GET', { http2: true }], ['HTTP/2', 'POST', { http2: true }]] as const) {
+    const hasBody = method === 'POST'
+    t.test(`where ${entering}, is known to all that is told of a ${method} whose client leaves while its handler works, over ${version}`, async (t) => {
       const watched = await watchedApp(t, entering, 'a parser', server, {})
       const ids = newIds()
       const leave = await Promise.all(ids.map(async (id) => {
         if (version === 'HTTP/1') {
           const client = new RawClient(watched.port)
-          await client.write(head('GET', '/waits', { 'X-Id': id, 'X-Signal': 'listens' }))
+          await client.write(hasBody
+            ? head('POST', '/waits', { 'X-Id': id, 'X-Signal': 'listens', 'Content-Type': 'application/json', 'Content-Length': 2 }) + '{}'
+            : head('GET', '/waits', { 'X-Id': id, 'X-Signal': 'listens' }))
           return () => { client.rst() }
         }
         const client = await new Http2Client(watched.port).open()
-        await client.write(headers(1, requestBlock('GET', '/waits', { 'x-id': id, 'x-signal': 'listens' }), Flag.END_HEADERS | Flag.END_STREAM))
+        const fields = { 'x-id': id, 'x-signal': 'listens', ...(hasBody && { 'content-type': 'application/json' }) }
+        await client.write(headers(1, requestBlock(method, '/waits', fields), hasBody ? Flag.END_HEADERS : Flag.END_HEADERS | Flag.END_STREAM), ...(hasBody ? [data(1, '{}', Flag.END_STREAM)] : []))
         return () => { client.rst() }
       }))
       await until(() => ids.every(id => watched.handled.has(id)), 'their handlers work')
