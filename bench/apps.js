@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import cors from '@fastify/cors'
@@ -35,8 +36,8 @@ function addRoutes (app) {
   })
 }
 
-/** Where the log of typical applications goes. */
-export const logFile = join(tmpdir(), `read-guard-bench-${process.pid}.log`)
+/** Where the log of a typical application goes: the file has no name any more once it is open, and ends with the process. */
+const logFile = join(tmpdir(), `read-guard-bench-${process.pid}.log`)
 
 /** @param {FastifyInstance} app */
 async function addTypical (app) {
@@ -65,6 +66,7 @@ export async function makeApp ({ kind = 'http', typical = false, guard, onReques
   if (onRequest !== undefined) app.addHook('onRequest', onRequest)
   addRoutes(app)
   await app.ready()
+  if (typical) await rm(logFile)
   return app
 }
 

@@ -124,7 +124,7 @@ function report (rounds) {
  * @param {{ seconds: number, requests: number, warming?: number | undefined }} size
  */
 export async function inOneProcess (load, loader, holder, { seconds, requests, warming = WARMING }) {
-  const server = await startServer(names.map((name) => ({ ...trio[name], ...(load.kind !== undefined && { kind: load.kind }) })))
+  const server = await startServer(names.map((name) => ({ ...trio[name], ...(load.kind !== undefined && { kind: load.kind }), typical: load.typical ?? false })))
   try {
     /**
      * @param {keyof typeof trio} name

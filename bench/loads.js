@@ -19,6 +19,7 @@ const json = { method: 'POST', type: 'application/json', size: 1_000 }
  * @typedef {object} LoadFacts
  * @property {string} name
  * @property {import('./apps.js').AppOptions['kind']} [kind] of the server; plain HTTP without it
+ * @property {boolean} [typical] of the application, as in `apps.js`
  * @property {boolean} [raw] sent with the client of our own
  * @property {boolean} [inject] sent without a connection
  * @property {number} [clients]
@@ -29,10 +30,12 @@ const json = { method: 'POST', type: 'application/json', size: 1_000 }
  * @typedef {LoadFacts & import('./raw-load.js').RequestShape} Load
  */
 
-/** @type {Record<'get' | 'post' | 'write' | 'chunks' | 'upload' | 'idle' | 'https' | 'http2' | 'inject', Load>} */
+/** @type {Record<'get' | 'post' | 'typicalGet' | 'typicalPost' | 'write' | 'chunks' | 'upload' | 'idle' | 'https' | 'http2' | 'inject', Load>} */
 export const loads = {
   get: { name: 'GET', method: 'GET' },
   post: { name: '1 KB JSON POST', ...json },
+  typicalGet: { name: 'typical, GET', typical: true, method: 'GET' },
+  typicalPost: { name: 'typical, 1 KB JSON POST', typical: true, ...json },
   write: { name: '100 KB POST, one write', size: 100_000, raw: true, share: 1 / 6 },
   chunks: { name: '100 KB POST, 16 chunks', size: 100_000, chunks: 16, raw: true, share: 1 / 10 },
   upload: { name: '10 MB upload', size: 10_000_000, raw: true, clients: 2, share: 1 / 1_000, longer: 2.5 },

@@ -1,6 +1,5 @@
 // The process in which requests are served without a network, and timed. Started by `quick.js`.
-import { rm } from 'node:fs/promises'
-import { logFile, makeApp } from './apps.js'
+import { makeApp } from './apps.js'
 import { answer } from './child.js'
 import { quantile } from './stats.js'
 import { Http1Wire, Http2Wire } from './wires.js'
@@ -101,13 +100,10 @@ const commands = {
     const { typical = false, guarded } = forms[form] ?? { guarded: 1 }
     const { kind = 'http', count, askTo } = loads[load] ?? { count: 1, askTo: () => async () => {} }
     const make = (/** @type {object} */ options) => makeApp({ kind, typical, ...options })
-    const apps = [await make({}), await make({}), ...await Promise.all(Array.from({ length: guarded }, () => make({ guard: {} })))]
+    const apps = [await make({}), await make({})]
+    for (let i = 0; i < guarded; i++) apps.push(await make({ guard: {} }))
     const [bare = async () => {}, again = async () => {}, ...withGuard] = apps.map(askTo)
-    try {
-      return await compare({ bare, again, guarded: withGuard }, count, seconds)
-    } finally {
-      await rm(logFile, { force: true })
-    }
+    return compare({ bare, again, guarded: withGuard }, count, seconds)
   }
 }
 

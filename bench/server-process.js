@@ -12,7 +12,7 @@ import { Expiries } from './expiries.js'
  * @property {boolean} [peers] asks for the client's address alone
  */
 
-/** @typedef {Pick<import('./apps.js').AppOptions, 'kind' | 'guard'> & Probes} ServedOptions */
+/** @typedef {Pick<import('./apps.js').AppOptions, 'kind' | 'typical' | 'guard'> & Probes} ServedOptions */
 
 /** @typedef {typeof commands} Commands */
 

@@ -127,13 +127,14 @@ export async function readGuard (app: FastifyInstance, options: ReadGuardOptions
     const { raw } = request
     const isUnseen = guard.passing !== raw && bodyReadOf(raw) === undefined && (!guard.isInFront || hasBody(raw) || hasInjectedStream(raw) || hasForeignConnection(raw))
     if (isUnseen) guard.adoptUnseen?.(raw)
-    rememberReply(reply)
     if (isUnseen && !dispatch(guard, raw, reply.raw, { isLate: true })) {
+      rememberReply(reply)
       reply.hijack()
       return
     }
     const read = bodyReadOf(raw)
     if (read !== undefined && runsHooks(request)) read.onRouted(reply, policies.of(request))
+    else rememberReply(reply)
   }
 
   guardServers(root, guard)

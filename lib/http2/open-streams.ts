@@ -50,7 +50,7 @@ export class OpenStreams {
     this.enter(stream)
     // Before the framework hears of it, and asks for the status.
     stream.prependListener('close', this.#onClose)
-    stream.once('end', destroyIfReset)
+    stream.on('end', destroyIfReset)
   }
 
   onDispatched (stream: ServerHttp2Stream, response: StreamResponse): void {

@@ -6,7 +6,7 @@ import type { GuardContext } from '../guard.js'
 import type { LingerOptions } from '../limits/options.js'
 import { isClosedByClient } from '../node/internals.js'
 import { isAtEnd, isBeingRead } from '../node/request-kind.js'
-import { watchEndStream } from '../node/stream-hooks.js'
+import { watchStream, type StreamSink } from '../node/stream-hooks.js'
 import { peerOf, type Peer } from '../record/abort-record.js'
 import { blameFor, clientGone, type ReadError, type Violation } from '../record/errors.js'
 import { StreamAnswer } from './answer.js'
@@ -23,7 +23,7 @@ function hasEnded ({ stream }: Http2ServerRequest): boolean {
 }
 
 /** The body of one HTTP/2 stream. Its session and the other streams go on, whatever becomes of it. */
-class StreamSource extends BodySource {
+class StreamSource extends BodySource implements StreamSink {
   readonly protocol = 'h2'
   readonly peer: Peer
   readonly #guard: GuardContext
@@ -33,10 +33,6 @@ class StreamSource extends BodySource {
   /** END_STREAM came. */
   #ended: boolean
   #read: BodyRead | undefined
-  readonly #onResume = (): void => {
-    this.#stream.off('resume', this.#onResume)
-    this.#read?.onResume()
-  }
 
   constructor (guard: GuardContext, request: Http2ServerRequest) {
     super()
@@ -51,11 +47,16 @@ class StreamSource extends BodySource {
   watch (read: BodyRead): void {
     this.#read = read
     this.#guard.heartbeat.add(read)
-    watchEndStream(this.#stream, () => { this.#ended = true })
-    // Before Node declines what is left of a request that has no consumer yet.
-    this.#stream.prependListener('finish', () => read.abandonIfAnswerSent())
-    // Before the compatibility layer tells the consumer, which would take the truncated body for a complete one.
-    this.#stream.prependListener('aborted', () => this.#onAborted(read))
+    watchStream(this.#stream, this)
+  }
+
+  onEndStream (): void {
+    this.#ended = true
+  }
+
+  /** Before Node declines what is left of a request that has no consumer yet. */
+  onAnswerOut (): void {
+    this.#read?.abandonIfAnswerSent()
   }
 
   /**
@@ -67,7 +68,7 @@ class StreamSource extends BodySource {
   }
 
   override watchResume (): void {
-    this.#stream.on('resume', this.#onResume)
+    this.#stream.once('resume', () => this.#read?.onResume())
   }
 
   onLimitsChanged (): void {
@@ -144,8 +145,13 @@ class StreamSource extends BodySource {
     return isWhole || this.#read === undefined ? undefined : this.#violation(this.#read)
   }
 
-  /** A body that was sent whole is no failed read, whenever its client leaves: the consumer has not taken it yet. */
-  #onAborted (read: BodyRead): void {
+  /**
+   * The consumer would take the truncated body for a complete one. One that was sent whole is no failed read, whenever its client
+   * leaves: the consumer has not taken it yet.
+   */
+  onAborted (): void {
+    const read = this.#read
+    if (read === undefined) return
     if (this.#ended) read.abandon({ isAnswerOut: true })
     else read.onTruncated(this.#violation(read))
   }

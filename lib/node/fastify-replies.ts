@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { isWithin } from './fastify-routes.js'
 import { http2Request } from './request-kind.js'
+import { sinkOf } from './request-hooks.js'
 
 /*
  * How a reply is met when Fastify makes it, and found again. Tested with Fastify 5.12.
@@ -51,7 +52,7 @@ interface Replied {
 
 /**
  * Keeps the way from a request to its reply, which Fastify has the other way round only. Over HTTP/1 the connection has that of the
- * response whose turn it is, which costs less than a property on every request.
+ * response whose turn it is, which costs less than a property on every request; where there is a body, its read has it.
  */
 export function rememberReply (reply: FastifyReply): void {
   const { raw: response, request: { raw } } = reply
@@ -72,6 +73,8 @@ export function forgetReply (socket: Socket & Replied): void {
 
 /** The reply that answers a request; `undefined` where the request has not come to the application, or has its answer. */
 export function replyOf (raw: IncomingMessage & Replied): FastifyReply | undefined {
-  const reply = raw[kReply] ?? (http2Request(raw) === undefined ? (raw.socket as Socket & Replied | undefined)?.[kReply] : undefined)
+  const known = sinkOf(raw)?.reply ?? raw[kReply]
+  if (known != null || http2Request(raw) !== undefined) return known ?? undefined
+  const reply = (raw.socket as Socket & Replied | undefined)?.[kReply]
   return reply?.request.raw === raw ? reply : undefined
 }

@@ -122,9 +122,10 @@ export function loggedUrl (request: FastifyRequest | IncomingMessage, log: objec
  * @param remoteAddress of the connection
  */
 export function clientAddress (request: FastifyRequest, remoteAddress: string | undefined): string | undefined {
-  const { headers } = request.raw
+  const { headers, socket } = request.raw
   const raw = { headers, socket: { remoteAddress } }
   try {
+    if (socket.remoteAddress === remoteAddress) return request.ip
     return (Object.create(request, { raw: { value: raw } }) as FastifyRequest).ip
   } catch {
     return undefined // of a `trustProxy` function of the application's

@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
+import type { FastifyReply } from 'fastify'
 import { http2Request } from './request-kind.js'
 
 /*
@@ -9,6 +10,8 @@ import { http2Request } from './request-kind.js'
 
 /** What the overrides tell. */
 export interface RequestSink {
+  /** What answers the request, once that is known. */
+  readonly reply: FastifyReply | undefined
   /** The body was read to its end. */
   readonly isDone: boolean
   /** A chunk came. Returns whether it goes on to the consumer. */
@@ -74,8 +77,8 @@ export function hookRequest (raw: GuardedRequest, sink: RequestSink, { wholeByte
   raw[kSink] = sink
   if (wholeBytes !== undefined) return
   raw.push = countedPush
-  raw._dump = countedDump
-  // Requests that adapters make may have one of their own.
+  // Those of HTTP/2 have none; requests that adapters make may have a `_read` of their own.
+  if (raw._dump !== undefined) raw._dump = countedDump
   if (raw._read === readOf(raw)) raw._read = firstRead
 }
 

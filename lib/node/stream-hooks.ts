@@ -1,15 +1,45 @@
 import type { ServerHttp2Stream } from 'node:http2'
 import { Readable } from 'node:stream'
 
+/** What becomes of a stream, for its body. */
+export interface StreamSink {
+  /** END_STREAM came. */
+  onEndStream (): void
+  /** The answer was handed over. */
+  onAnswerOut (): void
+  /** The stream was reset, or its session is gone, before its answer was handed over. */
+  onAborted (): void
+}
+
+const kSink = Symbol('fastify-read-guard.stream-sink')
+
+interface GuardedStream extends ServerHttp2Stream {
+  [kSink]?: StreamSink
+}
+
 const { push } = Readable.prototype
 
+/** After an early answer Node ends a stream that is reset as it does at END_STREAM, only that it has closed it before. */
+function tellingPush (this: GuardedStream, chunk: unknown, encoding?: BufferEncoding): boolean {
+  if (chunk === null && !this.closed) this[kSink]?.onEndStream()
+  return push.call(this, chunk, encoding)
+}
+
+function tellAnswerOut (this: GuardedStream): void {
+  this[kSink]?.onAnswerOut()
+}
+
+function tellAborted (this: GuardedStream): void {
+  this[kSink]?.onAborted()
+}
+
 /**
- * Tells of END_STREAM, by an override of `push` on the instance. After an early answer Node ends a stream that is reset in
- * the same way, only that it has closed it before. Tested on Node 20, 22, 24 and 26.
+ * Tells what becomes of a stream, before Node's compatibility layer hears of it: an override of `push` on the instance, and listeners
+ * that all streams share. Tested on Node 20, 22, 24 and 26.
  */
-export function watchEndStream (stream: ServerHttp2Stream, onEndStream: () => void): void {
-  stream.push = function (this: ServerHttp2Stream, chunk: unknown, encoding?: BufferEncoding): boolean {
-    if (chunk === null && !this.closed) onEndStream()
-    return push.call(this, chunk, encoding)
-  }
+export function watchStream (stream: GuardedStream, sink: StreamSink): void {
+  stream[kSink] = sink
+  stream.push = tellingPush
+  stream.prependListener('finish', tellAnswerOut)
+  stream.prependListener('aborted', tellAborted)
 }
