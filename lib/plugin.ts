@@ -1,7 +1,7 @@
 import diagnosticsChannel from 'node:diagnostics_channel'
 import type { IncomingMessage, Server } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { bodyReadOf } from './body/body-read.js'
+import { bodyReadOf, type BodyRead } from './body/body-read.js'
 import { readRawBody, type RawBodyOptions } from './body/read-raw-body.js'
 import { requestReadGuard } from './body/request-read-guard.js'
 import { Heartbeat } from './clock/heartbeat.js'
@@ -11,7 +11,8 @@ import type { ReadGuardOptions } from './limits/options.js'
 import { resolveOptions, unguarded } from './limits/resolve.js'
 import { RoutePolicies } from './limits/route-policies.js'
 import { hasInjectedStream, headersTimeoutSetter } from './node/fastify.js'
-import { onReplyMade, rememberReply, runsHooks } from './node/fastify-replies.js'
+import { onReplyMade, rememberReply, replyOf, runsHooks } from './node/fastify-replies.js'
+import { hasNothingToJudge, readInjectedBody } from './inject/injected-source.js'
 import { asksForCertificate } from './node/internals.js'
 import { rootOf } from './node/fastify-routes.js'
 import { hasBody } from './node/request-kind.js'
@@ -121,20 +122,35 @@ export async function readGuard (app: FastifyInstance, options: ReadGuardOptions
     servers: new WeakSet(),
     successor: undefined
   }
-  /** A request has come to the application. Not every one comes by a server, nor past the guard. */
+  /** A request has come by no server, or past the guard on its way. Returns whether it goes on. */
+  function admitUnseen ({ request, raw: response }: FastifyReply): boolean {
+    const { raw } = request
+    const isSeen = guard.isInFront && !hasBody(raw) && !hasInjectedStream(raw) && !hasForeignConnection(raw)
+    if (isSeen || hasNothingToJudge(raw, policies.of(request))) return true
+    guard.adoptUnseen?.(raw)
+    return dispatch(guard, raw, response, { isLate: true })
+  }
+
+  /** A request has come to the application. */
   function onReply (reply: FastifyReply): void {
     const { request } = reply
     const { raw } = request
-    const isUnseen = guard.passing !== raw && bodyReadOf(raw) === undefined && (!guard.isInFront || hasBody(raw) || hasInjectedStream(raw) || hasForeignConnection(raw))
-    if (isUnseen) guard.adoptUnseen?.(raw)
-    if (isUnseen && !dispatch(guard, raw, reply.raw, { isLate: true })) {
-      rememberReply(reply)
-      reply.hijack()
-      return
-    }
+    const goesOn = guard.passing === raw || bodyReadOf(raw) !== undefined || admitUnseen(reply)
     const read = bodyReadOf(raw)
-    if (read !== undefined && runsHooks(request)) read.onRouted(reply, policies.of(request))
+    if (goesOn && read !== undefined && runsHooks(request)) read.onRouted(reply, policies.of(request))
     else rememberReply(reply)
+    if (!goesOn) reply.hijack()
+  }
+
+  /** The read of a body, also of one that had nothing to judge so far. */
+  function readOf (request: FastifyRequest): BodyRead | undefined {
+    const { raw } = request
+    const known = bodyReadOf(raw)
+    const reply = replyOf(raw)
+    if (known !== undefined || reply === undefined || !hasNothingToJudge(raw, policies.of(request))) return known
+    const read = readInjectedBody(guard, raw, reply.raw)
+    read.onRouted(reply, policies.of(request))
+    return read
   }
 
   guardServers(root, guard)
@@ -142,13 +158,13 @@ export async function readGuard (app: FastifyInstance, options: ReadGuardOptions
   app.decorateRequest('readGuard', {
     getter (this: FastifyRequest) {
       const policy = policies.of(this)
-      const read = bodyReadOf(this.raw)
+      const read = readOf(this)
       read?.setRoute(policy)
       return requestReadGuard(this.raw, read, policy || unguarded)
     }
   })
   function ownRawBody (this: FastifyRequest, rawBodyOptions?: RawBodyOptions): Promise<Buffer | string> {
-    return readRawBody(this.raw, bodyReadOf(this.raw), rawBodyOptions)
+    return readRawBody(this.raw, readOf(this), rawBodyOptions)
   }
   app.decorateRequest('readRawBody', ownRawBody as FastifyRequest['readRawBody']) // its result depends on `encoding`, which an overload alone can say
   // The limits of the server hold for all of its routes, in whatever context the guard is registered.
@@ -173,7 +189,7 @@ export async function readGuard (app: FastifyInstance, options: ReadGuardOptions
   }
   root.addHook('onError', (request, _reply, error, done) => {
     const violation = refusals[error.code]
-    if (violation !== undefined) bodyReadOf(request.raw)?.refuse(violation(request))
+    if (violation !== undefined) readOf(request)?.refuse(violation(request))
     done()
   })
 }

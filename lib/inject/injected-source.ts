@@ -3,9 +3,11 @@ import type { Readable } from 'node:stream'
 import { BodyRead } from '../body/body-read.js'
 import { BodySource } from '../body/body-source.js'
 import type { GuardContext } from '../guard.js'
+import { checkDeclared, declaredLength } from '../limits/content-length.js'
+import type { RoutePolicy } from '../limits/resolve.js'
 import { injectedBody, isInjected } from '../node/fastify.js'
 import type { GuardedRequest } from '../node/request-hooks.js'
-import { isBeingRead } from '../node/request-kind.js'
+import { hasBody, isBeingRead } from '../node/request-kind.js'
 import { keepUntilAnswered } from '../node/response-hooks.js'
 import { peerOf, type Peer } from '../record/abort-record.js'
 import { clientGone } from '../record/errors.js'
@@ -99,6 +101,14 @@ class InjectedSource extends BodySource {
     this.onBodyEnd()
     this.#response.destroy(this.#read?.error)
   }
+}
+
+/** Whether a body was injected whole, as it was declared, and within the limits of its route: no rule can be broken any more. */
+export function hasNothingToJudge (raw: IncomingMessage, policy: RoutePolicy | false): boolean {
+  if (!isInjected(raw) || !hasBody(raw)) return false
+  const bytes = injectedBody(raw)
+  const declared = declaredLength(raw.headers)
+  return bytes === declared && (policy === false || checkDeclared(declared, policy.limits) === undefined)
 }
 
 /** Watches the body of a request without a connection. */
