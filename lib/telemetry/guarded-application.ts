@@ -15,9 +15,12 @@ export interface GuardedApplication {
   /** The application, whatever context the guard is registered in. */
   readonly root: FastifyInstance
   readonly stats: () => ReadGuardStats
-  /** Calls back for every record of this application until it closes, and then `onClosed`, once. */
+  /** Calls back for every record of this application until it has closed, and then `onClosed`, once. */
   readonly observe: (onRecord: (read: RecordedRead) => void, onClosed: () => void) => void
 }
+
+/** How long an application is observed after it has closed, in milliseconds, where its server goes on with another one. */
+const OUTLIVED = 60_000
 
 /**
  * The guard of an application.
@@ -39,10 +42,16 @@ export function guardedApplication (app: unknown, caller: string): GuardedApplic
     stats: () => readGuard.stats(),
     observe: (onRecord, onClosed) => {
       const onMessage = (message: unknown): void => onRecord(message as RecordedRead) // what the channel publishes
-      // Refused by Fastify where the application has started: before anything is subscribed to that would never end.
-      root.addHook('onClose', (_app, done) => {
+      const end = (): void => {
         diagnosticsChannel.unsubscribe(channelName, onMessage)
         onClosed()
+      }
+      // Refused by Fastify where the application has started: before anything is subscribed to that would never end.
+      root.addHook('onClose', (_app, done) => {
+        // Ordinarily all connections are closed by now. Where another application has taken the server over
+        // (@fastify/restartable), requests of this one are still under way.
+        if (root.server.listening) setTimeout(end, OUTLIVED).unref()
+        else end()
         done()
       })
       diagnosticsChannel.subscribe(channelName, onMessage)

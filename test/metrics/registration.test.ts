@@ -1,3 +1,4 @@
+import diagnosticsChannel from 'node:diagnostics_channel'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
@@ -7,6 +8,7 @@ import t, { type Test } from 'tap'
 import readGuard, { errors } from '../../lib/index.js'
 import { registerTelemetry, type TelemetryOptions } from '../../lib/opentelemetry.js'
 import { registerMetrics, type MetricsOptions, type PrometheusClient } from '../../lib/prometheus.js'
+import { recordSourceOf } from '../../lib/record/record-source.js'
 import { KNOWN_METHODS } from '../../lib/telemetry/measures.js'
 import * as names from '../../lib/telemetry/semantic-conventions.js'
 import { root } from '../support/app/packed.js'
@@ -125,6 +127,20 @@ t.test('a name that something else has in the registry is refused', async (t) =>
   registry.removeSingleMetric('shop_lingers_total')
   new client.Counter({ name: 'shop_lingers_total', help: 'Somebody else\'s', registers: [registry] }) // eslint-disable-line no-new -- it registers itself
   t.throws(() => registerMetrics(other, { client, registers: [registry], prefix: 'shop_' }), { message: /another metric is called shop_lingers_total/ })
+})
+
+t.test('what is subscribed to ends with the application, whether it has listened or not', async (t) => {
+  for (const listens of [true, false]) {
+    const app = await guarded(t)
+    const { channelName = '' } = recordSourceOf(app.readGuard) ?? {}
+    t.equal(diagnosticsChannel.hasSubscribers(channelName), false)
+    registerMetrics(app, { client, registers: [new client.Registry()] })
+    registerTelemetry(app, { meterProvider: new MeterProvider() })
+    if (listens) await app.listen({ port: 0, host: '127.0.0.1' })
+    t.equal(diagnosticsChannel.hasSubscribers(channelName), true)
+    await app.close()
+    t.equal(diagnosticsChannel.hasSubscribers(channelName), false)
+  }
 })
 
 t.test('what people see of app.readGuard is as it was', async (t) => {

@@ -1,16 +1,18 @@
 import { execFile } from 'node:child_process'
 import { createRequire } from 'node:module'
+import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import fastify from 'fastify'
+import { restartable } from '@fastify/restartable'
+import fastify, { type FastifyInstance } from 'fastify'
 import t from 'tap'
 import readGuard from '../../lib/index.js'
 import { registerMetrics, type PrometheusClient } from '../../lib/prometheus.js'
-import { RawClient } from '../support/client/raw-client.js'
+import { head, RawClient } from '../support/client/raw-client.js'
 import { until } from '../support/oracle/until.js'
 
 interface Client extends PrometheusClient {
-  readonly Registry: new () => { getSingleMetric (name: string): unknown }
+  readonly Registry: new () => { getSingleMetric (name: string): unknown, metrics (): Promise<string> }
   readonly register: { getSingleMetric (name: string): unknown, metrics (): Promise<string> }
 }
 
@@ -49,3 +51,38 @@ for (const name of ['prom-client', '@prometheus-io/client']) {
     })
   }
 }
+
+t.test('an application that is restarted goes on counting in the same registry', async (t) => {
+  const client = load('prom-client') as Client
+  const registry = new client.Registry()
+  const generations: FastifyInstance[] = []
+  const proxy = await restartable(async (make, options) => {
+    const app = make(options)
+    await app.register(readGuard, { bodyIdleTimeout: 200, resolution: 20 })
+    registerMetrics(app, { client, registers: [registry] })
+    app.post('/', async () => 'fine')
+    generations.push(app)
+    return app
+  }, {}, fastify) as unknown as FastifyInstance & { restart (): Promise<void> } // it is the application of the moment, and has `restart`
+  t.teardown(() => proxy.close())
+  await proxy.listen({ port: 0, host: '127.0.0.1' })
+  const { port } = proxy.server.address() as AddressInfo // of a server that listens on a port
+  const malformed = async (): Promise<void> => {
+    const raw = new RawClient(port)
+    await raw.write('\0\r\n\r\n')
+    await raw.closed
+  }
+  await malformed()
+  const stalled = new RawClient(port)
+  await stalled.write(head('POST', '/', { 'Content-Type': 'text/plain', 'Content-Length': 9 }) + 'a')
+  await until(() => generations[0]?.readGuard.stats().reading.body === 1, 'a body is read')
+  await proxy.restart()
+  await malformed()
+  await stalled.closed
+  const sums: Record<string, number> = {}
+  for (const [code, count] of generations.flatMap((app) => Object.entries(app.readGuard.stats().aborted))) sums[code] = (sums[code] ?? 0) + count
+  t.same(sums, { FST_READ_MALFORMED: 2, FST_READ_BODY_IDLE_TIMEOUT: 1 })
+  const text = await registry.metrics()
+  t.match(text, /read_failures_total\{reason="malformed",.*\} 2$/m)
+  t.match(text, /read_failures_total\{reason="body_idle_timeout",.*\} 1$/m)
+})
