@@ -34,6 +34,12 @@ const REPORT = [
   ['report/reasons']
 ]
 
+/* Metrics and tracing stand beside the guard, which never loads them. Each entry is loaded by itself. */
+const TELEMETRY = [
+  ['prometheus', 'opentelemetry'],
+  ['telemetry/']
+]
+
 /** @param {string} room a folder, with its slash, or a file without its extension */
 function pathOf (room) {
   return room.endsWith('/') ? `^lib/${room}` : `^lib/${room}\\.c?ts$`
@@ -62,6 +68,7 @@ export default {
   forbidden: [
     ...onlyDownwards('guard', GUARD),
     ...onlyDownwards('report', REPORT),
+    ...onlyDownwards('telemetry', TELEMETRY),
     {
       name: 'the report knows only the record',
       severity: 'error',
@@ -75,16 +82,34 @@ export default {
       to: { path: '^lib/report/' }
     },
     {
+      name: 'the telemetry knows only what is recorded and counted, and the rules of options',
+      severity: 'error',
+      from: { path: pathsOf(TELEMETRY) },
+      to: { path: '^lib/', pathNot: [...pathsOf(TELEMETRY), '^lib/record/', pathOf('stats'), pathOf('limits/rules')] }
+    },
+    {
+      name: 'neither the guard nor the report knows the telemetry',
+      severity: 'error',
+      from: { path: pathsOf([...GUARD, ...REPORT]) },
+      to: { path: pathsOf(TELEMETRY) }
+    },
+    {
+      name: 'the metrics of Prometheus do without OpenTelemetry',
+      severity: 'error',
+      from: { path: pathOf('prometheus') },
+      to: { path: 'node_modules/@opentelemetry/', reachable: true }
+    },
+    {
       name: 'a file outside of the rooms imports nothing',
       severity: 'error',
-      from: { path: '^lib/', pathNot: pathsOf([...GUARD, ...REPORT]) },
+      from: { path: '^lib/', pathNot: pathsOf([...GUARD, ...REPORT, ...TELEMETRY]) },
       to: {}
     },
     {
       name: 'a file outside of the rooms is not imported',
       severity: 'error',
       from: {},
-      to: { path: '^lib/', pathNot: pathsOf([...GUARD, ...REPORT]) }
+      to: { path: '^lib/', pathNot: pathsOf([...GUARD, ...REPORT, ...TELEMETRY]) }
     },
     {
       name: 'no circle',

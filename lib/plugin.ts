@@ -20,6 +20,7 @@ import { watchUnsent } from './node/response-hooks.js'
 import { keepContext } from './response/exchange.js'
 import { OptionsInvalidError, type Violation } from './record/errors.js'
 import { Journal } from './record/journal.js'
+import { offerRecords } from './record/record-source.js'
 import { Recorder } from './record/recorder.js'
 import { ServerGuard, type ServerGuardOptions } from './server-guard.js'
 import { statsOf } from './stats.js'
@@ -134,7 +135,7 @@ export async function readGuard (app: FastifyInstance, options: ReadGuardOptions
   }
 
   guardServers(root, guard)
-  app.decorate('readGuard', { stats: () => statsOf(guard, since) })
+  app.decorate('readGuard', offerRecords({ stats: () => statsOf(guard, since) }, { channelName: journal.channelName, root }))
   app.decorateRequest('readGuard', {
     getter (this: FastifyRequest) {
       const policy = policies.of(this)

@@ -26,7 +26,7 @@ function shownName (name: string): string {
   return /^[\w$-]{1,60}$/.test(name) ? name : shown(name)
 }
 
-function must<T> (rule: string, accepts: (value: unknown) => value is T): Rule<T> {
+export function must<T> (rule: string, accepts: (value: unknown) => value is T): Rule<T> {
   return (value, option) => {
     if (!accepts(value)) throw invalid(option, `must be ${rule}`, value)
     return value

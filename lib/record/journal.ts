@@ -9,6 +9,13 @@ const abortChannel = diagnosticsChannel.channel('fastify-read-guard.abort')
 /** Where there is a request: tracing finds its span by it. */
 const exchangeChannel = diagnosticsChannel.channel('fastify-read-guard.exchange')
 
+/** What is published where there is a request, and of one application in any case. */
+export interface RecordedRead {
+  readonly record: AbortRecord
+  readonly request: FastifyRequest | undefined
+  readonly reply: FastifyReply | undefined
+}
+
 type Counts = Partial<Record<ReadErrorCode, number>>
 
 /** Counts by code, as `stats()` shows them. */
@@ -37,11 +44,18 @@ export class Journal {
   #suppressedInPeriod = 0
   #summary: NodeJS.Timeout | undefined
   readonly #outside = new AsyncResource('FastifyReadGuard')
+  /** Of this application alone: the other channels tell of all that are in the process, and do not say of which. */
+  readonly #ownChannel = diagnosticsChannel.channel(Symbol('fastify-read-guard.application'))
 
   /** @param log the application's, for what has no request */
   constructor (readonly log: FastifyBaseLogger, options: JournalOptions) {
     this.#logLimit = options.logLimit
     this.#onAbort = options.onAbort
+  }
+
+  /** By which name the channel of this application's records is subscribed to. */
+  get channelName (): string | symbol {
+    return this.#ownChannel.name
   }
 
   /** Whether what is told of a record may depend on the context in which it is told. */
@@ -58,6 +72,7 @@ export class Journal {
     // publish() hands what a subscriber throws to the process as an uncaught exception: its own affair, as for every channel.
     if (abortChannel.hasSubscribers) abortChannel.publish(record)
     if (reply !== undefined && exchangeChannel.hasSubscribers) exchangeChannel.publish({ record, request, reply })
+    if (this.#ownChannel.hasSubscribers) this.#ownChannel.publish({ record, request, reply } satisfies RecordedRead)
   }
 
   counts (): AbortCounts {

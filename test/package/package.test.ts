@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
@@ -72,6 +72,70 @@ t.test('it works however it is loaded', { timeout: 120_000 }, async (t) => {
     t.equal(stderr, '', `${name} gives no warning`)
     t.same(JSON.parse(stdout), { statusCode: 200, phase: 'handler', timeout: 7, stats: 'string' }, name)
   }))
+})
+
+/** Counts a failed read, and says what a scrape has of it. */
+const countOne = `
+async function countOne (fastify, plugin, { registerMetrics }, client) {
+  const app = fastify()
+  await app.register(plugin)
+  app.post('/', { config: { readGuard: { requireContentLength: true } } }, async () => 'fine')
+  registerMetrics(app, { client })
+  await app.inject({ method: 'POST', url: '/', payload: require('node:stream').Readable.from(['a']), headers: { 'content-type': 'text/plain' } })
+  console.log((await client.register.metrics()).split('\\n').find((line) => line.startsWith('fastify_read_guard_read_failures_total{')))
+  await app.close()
+}
+`
+
+const counting: Readonly<Record<string, string>> = {
+  'metrics.mjs': `import { createRequire } from 'node:module'
+    import fastify from 'fastify'
+    import readGuard from 'fastify-read-guard'
+    import * as metrics from 'fastify-read-guard/prometheus'
+    import client from 'prom-client'
+    const require = createRequire(import.meta.url)
+    await countOne(fastify, readGuard, metrics, client)`,
+
+  'metrics.cjs': 'countOne(require(\'fastify\'), require(\'fastify-read-guard\'), require(\'fastify-read-guard/prometheus\'), require(\'prom-client\'))',
+
+  'metrics-mixed.cjs': `import('fastify-read-guard/prometheus').then((metrics) => {
+      if (metrics.registerMetrics !== require('fastify-read-guard/prometheus').registerMetrics) throw new Error('two instances')
+      return countOne(require('fastify'), require('fastify-read-guard'), metrics, require('prom-client'))
+    })`
+}
+
+t.test('its metrics need a client and no OpenTelemetry, however they are loaded', async (t) => {
+  const { folder, remove } = await installPacked(['prom-client'])
+  t.teardown(remove)
+  await Promise.all(Object.entries(counting).map(async ([name, source]) => {
+    const file = join(folder, name)
+    await writeFile(file, countOne + source)
+    const { stdout, stderr } = await run(process.execPath, [file], { cwd: folder })
+    t.equal(stderr, '', `${name} gives no warning`)
+    t.match(stdout, /reason="length_required",phase="body",blame="client_invalid",route="\/",method="POST",observed="false"} 1$/m, name)
+  }))
+  await t.rejects(run(process.execPath, ['--eval', "import('fastify-read-guard/opentelemetry')"], { cwd: folder }), { message: /Cannot find package '@opentelemetry\/api'/ }, 'tracing names what it needs')
+})
+
+t.test('its tracing is loaded beside the API of OpenTelemetry, by import and require', async (t) => {
+  const { folder, remove } = await installPacked(['@opentelemetry/api'])
+  t.teardown(remove)
+  const { stdout } = await run(process.execPath, ['--eval', "import('fastify-read-guard/opentelemetry').then((esm) => console.log(Object.keys(esm), esm.registerTelemetry === require('fastify-read-guard/opentelemetry').registerTelemetry))"], { cwd: folder })
+  t.equal(stdout, "[ 'registerTelemetry' ] true\n")
+})
+
+t.test('the plugin never loads metrics and tracing', async (t) => {
+  const { folder, remove } = await installPacked()
+  t.teardown(remove)
+  const dist = join(folder, 'node_modules', 'fastify-read-guard', 'dist')
+  const beside = (await readdir(dist)).filter((name) => /^(?:prometheus|opentelemetry|telemetry)\b/.test(name))
+  t.same(beside.sort(), ['opentelemetry.cjs', 'opentelemetry.d.cts', 'opentelemetry.d.ts', 'opentelemetry.js', 'prometheus.cjs', 'prometheus.d.cts', 'prometheus.d.ts', 'prometheus.js', 'telemetry'])
+  for (const name of beside) await rm(join(dist, name), { recursive: true })
+  for (const name of ['import.mjs', 'require.cjs']) {
+    const file = join(folder, name)
+    await writeFile(file, tryOut + String(consumers[name]))
+    t.match(JSON.parse((await run(process.execPath, [file], { cwd: folder })).stdout), { statusCode: 200 }, `${name} does without them`)
+  }
 })
 
 t.test('its command runs', async (t) => {

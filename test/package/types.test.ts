@@ -27,7 +27,7 @@ async function compile (folder: string): Promise<string[]> {
 }
 
 t.test('the packed types say what can be done with it, to ESM and CommonJS', { timeout: 120_000 }, async (t) => {
-  const { folder, remove } = await installPacked(['@types/node'])
+  const { folder, remove } = await installPacked(['@types/node', '@opentelemetry/api', '@prometheus-io/client', 'prom-client'])
   t.teardown(remove)
   await cp(join(root, 'test', 'package', 'types'), folder, { recursive: true })
   await writeFile(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.mts', '*.cts'] }))

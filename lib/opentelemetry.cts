@@ -1,0 +1,3 @@
+import esm = require('./opentelemetry.js')
+
+export = esm

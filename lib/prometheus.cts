@@ -1,0 +1,3 @@
+import esm = require('./prometheus.js')
+
+export = esm
