@@ -83,7 +83,7 @@ const attackers = {
   }
 } as const
 
-export type Attacker = keyof typeof attackers
+type Attacker = keyof typeof attackers
 
 async function answered (client: RawClient): Promise<string> {
   const text = await client.until(/\r\n\r\n.*\}$/s)
