@@ -1,14 +1,19 @@
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { join } from 'node:path'
 import { MeterProvider } from '@opentelemetry/sdk-metrics'
 import fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
-import readGuard from '../../lib/index.js'
+import readGuard, { errors } from '../../lib/index.js'
 import { registerTelemetry, type TelemetryOptions } from '../../lib/opentelemetry.js'
 import { registerMetrics, type MetricsOptions, type PrometheusClient } from '../../lib/prometheus.js'
+import { KNOWN_METHODS } from '../../lib/telemetry/measures.js'
+import * as names from '../../lib/telemetry/semantic-conventions.js'
+import { root } from '../support/app/packed.js'
 
 interface Client extends PrometheusClient {
   readonly Counter: new (configuration: object) => unknown
-  readonly Registry: new () => { getSingleMetric (name: string): unknown, getMetricsAsArray (): unknown[], removeSingleMetric (name: string): void }
+  readonly Registry: new () => { getSingleMetric (name: string): unknown, getMetricsAsArray (): Array<{ name: string }>, removeSingleMetric (name: string): void }
 }
 
 const client = createRequire(import.meta.url)('prom-client') as Client
@@ -127,4 +132,21 @@ t.test('what people see of app.readGuard is as it was', async (t) => {
   registerMetrics(app, { client, registers: [new client.Registry()] })
   t.strictSame(Object.keys(app.readGuard), ['stats'])
   t.strictSame(JSON.stringify(app.readGuard), '{}')
+})
+
+t.test('docs/metrics.md tells of every metric, instrument, reason, phase and method', async (t) => {
+  const text = readFileSync(join(root, 'docs/metrics.md'), 'utf8')
+  const app = await guarded(t)
+  const registry = new client.Registry()
+  registerMetrics(app, { client, registers: [registry] })
+  const reasons = Object.values(errors).flatMap((ReadError) => {
+    const { code } = new ReadError()
+    if (code === 'FST_READ_ABORTED') return ['client_aborted']
+    return code === 'FST_READ_BODY_CONSUMED' || code === 'FST_READ_OPTIONS_INVALID' ? [] : [code.replace('FST_READ_', '').toLowerCase()]
+  })
+  t.equal(reasons.length, 15)
+  const metrics = registry.getMetricsAsArray().map(({ name }) => name)
+  const instruments = Object.entries(names).flatMap(([name, value]) => /^(?:METRIC|ATTR|EVENT)_/.test(name) ? [String(value)] : [])
+  t.equal(metrics.length + instruments.length, 6 + 4 + 6 + 1)
+  for (const name of [...metrics, ...instruments, ...reasons, ...KNOWN_METHODS, ...Object.keys(app.readGuard.stats().reading)]) t.ok(text.includes(`\`${name}\``), name)
 })

@@ -104,6 +104,12 @@ const counting: Readonly<Record<string, string>> = {
     })`
 }
 
+/** The code in `docs/metrics.md` that has this in it. */
+function documented (part: string): string {
+  const blocks = [...readFileSync(join(root, 'docs', 'metrics.md'), 'utf8').matchAll(/^```js\n(.+?)^```$/gms)].map(([, code = '']) => code)
+  return blocks.find((code) => code.includes(part)) ?? ''
+}
+
 t.test('its metrics need a client and no OpenTelemetry, however they are loaded', async (t) => {
   const { folder, remove } = await installPacked(['prom-client'])
   t.teardown(remove)
@@ -114,6 +120,9 @@ t.test('its metrics need a client and no OpenTelemetry, however they are loaded'
     t.equal(stderr, '', `${name} gives no warning`)
     t.match(stdout, /reason="length_required",phase="body",blame="client_invalid",route="\/",method="POST",observed="false"} 1$/m, name)
   }))
+  const file = join(folder, 'documented.mjs')
+  await writeFile(file, `${documented("get('/metrics'")}\nconsole.log((await app.inject('/metrics')).payload)\nawait app.close()`)
+  t.match((await run(process.execPath, [file], { cwd: folder })).stdout, /^fastify_read_guard_active_reads\{phase="body"\} 0$/m, 'as documented')
   await t.rejects(run(process.execPath, ['--eval', "import('fastify-read-guard/opentelemetry')"], { cwd: folder }), { message: /Cannot find package '@opentelemetry\/api'/ }, 'tracing names what it needs')
 })
 
@@ -122,6 +131,9 @@ t.test('its tracing is loaded beside the API of OpenTelemetry, by import and req
   t.teardown(remove)
   const { stdout } = await run(process.execPath, ['--eval', "import('fastify-read-guard/opentelemetry').then((esm) => console.log(Object.keys(esm), esm.registerTelemetry === require('fastify-read-guard/opentelemetry').registerTelemetry))"], { cwd: folder })
   t.equal(stdout, "[ 'registerTelemetry' ] true\n")
+  const file = join(folder, 'documented.mjs')
+  await writeFile(file, `${documented('registerTelemetry(app)')}\nawait app.ready()\nconsole.log('ready')`)
+  t.equal((await run(process.execPath, [file], { cwd: folder })).stdout, 'ready\n', 'as documented')
 })
 
 t.test('the plugin never loads metrics and tracing', async (t) => {

@@ -42,7 +42,7 @@ function reasonOf (code: unknown): string {
 }
 
 /** Failed reads of applications by reason, as their `stats()` have them. */
-export function statsByReason (...apps: readonly GuardedApp[]): Record<string, number> {
+export function statsByReason (...apps: ReadonlyArray<Pick<GuardedApp, 'app'>>): Record<string, number> {
   const sums: Record<string, number> = {}
   for (const { app } of apps) {
     for (const [code, count] of Object.entries(app.readGuard.stats().aborted)) sums[reasonOf(code)] = (sums[reasonOf(code)] ?? 0) + count
