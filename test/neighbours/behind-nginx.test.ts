@@ -91,7 +91,7 @@ behind('a body that stalls is answered by the application where requests stream,
   })
 
 behind('its client_body_timeout closes without an answer; the application sees a client that left, where requests stream',
-  { nginx: { 'client_body_timeout 20s': 'client_body_timeout 1s' } }, async ({ t, app, nginx }) => {
+  { nginx: { 'client_body_timeout 20s': 'client_body_timeout 1s', 'client_body_timeout 65s': 'client_body_timeout 1s' } }, async ({ t, app, nginx }) => {
     const ended = await Promise.all(['/upload', '/files/upload'].map(path => beginUpload(nginx.port, path, 1_000, 500).then(client => client.closed)))
     for (const { text, end } of ended) t.strictSame([text, end], ['', 'FIN'])
     const lines = await nginx.logged(2)
@@ -233,7 +233,7 @@ behind('a client that takes nothing is not seen where nginx buffers responses; w
     t.equal(app.records.length, 1)
   })
 
-behind('its send_timeout ends a client that takes nothing; where responses stream, that is FST_READ_RESPONSE_ABORTED', { nginx: { 'send_timeout 60s;\n  keepalive': 'send_timeout 1s;\n  keepalive' } },
+behind('its send_timeout ends a client that takes nothing; where responses stream, that is FST_READ_RESPONSE_ABORTED', { nginx: { '  send_timeout 60s': '  send_timeout 1s', '  send_timeout 65s': '  send_timeout 1s' } },
   async ({ t, app, nginx }) => {
     const clients = [new RawClient(nginx.port), new RawClient(nginx.port)]
     for (const [i, path] of ['/download', '/files/download'].entries()) {
