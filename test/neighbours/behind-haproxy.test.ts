@@ -3,7 +3,7 @@ import t, { type Test } from 'tap'
 import type { ReadGuardOptions } from '../../lib/index.js'
 import { noise } from '../support/app/guarded-app.js'
 import { Http2Client } from '../support/client/http2-client.js'
-import { data, Flag, headers, requestBlock, rstStream } from '../support/client/http2-frames.js'
+import { data, Flag, headers, requestBlock, rstStream, windowUpdate } from '../support/client/http2-frames.js'
 import { chunk, delay, head, RawClient, repeat } from '../support/client/raw-client.js'
 import { until } from '../support/oracle/until.js'
 import { answerTo, beginUpload, LARGE, proxiedApp } from './proxied-app.js'
@@ -233,6 +233,45 @@ behind('its timeout client ends a client that takes nothing: cD in its log, FST_
   t.strictSame(states(await haproxy.logged()), [[200, 'cD']])
   t.match(await app.recorded(), [{ code: 'FST_READ_RESPONSE_ABORTED', phase: 'response', statusCode: 499 }])
   client.rst()
+})
+
+behind('an HTTP/2 client that takes nothing loses the stream, and keeps its session', { guard: { responseIdleTimeout: 700 } }, async ({ t, app, haproxy }) => {
+  const h2 = await session(haproxy)
+  await h2.write(headers(1, requestBlock('GET', '/download'), Flag.END_HEADERS | Flag.END_STREAM))
+  t.match(await app.recorded(), [{ code: 'FST_READ_RESPONSE_IDLE_TIMEOUT', phase: 'response' }])
+  await h2.write(windowUpdate(0, 50_000_000), windowUpdate(1, 50_000_000))
+  // HAProxy 2.6 ends it as if it were whole, however the server has ended: the length alone tells.
+  t.ok((await h2.answer(1)).body.length < LARGE)
+  await h2.write(headers(3, requestBlock('GET', '/health'), Flag.END_HEADERS | Flag.END_STREAM))
+  t.match(await h2.answer(3), { statusCode: 200 })
+  h2.rst()
+})
+
+behind('a client that leaves in mid-response is CD in its log and FST_READ_RESPONSE_ABORTED in ours', {}, async ({ t, app, haproxy }) => {
+  const client = new RawClient(haproxy.port)
+  await client.write(head('GET', '/download'))
+  await client.until(/200 OK/)
+  client.rst()
+  t.match(await app.recorded(), [{ code: 'FST_READ_RESPONSE_ABORTED', phase: 'response' }])
+  t.strictSame(states(await haproxy.logged()), [[200, 'CD']])
+})
+
+behind('a stalled client that stays has its 408 from the application, and is kept until its timeout client', { guard: { bodyIdleTimeout: 300 }, haproxy: { 'timeout client 65s': 'timeout client 3s' } }, async ({ t, haproxy }) => {
+  const client = await beginUpload(haproxy.port, '/upload', 1_000, 500)
+  t.match(await answerTo(client), { statusCode: 408, json: { code: 'FST_READ_BODY_IDLE_TIMEOUT' } })
+  t.ok((await client.closed).elapsed >= 2_900)
+  t.strictSame(states(await haproxy.logged()), [[408, 'cD']])
+})
+
+behind('without a rate of ours a trickling body outlasts all of its timeouts', {
+  guard: { minBodyRate: false, bodyIdleTimeout: 0 },
+  haproxy: { 'timeout client 65s': 'timeout client 1s', 'timeout server 65s': 'timeout server 1s', 'timeout http-request 20s': 'timeout http-request 1s' }
+}, async ({ t, app, haproxy }) => {
+  const client = await beginUpload(haproxy.port, '/upload', 1_000, 0)
+  await client.trickle(repeat('x', 30), 100) // for three seconds
+  t.strictSame([client.socket.destroyed, client.text], [false, ''])
+  client.rst()
+  t.match(await app.recorded(), [{ code: 'FST_READ_ABORTED', phase: 'body' }])
 })
 
 behind('slow heads and silent connections never reach the application', { haproxy: { 'timeout http-request 20s': 'timeout http-request 1s', 'timeout http-keep-alive 60s': 'timeout http-keep-alive 1s' } }, async ({ t, app, haproxy }) => {

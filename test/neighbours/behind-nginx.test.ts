@@ -1,9 +1,10 @@
+import { constants } from 'node:http2'
 import net from 'node:net'
 import t, { type Test } from 'tap'
 import type { ReadGuardOptions } from '../../lib/index.js'
-import { noise } from '../support/app/guarded-app.js'
+import { noise, type LogLine } from '../support/app/guarded-app.js'
 import { Http2Client } from '../support/client/http2-client.js'
-import { data, Flag, headers, requestBlock, rstStream } from '../support/client/http2-frames.js'
+import { data, Flag, headers, requestBlock, rstStream, windowUpdate } from '../support/client/http2-frames.js'
 import { chunk, head, RawClient, repeat } from '../support/client/raw-client.js'
 import { until } from '../support/oracle/until.js'
 import { answerTo, beginUpload, LARGE, proxiedApp } from './proxied-app.js'
@@ -247,6 +248,58 @@ behind('its send_timeout ends a client that takes nothing; where responses strea
     t.match(await app.recorded(), [{ code: 'FST_READ_RESPONSE_ABORTED', phase: 'response', route: '/files/download' }])
     for (const client of clients) client.rst()
   })
+
+behind('an HTTP/2 client that takes nothing loses the stream, and keeps its session', { guard: { responseIdleTimeout: 700 } }, async ({ t, app, nginx }) => {
+  const h2 = await session(nginx)
+  await h2.write(headers(1, requestBlock('GET', '/files/download'), Flag.END_HEADERS | Flag.END_STREAM))
+  t.match(await app.recorded(), [{ code: 'FST_READ_RESPONSE_IDLE_TIMEOUT', phase: 'response' }])
+  await h2.write(windowUpdate(0, 50_000_000), windowUpdate(1, 50_000_000))
+  t.match(await h2.answer(1), { statusCode: 200, ended: false, reset: constants.NGHTTP2_INTERNAL_ERROR })
+  await h2.write(headers(3, requestBlock('GET', '/health'), Flag.END_HEADERS | Flag.END_STREAM))
+  t.match(await h2.answer(3), { statusCode: 200 })
+  h2.rst()
+})
+
+function isOf ({ req }: LogLine, url: string): boolean {
+  return (req as { url?: string } | undefined)?.url === url
+}
+
+behind('a client that leaves in mid-response is FST_READ_RESPONSE_ABORTED only where responses stream', {}, async ({ t, app, nginx }) => {
+  for (const path of ['/download', '/files/download']) {
+    const client = new RawClient(nginx.port)
+    await client.write(head('GET', path))
+    await client.until(/200 OK/)
+    client.socket.pause()
+    const ids = (): unknown[] => app.log.filter(line => isOf(line, path)).map(({ reqId }) => reqId)
+    const isDone = (): boolean => app.log.some(({ msg, reqId }) => msg === 'request completed' && ids().includes(reqId))
+    if (path === '/download') await until(isDone, 'nginx has all of the response')
+    client.rst()
+  }
+  t.match(await app.recorded(), [{ code: 'FST_READ_RESPONSE_ABORTED', phase: 'response', route: '/files/download' }])
+  t.strictSame(statuses(await nginx.logged(2)), [[200, '200'], [200, '200']])
+  t.equal(app.records.length, 1)
+})
+
+behind('its proxy_read_timeout is a 504 to the client, and a client that left to the application', { nginx: { 'proxy_read_timeout 60s': 'proxy_read_timeout 1s' } }, async ({ t, app, nginx }) => {
+  const client = await beginUpload(nginx.port, '/think', 5, 5)
+  t.match(await answerTo(client), { statusCode: 504 })
+  t.match(await app.recorded(), [{ code: 'FST_READ_RESPONSE_ABORTED', phase: 'handler', blame: 'client_gone' }])
+  t.strictSame(statuses(await nginx.logged()), [[504, '504']])
+  client.rst()
+})
+
+behind('without a rate of ours a trickling body outlasts all of its timeouts', {
+  guard: { minBodyRate: false, bodyIdleTimeout: 0 },
+  nginx: { 'client_body_timeout 20s': 'client_body_timeout 1s', 'client_body_timeout 65s': 'client_body_timeout 1s', 'proxy_read_timeout 60s': 'proxy_read_timeout 1s', 'proxy_send_timeout 60s': 'proxy_send_timeout 1s' }
+}, async ({ t, app, nginx }) => {
+  const clients = [await beginUpload(nginx.port, '/upload', 1_000, 0), await beginUpload(nginx.port, '/files/upload', 1_000, 0)]
+  await Promise.all(clients.map(client => client.trickle(repeat('x', 30), 100))) // for three seconds
+  for (const client of clients) {
+    t.strictSame([client.socket.destroyed, client.text], [false, ''])
+    client.rst()
+  }
+  t.match(await app.recorded(), [{ code: 'FST_READ_ABORTED', phase: 'body' }])
+})
 
 behind('slow heads and silent connections never reach the application', { nginx: { 'client_header_timeout 20s': 'client_header_timeout 1s' } }, async ({ t, app, nginx }) => {
   const [slow, silent] = [new RawClient(nginx.port), new RawClient(nginx.port)]
