@@ -37,8 +37,14 @@ function serverSpan (exchange: FailedExchange): Span | undefined {
 
 /** The span of the request, as `@fastify/otel` makes it: until its answer is sent off, or the request is over. */
 function frameworkSpan ({ request }: FailedExchange): Span | undefined {
-  const { opentelemetry } = request as { opentelemetry?: () => { readonly span?: Span | null } } // decorated by that plugin
-  return typeof opentelemetry === 'function' ? ifRecording(opentelemetry.call(request).span ?? undefined) : undefined
+  const { opentelemetry } = request as { opentelemetry?: unknown } // decorated by that plugin
+  if (typeof opentelemetry !== 'function') return undefined
+  try {
+    const { span } = opentelemetry.call(request) as { readonly span?: Span | null } // if it is that plugin's
+    return ifRecording(span ?? undefined)
+  } catch {
+    return undefined // of another plugin that has taken the name: what is thrown here would end the process
+  }
 }
 
 /** The phases of a request that its span was told of: an answer may be told of before its record, and the other way round. */

@@ -141,6 +141,7 @@ t.test('an active span of the application\'s own is told of a body that fails, o
     t,
     protocol: 'http',
     routes: (app) => {
+      app.decorateRequest('opentelemetry', () => { throw new Error('of another plugin') })
       app.addHook('onRequest', (request, reply, done) => {
         tracer.startActiveSpan(request.url, (span) => {
           reply.raw.once('close', () => span.end())

@@ -1,9 +1,12 @@
 import { createRequire } from 'node:module'
+import fastify from 'fastify'
 import t from 'tap'
-import type { AbortRecord } from '../../lib/index.js'
+import readGuard, { type AbortRecord } from '../../lib/index.js'
 import { registerMetrics, type PrometheusClient } from '../../lib/prometheus.js'
 import { failingApp, failOverHttp1, failOverHttp2, statsByReason, tally, type KnownFailure } from '../support/app/failing-reads.js'
 import { guardedApp, type GuardedApp } from '../support/app/guarded-app.js'
+import { Http2Client } from '../support/client/http2-client.js'
+import { data, headers, requestBlock } from '../support/client/http2-frames.js'
 import { head, RawClient } from '../support/client/raw-client.js'
 import { until } from '../support/oracle/until.js'
 
@@ -205,6 +208,31 @@ for (const [name, load, skip] of clients) {
     }
   })
 }
+
+t.test('what fails while an application closes is counted, over TLS and HTTP/2, too', async (t) => {
+  const client = load('prom-client') as Client
+  const registry = new client.Registry()
+  const options = { client, registers: [registry] }
+  const [https, http2] = await Promise.all((['https', 'h2c'] as const).map((protocol) => failingApp({ protocol, routes: (app) => registerMetrics(app, options) })))
+  if (https === undefined || http2 === undefined) throw new Error('both have started')
+  const [handshake, tls, plain] = [new RawClient(https.port, { tls: false }), new RawClient(https.port, { tls: true }), new Http2Client(http2.port)]
+  await Promise.all([handshake.connected(), plain.open()])
+  await tls.write(head('POST', '/notes/1', { 'Content-Type': 'text/plain', 'Content-Length': 9 }) + 'a')
+  await plain.write(headers(1, requestBlock('POST', '/notes/1', { 'content-type': 'text/plain' })), data(1, 'a'))
+  await until(() => [https, http2].every(({ app }) => app.readGuard.stats().reading.body === 1), 'both bodies are read')
+  await Promise.all([https.app.close(), http2.app.close()])
+  t.same(await counts(registry, 'read_failures_total', 'reason'), statsByReason(https, http2))
+  t.same(await counts(registry, 'read_failures_total', 'phase'), { handshake: 1, body: 2 })
+  await Promise.all([handshake.closed, tls.closed, plain.closed])
+})
+
+t.test('the client may be imported as a namespace', async (t) => {
+  const app = fastify()
+  t.teardown(() => app.close())
+  await app.register(readGuard)
+  const client = await import('prom-client')
+  registerMetrics(app, { client, registers: [new client.Registry()] })
+})
 
 t.test('the default registry is the client\'s own, and the guard may stand in another context', async (t) => {
   const client = load('prom-client') as Client & { register: Registry }

@@ -119,6 +119,14 @@ function leaves (wire: string, when: (client: RawClient, guarded: GuardedAppWith
   }
 }
 
+/** What the only event says, against the record. */
+function isOfRecord (t: Test, { records: [record] }: GuardedAppWith<ResponseFacts>): void {
+  const [event] = spans.getFinishedSpans().flatMap(({ events }) => events).filter(({ name }) => name === 'fastify_read_guard.read.failed')
+  const facts = Object.entries(event?.attributes ?? {}).map(([name, value]) => [name.replace('fastify_read_guard.', ''), value] as const)
+  t.ok(facts.length >= 10)
+  t.match(record, Object.fromEntries(facts), 'the event is of the record')
+}
+
 interface Case {
   readonly act: Act
   readonly phase: string
@@ -201,6 +209,8 @@ for (const [name, setup] of Object.entries(setups)) {
       // Of the framework's, the instrumentation itself makes an error of every one that is answered.
       const status = phase === 'response' || (!isServer && phase === 'body' && !observed) ? 'ERROR' : 'UNSET'
       t.strictSame(told(), [{ span: isServer ? 'server' : 'framework', type, events: [`${phase} ${observed}`], status }], `the ${isServer ? 'server' : 'framework'}'s of ${failure}`)
+      isOfRecord(t, guarded)
+      if (isServer) t.equal(spans.getFinishedSpans().flatMap(({ events }) => events).find(({ name }) => name === 'fastify_read_guard.read.failed')?.attributes?.['fastify_read_guard.answered'], guarded.records[0]?.answered)
     }
   })
 }
