@@ -203,6 +203,14 @@ behind('a client that leaves while the handler works is C- in its log and FST_RE
   h2.rst()
 })
 
+behind('its timeout server is a 504 to the client, and a client that left to the application', { haproxy: { 'timeout server 65s': 'timeout server 1s' } }, async ({ t, app, haproxy }) => {
+  const client = await beginUpload(haproxy.port, '/think', 5, 5)
+  t.match(await answerTo(client), { statusCode: 504 })
+  t.match(await app.recorded(), [{ code: 'FST_READ_RESPONSE_ABORTED', phase: 'handler', blame: 'client_gone' }])
+  t.strictSame(states(await haproxy.logged()), [[504, 'sH']])
+  client.rst()
+})
+
 behind('without abortonclose the application is not told of a client that left', { haproxy: { '  option abortonclose\n': '' } }, async ({ t, app, haproxy }) => {
   const client = await beginUpload(haproxy.port, '/think', 5, 5)
   await until(() => app.arrived.length === 1, 'it arrives')
