@@ -37,13 +37,15 @@ t.test('both clients at once: each has what was registered with it, and neither 
 })
 
 for (const name of ['prom-client', '@prometheus-io/client']) {
-  t.test(`${name}: the primary of a cluster has the sums of its workers`, { skip: name === 'prom-client' ? false : skip }, async (t) => {
-    const transpile = new URL('../support/transpile.js', import.meta.url)
-    const file = fileURLToPath(new URL('../support/app/clustered-app.ts', import.meta.url))
-    const { stdout } = await promisify(execFile)(process.execPath, [`--import=${transpile.href}`, file, name])
-    t.match(stdout, /^fastify_read_guard_read_failures_total\{reason="malformed",phase="headers",blame="client_invalid",route="",method="",observed="false"\} 5$/m)
-    t.match(stdout, /^fastify_read_guard_failed_read_duration_seconds_count\{reason="malformed",phase="headers"\} 5$/m)
-    t.match(stdout, /^fastify_read_guard_active_reads\{phase="body"\} 2$/m)
-    t.match(stdout, /^fastify_read_guard_lingers_total \d+$/m)
-  })
+  for (const which of ['default', 'own']) {
+    t.test(`${name}: the primary of a cluster has the sums of its workers, in their ${which} registry`, { skip: name === 'prom-client' ? false : skip }, async (t) => {
+      const transpile = new URL('../support/transpile.js', import.meta.url)
+      const file = fileURLToPath(new URL('../support/app/clustered-app.ts', import.meta.url))
+      const { stdout } = await promisify(execFile)(process.execPath, [`--import=${transpile.href}`, file, name, which])
+      t.match(stdout, /^fastify_read_guard_read_failures_total\{reason="malformed",phase="headers",blame="client_invalid",route="",method="",observed="false"\} 5$/m)
+      t.match(stdout, /^fastify_read_guard_failed_read_duration_seconds_count\{reason="malformed",phase="headers"\} 5$/m)
+      t.match(stdout, /^fastify_read_guard_active_reads\{phase="body"\} 2$/m)
+      t.match(stdout, /^fastify_read_guard_lingers_total \d+$/m)
+    })
+  }
 }

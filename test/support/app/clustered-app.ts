@@ -2,28 +2,36 @@ import cluster, { type Worker } from 'node:cluster'
 import { createRequire } from 'node:module'
 import fastify from 'fastify'
 import readGuard from '../../../lib/index.js'
-import { registerMetrics, type PrometheusClient } from '../../../lib/prometheus.js'
+import { registerMetrics, type PrometheusClient, type PrometheusRegistry } from '../../../lib/prometheus.js'
 import { head, RawClient } from '../client/raw-client.js'
 import { until } from '../oracle/until.js'
 
 /*
  * A cluster of two workers, each with an application of its own, whose clients fail at both. With the client of Prometheus that
- * its argument names, it prints what the primary gives a scrape.
+ * its first argument names, it prints what the primary gives a scrape. The second one says which registry they count in: the
+ * client's `default`, or their `own`.
  */
 
 interface Client extends PrometheusClient {
+  readonly Registry: new () => PrometheusRegistry
   /** Of either name; whoever makes one takes part in the aggregation, a worker as well. */
-  readonly AggregatorRegistry: new () => { clusterMetrics (): Promise<string> }
+  readonly AggregatorRegistry: {
+    new (): { clusterMetrics (): Promise<string> }
+    setRegistries (registries: readonly PrometheusRegistry[]): void
+  }
 }
 
-const client = createRequire(import.meta.url)(String(process.argv[2])) as Client
+const [, , name = '', which] = process.argv
+const client = createRequire(import.meta.url)(name) as Client
 const registry = new client.AggregatorRegistry()
 
 async function work (): Promise<void> {
   const app = fastify()
   await app.register(readGuard, { bodyIdleTimeout: 0 })
   app.post('/', async () => 'fine')
-  registerMetrics(app, { client })
+  const registers = [which === 'own' ? new client.Registry() : client.register]
+  if (which === 'own') client.AggregatorRegistry.setRegistries(registers)
+  registerMetrics(app, { client, registers })
   await app.listen({ port: 0, host: '127.0.0.1', exclusive: true })
   process.send?.(Number(new URL(app.listeningOrigin).port))
 }
