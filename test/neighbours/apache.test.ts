@@ -1,6 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,29 +7,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { guardedApp } from '../support/app/guarded-app.js'
 import { until } from '../support/oracle/until.js'
+import { answers, freePort } from './support.js'
 
 // Apache gives up after a second: a busy machine is no part of the claim.
 t.jobs = 2
 
 const MODULES = '/usr/lib/apache2/modules'
 const isInstalled = spawnSync('apache2', ['-v']).status === 0 && existsSync(MODULES)
-
-async function freePort (): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo // of a server that listens on a port
-  server.close()
-  return port
-}
-
-async function answers (url: string): Promise<boolean> {
-  try {
-    await fetch(url)
-    return true
-  } catch {
-    return false
-  }
-}
 
 /**
  * Debian's Apache in front of a port. It sends `Expect: 100-continue`, and takes a backend that has not answered it within

@@ -1,10 +1,28 @@
 import { once } from 'node:events'
 import http from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, type AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Test } from 'tap'
 import type { ReadGuardOptions } from '../../lib/index.js'
 import { chunk, head, parseAnswers, RawClient, type Seen } from '../support/client/raw-client.js'
+
+export async function freePort (): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo // of a server that listens on a port
+  server.close()
+  return port
+}
+
+/** Whether anything is answered there. */
+export async function answers (url: string): Promise<boolean> {
+  try {
+    await fetch(url)
+    return true
+  } catch {
+    return false
+  }
+}
 
 /** Where a proxy passes requests on to. */
 export interface Upstream {

@@ -25,10 +25,14 @@ async function stop (child: ChildProcess): Promise<void> {
   await exited
 }
 
-/** Starts `examples/<name>.js` on a free port; resolves when it says that it listens. */
-export async function startExample (name: string, env: NodeJS.ProcessEnv = {}): Promise<RunningExample> {
+/**
+ * Starts `examples/<name>.js` on a free port; resolves when it says that it listens.
+ *
+ * @param args of Node's, before the file
+ */
+export async function startExample (name: string, env: NodeJS.ProcessEnv = {}, args: readonly string[] = []): Promise<RunningExample> {
   const file = fileURLToPath(new URL(`../../../examples/${name}.js`, import.meta.url))
-  const child = spawn(process.execPath, [file], { env: { PATH: process.env.PATH, PORT: '0', ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, [...args, file], { env: { PATH: process.env.PATH, PORT: '0', ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
   const log: LogLine[] = []
   let stderr = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => { stderr += text })
