@@ -23,6 +23,7 @@ export async function main (argv: readonly string[], io: Io): Promise<Status> {
     const options = parseArguments(argv, io.now())
     if (options === 'help') io.stdout.write(usageText)
     else if (options === 'version') io.stdout.write(`${version()}\n`)
+    else if (options === 'demo') await demo()
     else return await report(options, io)
     return 0
   } catch (error) {
@@ -66,6 +67,18 @@ async function checkTarget (target: string, files: readonly string[], stdin: num
 
 function unwritable (target: string, error: unknown): UsageError {
   return new UsageError(`cannot write ${target}: ${systemMessage(error)}`)
+}
+
+/**
+ * Runs the demonstration, which prints what it shows. It needs Fastify, the application's own.
+ * @throws {UsageError}
+ */
+async function demo (): Promise<void> {
+  await import(new URL('../../demo/main.js', import.meta.url).href).catch((error: unknown) => {
+    const { code, message } = error as Partial<NodeJS.ErrnoException> // whatever it is, only an error has both
+    if (code !== 'ERR_MODULE_NOT_FOUND' || !String(message).includes("'fastify'")) throw error
+    throw new UsageError('the demo needs Fastify: npm install fastify')
+  })
 }
 
 /** The version of the package. `dist/report/` is as deep as `lib/report/`, so one path serves both. */

@@ -4,12 +4,16 @@ export class UsageError extends Error {
 }
 
 export const usageText = `Usage: fastify-read-guard report [options] [file …]
+       fastify-read-guard demo
 
-Reads pino's lines, bare or as Docker, Kubernetes, journald, CloudWatch, Loki, Google Cloud and others keep them, and
-reports the reads that failed, and what they say about the limits. Files may be compressed (gzip, zstd); \`-\`, or no
-file, is standard input. It cannot read what pino-pretty makes.
+report reads pino's lines, bare or as Docker, Kubernetes, journald, CloudWatch, Loki, Google Cloud and others keep
+them, and reports the reads that failed, and what they say about the limits. Files may be compressed (gzip, zstd);
+\`-\`, or no file, is standard input. It cannot read the output of pino-pretty.
 
-Options
+demo has clients, innocent and hostile, call an application on this machine, without and with the guard. It takes ten
+seconds, and needs Fastify.
+
+Options of report
   --group-by WHAT   rows by route, reason, client or hour; by route and reason if not given
   --route PATTERN   only this route, as it is registered (/files/:id); * stands for any text
   --since TIME      only from then on: 2025-03-01, 2025-03-01T14:00, or back from now: 30m, 2h, 7d

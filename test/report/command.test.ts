@@ -188,6 +188,7 @@ t.test('bad usage is one line on standard error, and 2', async t => {
   const cases: [string[], RegExp][] = [
     [[], /a command is missing/],
     [['reprot'], /unknown command 'reprot'/],
+    [['demo', 'shop.log'], /demo takes no arguments; got 'shop.log'/],
     [['report', '--jsom'], /--jsom/],
     [['report', '--html'], /--html/],
     [['report', '--html', '-'], /--html needs the name of a file/],

@@ -20,6 +20,8 @@ export interface Packed {
   readonly folder: string
   /** What the tarball has in it. */
   readonly files: readonly string[]
+  /** Of the tarball, in bytes. */
+  readonly size: number
   readonly remove: () => Promise<void>
 }
 
@@ -33,7 +35,7 @@ export async function installPacked (beside: readonly string[] = []): Promise<Pa
   const installed = join(folder, 'node_modules', 'fastify-read-guard')
   await mkdir(installed, { recursive: true })
   const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', folder], { cwd: root })
-  const [tarball] = JSON.parse(stdout) as Array<{ filename: string, files: Array<{ path: string }> }>
+  const [tarball] = JSON.parse(stdout) as Array<{ filename: string, size: number, files: Array<{ path: string }> }>
   if (tarball === undefined) throw new Error('npm pack made nothing')
   await run('tar', ['-xzf', join(folder, tarball.filename), '-C', installed, '--strip-components=1'])
   const { dependencies, peerDependencies } = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8')) as Manifest
@@ -45,6 +47,7 @@ export async function installPacked (beside: readonly string[] = []): Promise<Pa
   return {
     folder,
     files: tarball.files.map(({ path }) => path),
+    size: tarball.size,
     remove: () => rm(folder, { recursive: true, force: true })
   }
 }
