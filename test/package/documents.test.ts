@@ -20,7 +20,9 @@ interface Link {
   readonly to: string
 }
 
-const links: readonly Link[] = [...documents].flatMap(([document, text]) =>
+const others = ['CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md'].map((path) => [path, readFileSync(join(root, path), 'utf8')] as const)
+
+const links: readonly Link[] = [...documents, ...others].flatMap(([document, text]) =>
   [...prose(text).matchAll(/\]\(([^)\s]+)\)/g)].flatMap(([, to = '']) => /^https?:/.test(to) ? [] : [{ document, to }]))
 
 function targetOf ({ document, to }: Link): readonly [path: string, anchor: string | undefined] {
@@ -58,6 +60,19 @@ function occursIn (file: string, code: string): boolean {
   return code.trim().split('\n\n').every((paragraph) =>
     `\n${file}`.includes(`\n${paragraph}\n`) || paragraph.split('\n').every((line) => line.startsWith('import ') && lines.includes(line)))
 }
+
+t.test('every npm script that a workflow or CONTRIBUTING.md names is there', async (t) => {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
+  for (const path of ['.github/workflows/ci.yml', '.github/workflows/release.yml', '.ci/run', 'CONTRIBUTING.md']) {
+    const named = [...readFileSync(join(root, path), 'utf8').matchAll(/npm run ([\w:]+)/g)].map(([, name = '']) => name)
+    t.same(named.filter((name) => scripts[name] === undefined), [], path)
+  }
+})
+
+t.test('the changelog has the version', async (t) => {
+  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }
+  t.match(readFileSync(join(root, 'CHANGELOG.md'), 'utf8'), `\n## ${version}\n`)
+})
 
 t.test('every snippet is from an example, or says with which versions it was tried', async (t) => {
   t.ok(snippets.length >= 15)
