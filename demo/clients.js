@@ -39,7 +39,7 @@ export const clients = [
   {
     name: 'thinks between two notes',
     innocent: true,
-    because: 'a pause is no read',
+    because: 'a pause is not a read',
     call: async (caller) => {
       const posted = head('/notes', 'json', `Content-Length: ${note.length}`, '') + note
       caller.send(posted)

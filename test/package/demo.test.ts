@@ -11,7 +11,7 @@ const run = promisify(execFile)
 /** What each client of the demo gets, without and with the guard, and why. */
 const expected: ReadonlyArray<readonly [client: string, stock: string, guarded: string, because: string]> = [
   ['posts a note', '200', '200', 'sent in time'],
-  ['thinks between two notes', '200', '200', 'a pause is no read'],
+  ['thinks between two notes', '200', '200', 'a pause is not a read'],
   ['uploads slowly, but moves', '200', '200', 'minBodyRate is kept'],
   ['waits for our slow disk', '200', '200', 'our time, not its own'],
   ['pauses its download', '200', '200', 'shorter than allowed'],
