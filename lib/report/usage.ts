@@ -1,4 +1,4 @@
-/** The command cannot do what it was asked to: its message goes to standard error as one line, and the status is 2. */
+/** The command cannot do what it was asked to. The message goes to standard error as one line, and the exit status is 2. */
 export class UsageError extends Error {
   override name = 'UsageError'
 }
@@ -19,11 +19,11 @@ Options of report
   --since TIME      only from then on: 2025-03-01, 2025-03-01T14:00, or back from now: 30m, 2h, 7d
   --until TIME      only before then
   --json            print JSON; times in ms, sizes in bytes, rates in bytes per second, shares from 0 to 1
-  --html FILE       write a page with charts as well, which needs nothing but itself
+  --html FILE       also write a self-contained page with charts
   --help            print this
   --version         print the version
 
 Times are UTC unless they say otherwise (2025-03-01T14:00+02:00). Counts and sums are exact, medians and other quantiles
-within 1%; of thousands of clients, routes or groups, a row marked ≥ may be counted too low. Exit status: 0; 1 if not
-one line is a log line; 2 if it cannot do what it was asked to.
+within 1%; rows marked ≥ are lower bounds (too many distinct values to track). Exit status: 0; 1 if not one line is a
+log line; 2 if the command cannot do what it was asked to.
 `
