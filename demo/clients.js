@@ -64,7 +64,7 @@ export const clients = [
   {
     name: 'waits for our slow disk',
     innocent: true,
-    because: 'our time, not its own',
+    because: 'the delay is ours',
     call: async (caller) => caller.send(head('/archive', 'octet-stream', 'Content-Length: 1000000') + 'x'.repeat(1_000_000))
   },
   {

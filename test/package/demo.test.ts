@@ -13,7 +13,7 @@ const expected: ReadonlyArray<readonly [client: string, stock: string, guarded: 
   ['posts a note', '200', '200', 'sent in time'],
   ['thinks between two notes', '200', '200', 'a pause is not a read'],
   ['uploads slowly, but moves', '200', '200', 'minBodyRate is kept'],
-  ['waits for our slow disk', '200', '200', 'our time, not its own'],
+  ['waits for our slow disk', '200', '200', 'the delay is ours'],
   ['pauses its download', '200', '200', 'shorter than allowed'],
   ['connects and says nothing', 'held', 'closed', 'headersTimeout'],
   ['sends header after header', 'held', '408', 'headersTimeout'],
@@ -29,6 +29,20 @@ const expected: ReadonlyArray<readonly [client: string, stock: string, guarded: 
   ['does not take its download', 'held', '200 cut', 'responseIdleTimeout']
 ]
 
+/** The rows of the demo's table. */
+function rowsIn (lines: readonly string[]): string[][] {
+  return lines.flatMap((line) => {
+    const [, client, stock, guarded, because] = /^[·!] (.{28}) (.{9}) (.{7}) +[\d.]+ s {3}(.+)$/.exec(line)?.map((cell) => cell.trim()) ?? []
+    return client === undefined || stock === undefined || guarded === undefined || because === undefined ? [] : [[client, stock, guarded, because]]
+  })
+}
+
+t.test('the rows that the README shows are those of the demo', async (t) => {
+  const shown = rowsIn(readFileSync(join(root, 'README.md'), 'utf8').split('\n'))
+  t.ok(shown.length > 3)
+  t.same(shown, expected.filter(([client]) => shown.some(([name]) => name === client)))
+})
+
 t.test('the demo of the installed package shows what the guard changes, on 80 columns', { timeout: 60_000 }, async (t) => {
   const { folder, remove } = await installPacked()
   t.teardown(remove)
@@ -37,11 +51,7 @@ t.test('the demo of the installed package shows what the guard changes, on 80 co
   const lines = stdout.split('\n')
   t.same(lines.filter((line) => line.length > 80), [])
   for (const limit of ['headersTimeout 2 s', 'bodyIdleTimeout 1 s', 'bodyLimit 256 bytes', 'minBodyRate 500 bytes/s after 1.5 s']) t.match(stdout, limit)
-  const rows = lines.flatMap((line) => {
-    const [, client, stock, guarded, because] = /^[·!] (.{28}) (.{9}) (.{7}) +[\d.]+ s {3}(.+)$/.exec(line)?.map((cell) => cell.trim()) ?? []
-    return client === undefined ? [] : [[client, stock, guarded, because]]
-  })
-  t.same(rows, expected)
+  t.same(rowsIn(lines), expected)
   t.match(stdout, /"code":"FST_READ_BODY_IDLE_TIMEOUT"/)
   const [, report = ''] = stdout.split('`npx fastify-read-guard report app.log`')
   t.match(report, /^11 reads failed/m)
