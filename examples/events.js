@@ -8,7 +8,7 @@ const app = Fastify({ logger: true })
 
 await app.register(readGuard)
 
-// Only a client that takes nothing of what waits for it is ended, here after five seconds.
+// Only a client that stops taking events is cut off, here after five seconds.
 app.get('/events', { config: { readGuard: { responseIdleTimeout: 5_000 } } }, (_request, reply) => {
   return reply.type('text/event-stream').send(Readable.from(ticks()))
 })
