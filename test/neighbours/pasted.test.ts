@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { WebSocket } from 'undici'
-import { packagesOf, snippets } from '../support/app/documents.js'
+import { packagesOf, pasteable } from '../support/app/documents.js'
 import { startPasted, type PastedProgram } from '../support/app/pasted-programs.js'
 import { chunk, head, onlyAnswer, RawClient } from '../support/client/raw-client.js'
 
@@ -77,7 +77,7 @@ t.test('every snippet that needs another package runs as pasted into an empty ap
   const { port } = upstream.address() as AddressInfo // it listens on a port
   const uploads = join(t.testdir({}), 'uploads')
   const tries = triesIn(uploads)
-  const others = snippets.filter((snippet) => snippet.source.startsWith('examples/') && packagesOf(snippet).length > 0)
+  const others = pasteable.filter((snippet) => packagesOf(snippet).length > 0)
   t.same(others.map(({ source }) => source).sort(), Object.keys(tries).sort())
   const { started, stderr, stop } = await startPasted(others, { UPLOADS: uploads, UPSTREAM: `http://127.0.0.1:${port}`, EVENT: JSON.stringify(event) })
   t.teardown(stop)

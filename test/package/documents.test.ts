@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { dirname, join, normalize } from 'node:path'
+import { basename, dirname, join, normalize } from 'node:path'
 import t from 'tap'
 import { blocks, documents, snippets } from '../support/app/documents.js'
 import { installPacked, root } from '../support/app/packed.js'
@@ -74,11 +74,16 @@ t.test('the changelog has the version', async (t) => {
   t.match(readFileSync(join(root, 'CHANGELOG.md'), 'utf8'), `\n## ${version}\n`)
 })
 
-t.test('every snippet is from an example, or says with which versions it was tried', async (t) => {
+t.test('every snippet is from an example, or says by which test it is run, or with which versions it was tried', async (t) => {
   t.ok(snippets.length >= 15)
   for (const { document, source, code } of snippets) {
     if (/^tried by hand with (@[\w/-]+ \d+\.\d+\.\d+( and )?)+$/.test(source)) continue
-    t.match(source, /^examples\/\w[\w-]*\.(js|ts)$/, `${document}: ${code.split('\n', 1).join()}`)
+    const [, by] = /^run by (test\/\w[\w/-]*\.test\.ts)$/.exec(source) ?? []
+    if (by !== undefined) {
+      t.ok(existsSync(join(root, by)) && readFileSync(join(root, by), 'utf8').includes(basename(document)), `${by} reads ${document}`)
+      continue
+    }
+    t.match(source, /^examples\/\w[\w/-]*\.(js|ts)$/, `${document}: ${code.split('\n', 1).join()}`)
     t.ok(existsSync(join(root, source)) && occursIn(readFileSync(join(root, source), 'utf8'), code), `${source} has it: ${document}, ${code.split('\n', 1).join()}`)
   }
   t.equal(snippets.filter(({ source }) => source.startsWith('tried by hand')).length, 3, 'the others are run by tests')

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import type { AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
-import { packagesOf, snippets } from '../support/app/documents.js'
+import { packagesOf, pasteable } from '../support/app/documents.js'
 import { startPasted } from '../support/app/pasted-programs.js'
 
 const json = { 'Content-Type': 'application/json' }
@@ -52,7 +52,7 @@ t.test('every snippet that needs nothing but Fastify runs as pasted into an empt
   t.teardown(() => { prices.close().closeAllConnections() })
   await once(prices, 'listening')
   const { port } = prices.address() as AddressInfo // it listens on a port
-  const plain = snippets.filter((snippet) => packagesOf(snippet).length === 0)
+  const plain = pasteable.filter((snippet) => packagesOf(snippet).length === 0)
   t.ok(plain.length >= 8)
   const { started, stderr, stop } = await startPasted(plain, { PRICES_URL: `http://127.0.0.1:${port}/`, FILE: join(t.testdir({}), 'upload') })
   t.teardown(stop)

@@ -30,6 +30,9 @@ const program = /^(js|ts|mjs|cjs|javascript|typescript)$/
 /** The code blocks that are programs, or parts of one. */
 export const snippets: readonly Snippet[] = blocks.flatMap((block) => program.test(block.language) ? [{ ...block, source: block.source ?? 'nowhere' }] : [])
 
+/** The snippets that are from a file right in `examples/`: those are pasted. */
+export const pasteable: readonly Snippet[] = snippets.filter(({ source }) => /^examples\/[\w-]+\.(js|ts)$/.test(source))
+
 /** The packages that a snippet imports, Fastify and this one aside. */
 export function packagesOf ({ code }: Snippet): string[] {
   return [...code.matchAll(/^import .*?'((?:@[\w-]+\/)?[\w-]+)[^']*'$/gm)].flatMap(([, name = '']) => name.startsWith('node') || /^fastify(-read-guard)?$/.test(name) ? [] : [name])
