@@ -5,6 +5,7 @@ import { Caller } from './caller.js'
  * @typedef {object} Client
  * @property {string} name what it does
  * @property {boolean} innocent
+ * @property {string} because what decides how it ends with the guard: a limit, or why none applies
  * @property {(caller: Caller) => Promise<void>} call
  */
 
@@ -32,11 +33,13 @@ export const clients = [
   {
     name: 'posts a note',
     innocent: true,
+    because: 'sent in time',
     call: async (caller) => caller.send(head('/notes', 'json', `Content-Length: ${note.length}`) + note)
   },
   {
     name: 'thinks between two notes',
     innocent: true,
+    because: 'a pause is not a read',
     call: async (caller) => {
       const posted = head('/notes', 'json', `Content-Length: ${note.length}`, '') + note
       caller.send(posted)
@@ -49,6 +52,7 @@ export const clients = [
   {
     name: 'uploads slowly, but moves',
     innocent: true,
+    because: 'minBodyRate is kept',
     call: async (caller) => {
       caller.send(head('/videos', 'octet-stream', 'Content-Length: 3000'))
       for (let sent = 0; sent < 3_000; sent += 100) {
@@ -60,11 +64,13 @@ export const clients = [
   {
     name: 'waits for our slow disk',
     innocent: true,
+    because: 'the delay is ours',
     call: async (caller) => caller.send(head('/archive', 'octet-stream', 'Content-Length: 1000000') + 'x'.repeat(1_000_000))
   },
   {
     name: 'pauses its download',
     innocent: true,
+    because: 'shorter than allowed',
     call: async (caller) => {
       caller.send('GET /export HTTP/1.1\r\nHost: demo\r\nConnection: close\r\n\r\n')
       await caller.answers(1)
@@ -76,11 +82,13 @@ export const clients = [
   {
     name: 'connects and says nothing',
     innocent: false,
+    because: 'headersTimeout',
     call: async () => {}
   },
   {
     name: 'sends header after header',
     innocent: false,
+    because: 'headersTimeout',
     call: async (caller) => {
       caller.send('POST /notes HTTP/1.1\r\nHost: demo\r\n')
       await caller.trickle('X-More: 1\r\n', 100)
@@ -89,11 +97,13 @@ export const clients = [
   {
     name: 'stops in the middle',
     innocent: false,
+    because: 'bodyIdleTimeout',
     call: async (caller) => caller.send(head('/notes', 'json', `Content-Length: ${note.length}`) + note.slice(0, 9))
   },
   {
     name: 'trickles a note',
     innocent: false,
+    because: 'bodyTimeout',
     call: async (caller) => {
       caller.send(head('/notes', 'json', 'Content-Length: 1000000'))
       await caller.trickle('x', 100)
@@ -102,6 +112,7 @@ export const clients = [
   {
     name: 'trickles a video',
     innocent: false,
+    because: 'minBodyRate',
     call: async (caller) => {
       caller.send(head('/videos', 'octet-stream', chunked))
       await caller.trickle(chunk(1), 100)
@@ -110,6 +121,7 @@ export const clients = [
   {
     name: 'gets a 404 and keeps sending',
     innocent: false,
+    because: 'linger',
     call: async (caller) => {
       caller.send(head('/nowhere', 'octet-stream', chunked, ''))
       await caller.trickle(chunk(1), 100)
@@ -118,21 +130,25 @@ export const clients = [
   {
     name: 'sends more than is allowed',
     innocent: false,
+    because: 'bodyLimit',
     call: async (caller) => caller.send(head('/videos', 'octet-stream', chunked) + chunk(2_000_000) + '0\r\n\r\n')
   },
   {
     name: 'does not say how much',
     innocent: false,
+    because: 'requireContentLength',
     call: async (caller) => caller.send(head('/login', 'json', chunked) + '2\r\n{}\r\n0\r\n\r\n')
   },
   {
     name: 'names two hosts',
     innocent: false,
+    because: 'strictFraming',
     call: async (caller) => caller.send(head('/login', 'json', 'Content-Length: 2', 'Host: other\r\nConnection: close\r\n') + '{}')
   },
   {
     name: 'hangs up in the middle',
     innocent: false,
+    because: 'recorded: it left',
     call: async (caller) => {
       caller.send(head('/notes', 'json', 'Content-Length: 100') + note)
       await delay(500)
@@ -142,6 +158,7 @@ export const clients = [
   {
     name: 'hangs up while we work',
     innocent: false,
+    because: 'recorded: it left',
     call: async (caller) => {
       caller.send('GET /report HTTP/1.1\r\nHost: demo\r\n\r\n')
       await delay(500)
@@ -151,6 +168,7 @@ export const clients = [
   {
     name: 'does not take its download',
     innocent: false,
+    because: 'responseIdleTimeout',
     call: async (caller) => {
       caller.stopReading()
       caller.send('GET /export HTTP/1.1\r\nHost: demo\r\nConnection: close\r\n\r\n')
@@ -162,16 +180,21 @@ export const clients = [
  * Has all clients call the same server at once.
  *
  * @param {import('./servers.js').DemoServer} server
- * @param {number} bound in milliseconds: who still holds a connection then is cut off
+ * @param {number} bound in milliseconds: a connection that is still open then is cut off
+ * @param {() => void} onEnd called for each client whose connection ends before that
  * @returns {Promise<import('./caller.js').Outcome[]>} in the order of `clients`
  */
-export async function callAll (server, bound) {
+export async function callAll (server, bound, onEnd) {
   const callers = clients.map(() => new Caller(server.port))
   // A client that does not read does not see how its connection ends.
   server.onClosed = (port) => callers.find((caller) => caller.port === port)?.goOnReading()
   const cut = setTimeout(() => callers.forEach((caller) => caller.cut()), bound)
   clients.forEach(({ call }, i) => callers[i] && call(callers[i]))
-  const outcomes = await Promise.all(callers.map((caller) => caller.outcome()))
+  const outcomes = await Promise.all(callers.map(async (caller) => {
+    const outcome = await caller.outcome()
+    if (!outcome.held) onEnd()
+    return outcome
+  }))
   clearTimeout(cut)
   return outcomes
 }

@@ -1,38 +1,63 @@
-// The same clients, innocent and hostile, against stock Fastify and against one with the guard. npm run demo
+// The same clients, innocent and hostile, call stock Fastify and Fastify with the guard. npm run demo
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
 import { callAll, clients } from './clients.js'
-import { startServer } from './servers.js'
-import { logLine, outcomeTable, recordTable } from './table.js'
+import { Pages } from './pages.js'
+import { Progress } from './progress.js'
+import { limits, routeLimits, startServer } from './servers.js'
+import { limitLines, logLine, outcomeTable } from './table.js'
 
-/** @typedef {import('fastify-read-guard').AbortRecord} AbortRecord */
-
-/** Stock Fastify would hold the hostile clients for minutes, some for ever: nobody wants to watch that. In milliseconds. */
+/** Stock Fastify would hold the hostile clients for minutes, some of them for ever. The demo waits so many milliseconds. */
 const PATIENCE = 4_000
+const REPORT = fileURLToPath(new URL('../dist/report/cli.js', import.meta.url))
 
-/** @param {boolean} guarded */
-async function run (guarded) {
+/**
+ * @param {string} title
+ * @param {boolean} guarded
+ */
+async function run (title, guarded) {
   const server = await startServer(guarded)
-  // Twice the patience: what the guard does not end in that time, it does not end.
-  const outcomes = await callAll(server, guarded ? PATIENCE * 2 : PATIENCE)
+  const progress = new Progress(title, clients.length)
+  // Twice the patience: a connection that the guard has not ended by then, it never ends.
+  const outcomes = await callAll(server, guarded ? PATIENCE * 2 : PATIENCE, () => progress.advance())
+  progress.end()
   await server.close()
   return { outcomes, log: server.log }
 }
 
-console.log(`${clients.length} clients call stock Fastify, for at most ${PATIENCE / 1_000} s …`)
-const stock = await run(false)
-console.log('the same clients call the same application with the guard …\n')
-const guarded = await run(true)
+const pages = new Pages()
 
-console.log(outcomeTable(stock.outcomes, guarded.outcomes))
+await pages.show(`${clients.length} clients call one application: first on stock Fastify, then with the guard.
 
-const lines = /** @type {Array<{ level: number, abort: AbortRecord }>} */ (guarded.log.filter(({ abort }) => abort !== undefined))
-console.log('\nThe guard has logged one record for each read that failed:\n')
-console.log(recordTable(lines))
+The guard's limits, shorter than its defaults so that the demo is short:
+${limitLines(limits, routeLimits)}
+`)
 
-const stalled = lines.find(({ abort }) => abort.reason === 'body_idle_timeout')
-if (stalled !== undefined) console.log(`\nOne of them as it is in the log:\n\n${logLine(stalled)}`)
+const stock = await run('stock Fastify', false)
+const guarded = await run('with the guard', true)
 
-const refused = clients.filter(({ innocent }, i) => innocent && guarded.outcomes[i]?.status !== 200)
-const held = clients.filter((_client, i) => guarded.outcomes[i]?.held)
-console.log(`\nInnocent clients turned away with the guard: ${refused.length}`)
-console.log(`Connections still held: ${stock.outcomes.filter((outcome) => outcome.held).length} by stock Fastify, ${held.length} with the guard`)
-if (refused.length + held.length > 0) process.exitCode = 1
+const turnedAway = clients.filter(({ innocent }, i) => innocent && guarded.outcomes[i]?.status !== 200).length
+const [heldBefore, heldAfter] = [stock, guarded].map(({ outcomes }) => outcomes.filter(({ held }) => held).length)
+
+await pages.show(`
+${outcomeTable(stock.outcomes, guarded.outcomes, PATIENCE)}
+Still open: ${heldBefore} on stock Fastify, ${heldAfter} with the guard. Innocent and refused: ${turnedAway}.`)
+
+const stalled = guarded.log.find(({ abort }) => /** @type {{ reason?: string } | undefined} */ (abort)?.reason === 'body_idle_timeout')
+if (stalled !== undefined) {
+  await pages.show(`
+Each read that failed is one record in the log. That of the client that stops in
+the middle:
+
+${logLine(stalled)}`)
+}
+
+const log = guarded.log.map((line) => JSON.stringify(line)).join('\n')
+const { stdout: report } = spawnSync(process.execPath, [REPORT, 'report'], { input: log, encoding: 'utf8' })
+await pages.show(`
+The whole log, as \`npx fastify-read-guard report app.log\` tells of it:
+
+${report.trimEnd()}`)
+
+pages.close()
+if (turnedAway > 0 || heldAfter !== 0 || report === '') process.exitCode = 1

@@ -19,6 +19,15 @@ const REPORT_TAKES = 30_000
 /** How long the demo's disk needs before it takes the first byte, in milliseconds: longer than the silence a client is granted. */
 const SLOW_DISK = 2_000
 
+/** @satisfies {import('fastify-read-guard').ReadGuardOptions} */
+export const limits = { headersTimeout: 2_000, bodyTimeout: 3_000, bodyIdleTimeout: 1_000, responseIdleTimeout: 1_000 }
+
+/** @satisfies {Record<string, import('fastify-read-guard').ReadGuardRouteOptions>} */
+export const routeLimits = {
+  '/login': { bodyLimit: 256, bodyTimeout: 1_500, requireContentLength: true },
+  '/videos': { bodyLimit: 1_000_000, bodyTimeout: 0, minBodyRate: { bytesPerSecond: 500, gracePeriod: 1_500 } }
+}
+
 /** @param {import('fastify').FastifyRequest} request */
 async function countBytes (request) {
   let bytes = 0
@@ -35,13 +44,13 @@ function addRoutes (app) {
   app.addContentTypeParser('application/octet-stream', (_request, _payload, done) => done(null))
 
   app.post('/login', {
-    config: { readGuard: { bodyLimit: 256, bodyTimeout: 1_500, requireContentLength: true } }
+    config: { readGuard: routeLimits['/login'] }
   }, async () => ({ token: 'secret' }))
 
   app.post('/notes', async (request) => ({ saved: request.body }))
 
   app.post('/videos', {
-    config: { readGuard: { bodyLimit: 1_000_000, bodyTimeout: 0, minBodyRate: { bytesPerSecond: 500, gracePeriod: 1_500 } } }
+    config: { readGuard: routeLimits['/videos'] }
   }, countBytes)
 
   app.get('/export', async () => Buffer.alloc(EXPORT_BYTES, 'x'))
@@ -73,7 +82,7 @@ export async function startServer (guarded) {
     }
   })
   const app = Fastify({ logger: { level: 'debug', stream }, keepAliveTimeout: 2_000 })
-  if (guarded) await app.register(readGuard, { headersTimeout: 2_000, bodyTimeout: 3_000, bodyIdleTimeout: 1_000, responseIdleTimeout: 1_000 })
+  if (guarded) await app.register(readGuard, limits)
   addRoutes(app)
   app.server.on('connection', (socket) => {
     const { remotePort = 0 } = socket

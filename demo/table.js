@@ -17,12 +17,43 @@ function paint (style, text) {
 
 /** @param {number} ms */
 function seconds (ms) {
-  return `${(ms / 1_000).toFixed(2)} s`
+  return `${ms / 1_000} s`
+}
+
+/**
+ * A limit and its value, as a person would say it.
+ *
+ * @param {string} name
+ * @param {unknown} value
+ */
+function limitText (name, value) {
+  if (value === true) return name
+  if (value === 0) return `no ${name}`
+  if (typeof value === 'number') return `${name} ${name.endsWith('Limit') ? `${value.toLocaleString('en')} bytes` : seconds(value)}`
+  const { bytesPerSecond, gracePeriod } = /** @type {{ bytesPerSecond: number, gracePeriod: number }} */ (value) // the only limit that is an object here
+  return `${name} ${bytesPerSecond} bytes/s after ${seconds(gracePeriod)}`
+}
+
+/** @param {object} limits */
+function limitTexts (limits) {
+  return Object.entries(limits).map(([name, value]) => limitText(name, value))
+}
+
+/**
+ * The limits in force: those of all routes, and what single routes have instead.
+ *
+ * @param {object} limits
+ * @param {Readonly<Record<string, object>>} routeLimits
+ */
+export function limitLines (limits, routeLimits) {
+  const rows = Object.entries({ 'all routes': limits, ...routeLimits }).flatMap(([where, limits]) =>
+    limitTexts(limits).map((text, i) => `  ${(i === 0 ? where : '').padEnd(12)}${text}`))
+  return rows.join('\n')
 }
 
 /** @param {Outcome} outcome */
-function answer ({ status, code, held, cut, left }) {
-  const words = [status, code?.replace(/^FST_(READ_|ERR_)?/, '')].filter((word) => word !== undefined)
+function answer ({ status, held, cut, left }) {
+  const words = status === undefined ? [] : [String(status)]
   if (held) words.push('held')
   else if (cut) words.push('cut')
   else if (status === undefined) words.push(left ? 'hung up' : 'closed')
@@ -30,45 +61,23 @@ function answer ({ status, code, held, cut, left }) {
 }
 
 /**
- * @param {Outcome} outcome
- * @param {number} width
- */
-function cell (outcome, width) {
-  const time = seconds(outcome.after)
-  const text = answer(outcome).padEnd(width - time.length) + time
-  return outcome.held ? paint('red', text) : text
-}
-
-/**
- * What each client got, and after how long.
+ * What each client got, after how long, and what decided it.
  *
  * @param {readonly Outcome[]} stock
  * @param {readonly Outcome[]} guarded
+ * @param {number} patience after which stock Fastify was not waited for any more, in milliseconds
  */
-export function outcomeTable (stock, guarded) {
-  const lines = [paint('bold', `${'client'.padEnd(32)}${'stock Fastify'.padEnd(19)}with the guard`), '─'.repeat(WIDTH)]
-  clients.forEach(({ name, innocent }, i) => {
+export function outcomeTable (stock, guarded, patience) {
+  const lines = [paint('bold', `${'client'.padEnd(31)}${'stock'.padEnd(10)}${'with the guard'.padEnd(18)}because of`), '─'.repeat(WIDTH)]
+  clients.forEach(({ name, innocent, because }, i) => {
     const [before, after] = [stock[i], guarded[i]]
     if (before === undefined || after === undefined) return
     const mark = innocent ? paint('green', '·') : paint('yellow', '!')
-    lines.push(`${mark} ${name.padEnd(30)}${cell(before, 17)}  ${cell(after, 29)}`)
+    const stockText = answer(before).padEnd(10)
+    const guardText = answer(after).padEnd(8) + `${(after.after / 1_000).toFixed(2)} s`.padStart(7)
+    lines.push(`${mark} ${name.padEnd(29)}${before.held ? paint('red', stockText) : stockText}${after.held ? paint('red', guardText) : guardText}   ${because}`)
   })
-  return [...lines, '─'.repeat(WIDTH), paint('dim', '· innocent   ! hostile   held: still open at the end   cut: not all of it')].join('\n')
-}
-
-/**
- * The records of the log, a line each.
- *
- * @param {ReadonlyArray<{ level: number, abort: import('fastify-read-guard').AbortRecord }>} lines
- */
-export function recordTable (lines) {
-  const rows = lines.map(({ level, abort }) => {
-    const { reason, route, received, expected, elapsed } = abort
-    const bytes = expected === undefined ? String(received) : `${received} of ${expected}`
-    return `${level >= 40 ? paint('yellow', 'warn ') : level >= 30 ? 'info ' : paint('dim', 'debug')}  ` +
-      `${reason.padEnd(23)}${(route ?? '–').padEnd(12)}${bytes.padStart(16)}${seconds(elapsed).padStart(10)}`
-  })
-  return [paint('bold', `level  ${'reason'.padEnd(23)}${'route'.padEnd(12)}${'bytes'.padStart(16)}${'elapsed'.padStart(10)}`), '─'.repeat(WIDTH), ...rows].join('\n')
+  return [...lines, '─'.repeat(WIDTH), paint('dim', `· innocent  ! hostile  held: still open after ${seconds(patience)}  cut: a part of the response`)].join('\n')
 }
 
 /**

@@ -1,4 +1,4 @@
-// A server with every read guarded. PORT=3000 node examples/basic.js
+// The shortest server with the guard. PORT=3000 node examples/basic.js
 import Fastify from 'fastify'
 import readGuard from 'fastify-read-guard'
 

@@ -1,11 +1,11 @@
-// Trying limits out on real traffic before they are enforced. PORT=3000 node examples/observe.js
+// Tries limits on real traffic before they are enforced. PORT=3000 node examples/observe.js
 import diagnosticsChannel from 'node:diagnostics_channel'
 import Fastify from 'fastify'
 import readGuard from 'fastify-read-guard'
 
 const app = Fastify({ logger: true })
 
-// What would have been refused is recorded with `observed: true`; nothing is refused.
+// Whatever would have been refused is recorded with `observed: true`; nothing is refused.
 await app.register(readGuard, {
   mode: 'observe',
   bodyTimeout: 2_000,
@@ -13,12 +13,12 @@ await app.register(readGuard, {
   onAbort: (record, request) => request?.log.debug(`${record.reason} after ${record.elapsed} ms`)
 })
 
-// Where metrics and tracing come in, from outside of the application: one message for each record.
+// Metrics and tracing can listen here, outside the application: one message per record.
 diagnosticsChannel.subscribe('fastify-read-guard.abort', (record) => app.log.debug(record, 'to the metrics'))
 
 app.post('/notes', async (request) => ({ saved: request.body }))
 
-// This one is sure already.
+// This route is enforced already.
 app.post('/login', { config: { readGuard: { mode: 'enforce' } } }, async () => ({ token: 'secret' }))
 
 app.get('/stats', async () => app.readGuard.stats())

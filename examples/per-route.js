@@ -1,4 +1,4 @@
-// Limits by route, and by request. PORT=3000 node examples/per-route.js
+// Limits per route and per request. PORT=3000 node examples/per-route.js
 import Fastify from 'fastify'
 import readGuard from 'fastify-read-guard'
 
@@ -6,32 +6,30 @@ const app = Fastify({ logger: true })
 
 await app.register(readGuard, { bodyTimeout: 10_000, bodyIdleTimeout: 2_000 })
 
-// Nothing is parsed here: the handlers take the stream themselves, whatever its type.
+// The handlers read the stream themselves, whatever its type.
 app.removeAllContentTypeParsers()
 app.addContentTypeParser('*', (_request, _payload, done) => done(null))
 
-// Small and quick, or nothing: checked before a byte of the body is read.
+// Must be small and fast; otherwise refused unread.
 app.post('/login', {
   config: { readGuard: { bodyLimit: 256, bodyTimeout: 1_000, requireContentLength: true } }
 }, async () => ({ token: 'secret' }))
 
-// As long as it takes, as long as it moves.
+// May take any time, as long as it keeps moving.
 app.post('/videos', {
   config: { readGuard: { bodyTimeout: 0, minBodyRate: { bytesPerSecond: 1_000, gracePeriod: 2_000 } } }
 }, countBytes)
 
-// Left alone, though its headers are still guarded: the route is not known before they have arrived.
+// Not guarded. Its headers still are: the route is unknown until they have arrived.
 app.post('/firehose', { config: { readGuard: false } }, countBytes)
 
-// Decided for each request.
-app.post('/imports', async (request) => {
-  if (request.headers.authorization === 'Bearer partner') {
-    request.readGuard.setLimits({ bodyTimeout: 0, bodyIdleTimeout: 60_000 })
-  } else {
-    request.readGuard.setLimits({ bodyTimeout: 1_000 })
+// Decided per request, in a hook: once the handler runs, a parser has read the body already.
+app.post('/imports', {
+  onRequest: async ({ headers, readGuard }) => {
+    const partner = headers.authorization === 'Bearer partner'
+    readGuard.setLimits(partner ? { bodyTimeout: 0, bodyIdleTimeout: 60_000 } : { bodyTimeout: 1_000 })
   }
-  return countBytes(request)
-})
+}, countBytes)
 
 /** @param {import('fastify').FastifyRequest} request */
 async function countBytes (request) {

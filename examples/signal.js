@@ -1,4 +1,4 @@
-// Work that ends with its client: a query and a request to another server. PORT=3000 node examples/signal.js
+// Work that ends when its client leaves: a query, and a request to another server. PORT=3000 node examples/signal.js
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import Fastify from 'fastify'
@@ -8,7 +8,7 @@ const app = Fastify({ logger: true })
 
 await app.register(readGuard)
 
-// In the place of a database: a query that takes ten seconds, and can be cancelled.
+// Stands in for a database: a query that takes ten seconds, and can be cancelled.
 const database = {
   /** @param {string} sql */
   start (sql) {
@@ -39,16 +39,17 @@ app.get('/orders', async (request) => {
   return await query.rows
 })
 
-// In the place of another service, which never answers.
+// Stands in for another service, which never answers.
 const service = createServer((request) => {
   request.socket.on('close', () => app.log.info('the other server was left'))
 }).listen(0, '127.0.0.1')
 await once(service, 'listening')
 app.addHook('onClose', async () => { service.close() })
 const { port } = /** @type {import('node:net').AddressInfo} */ (service.address()) // it listens on a port
+process.env.PRICES_URL = `http://127.0.0.1:${port}/`
 
 app.get('/prices', async (request) => {
-  const response = await fetch(`http://127.0.0.1:${port}/`, { signal: request.readGuard.signal })
+  const response = await fetch(String(process.env.PRICES_URL), { signal: request.readGuard.signal })
   return await response.json()
 })
 

@@ -1,4 +1,4 @@
-// Multipart uploads to disk, whole or not at all. PORT=3000 UPLOADS=./uploads node examples/upload.js
+// Multipart uploads to disk, complete or not at all. PORT=3000 UPLOADS=./uploads node examples/upload.js
 import { randomUUID } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises'
@@ -10,14 +10,15 @@ import Fastify from 'fastify'
 import readGuard from 'fastify-read-guard'
 
 const app = Fastify({ logger: true })
-const uploads = process.env.UPLOADS ?? join(tmpdir(), 'uploads')
-await mkdir(uploads, { recursive: true })
 
 await app.register(readGuard, { bodyTimeout: 10_000, bodyIdleTimeout: 1_000 })
+
+const uploads = process.env.UPLOADS ?? join(tmpdir(), 'uploads')
+await mkdir(uploads, { recursive: true })
 await app.register(multipart, { limits: { fileSize: 1_000_000 } })
 
-// The files of one request are written to a folder of their own, which gets its name when the last byte is there. However
-// the read ends before (slow, cut off, too large, malformed), the loop throws, and the folder goes with all that is in it.
+// The files of a request are written to a folder of their own, which gets its name once the last byte is there. If the body
+// fails before that (slow, cut off, too large, malformed), the loop throws, and the folder is removed.
 app.post('/uploads', {
   config: { readGuard: { bodyLimit: 2_000_000, bodyTimeout: 0, minBodyRate: { bytesPerSecond: 1_000, gracePeriod: 2_000 } } }
 }, async (request, reply) => {
@@ -25,7 +26,7 @@ app.post('/uploads', {
   try {
     let files = 0
     for await (const part of request.files()) {
-      // The client's file name is no path of ours.
+      // The client's file name is never used as a path.
       await pipeline(part.file, createWriteStream(join(unfinished, String(files++))))
     }
     if (files === 0) throw Object.assign(new Error('no file'), { statusCode: 400 })

@@ -15,17 +15,17 @@ export type { ReadGuardStats } from './stats.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** Limits of the bodies of this route; `false` leaves them unguarded. */
+    /** Limits of this route; with `false` only its headers are guarded. */
     readGuard?: ReadGuardRouteOptions | false
   }
 
   interface FastifyRequest {
-    /** The read of this request's body: how far it is, and its limits. */
+    /** How far this request has come, its limits, and the signal that it has failed. */
     readonly readGuard: RequestReadGuard
     /**
-     * Reads the whole body of a request that no parser has consumed, as sent.
+     * Reads the whole body as it was sent. No parser may have consumed it.
      *
-     * @throws the read's own `ReadError`; FST_READ_BODY_CONSUMED if something else has read the body
+     * @throws the `ReadError` of a read that fails; FST_READ_BODY_CONSUMED if something else has read the body
      */
     readRawBody (options: RawBodyOptions & { encoding: string | true }): Promise<string>
     readRawBody (options?: RawBodyOptions & { encoding?: never }): Promise<Buffer>
@@ -39,7 +39,10 @@ declare module 'fastify' {
   }
 }
 
-/** Gives every read of a server a limit. Register it once: it guards the whole server, whatever the encapsulation. */
+/**
+ * Limits everything the server reads from a client, and how long a client may take its response. Register it once: it guards
+ * the whole server, whatever the encapsulation.
+ */
 export const readGuard: FastifyPluginAsync<ReadGuardOptions> = fp(plugin, { fastify: '5.x', name: 'fastify-read-guard' })
 
 export default readGuard

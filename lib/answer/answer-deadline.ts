@@ -1,14 +1,13 @@
 import type { LingerOptions } from '../limits/options.js'
 
-/** Where `linger` is off, in milliseconds: its default. */
+/** The default of `linger`, in milliseconds: it applies to the answer also if `linger` is off. */
 const DEFAULT_TIMEOUT = 2_000
 
 /**
- * The answer has been given: what is left of the exchange has a bounded while, which begins anew with every progress. In
- * counted time: while this process is blocked, a window that the client has opened waits in the kernel.
+ * Limits the rest of an exchange after its answer was given. The time begins anew with every progress. It is counted time: while
+ * this process is blocked, a window that the client has opened waits in the kernel.
  *
- * `linger: false` is about what the client still sends: nothing of that is read once the answer has left. The answer itself
- * has its time all the same.
+ * With `linger: false` nothing more is read once the answer has left. The answer itself still has time to leave.
  */
 export class AnswerDeadline {
   readonly #timeout: number
@@ -20,7 +19,7 @@ export class AnswerDeadline {
   }
 
   /**
-   * @param taken grows where something is taken: by the client, or of the body by the application
+   * @param taken grows with every byte that the client takes, or that the application takes of the body
    * @param now in counted milliseconds
    */
   isPassed (taken: number, now: number): boolean {

@@ -1,13 +1,13 @@
 import { STATUS_CODES, type OutgoingHttpHeaders, type ServerResponse } from 'node:http'
 import type { ReadError } from '../record/errors.js'
 
-/** Fastify's own error shape, where there is no reply to send the error with. */
+/** The error in Fastify's own shape, for when there is no reply to send it with. */
 export function errorBody (error: ReadError): string {
   const statusCode = error.statusCode ?? 500
   return JSON.stringify({ statusCode, code: error.code, error: STATUS_CODES[statusCode], message: error.message })
 }
 
-/** Gives the answer to a request without a reply. That to HEAD has no content (RFC 9110 §9.3.2), and Node may throw on some. */
+/** Answers a request that has no reply. An answer to HEAD has no content (RFC 9110 §9.3.2); Node may throw if it is given some. */
 export function sendError (response: ServerResponse, error: ReadError, headers: OutgoingHttpHeaders = {}): void {
   const body = errorBody(error)
   response.writeHead(error.statusCode ?? 500, {

@@ -4,13 +4,13 @@ import type { Socket } from 'node:net'
 /**
  * Calls back once: when the answer has left, or never will.
  *
- * @param end what tells of the end of the response; see `BodySource.endOf`
- * @param socket of a response that waits behind another one, Node 20 and 22 say nothing when the client has gone
+ * @param end emits the end of the response; see `BodySource.endOf`
+ * @param socket needed because Node 20 and 22 emit nothing on a response that waits behind another one when the client has gone
  */
 export function onExchangeEnd (end: EventEmitter, socket: Socket | undefined, onEnd: () => void): void {
   let isOver = false
   const settle = (): void => {
-    // One 'close' may bring the other with it.
+    // One 'close' may cause the other.
     if (isOver) return
     isOver = true
     end.off('finish', settle)

@@ -6,23 +6,23 @@ import { isBodyRefused } from '../node/internals.js'
 import type { ReadError } from '../record/errors.js'
 import { isMadeOf } from './wrapping-error.js'
 
-/** Grace for a consumer that can't hear an error: it will not answer. In milliseconds. */
+/** Grace for a consumer that can't be told of the error and so won't answer, in milliseconds. */
 const GRACE_DEAF_MS = 200
-/** Grace for a consumer that was told and cleans up, and for a handler that does not read: both have an answer of their own. In milliseconds. */
+/** Grace for a consumer that was told and cleans up, and for a handler that does not read: both will answer. In milliseconds. */
 const GRACE_MS = 2_000
-/** How many graces an answer may take that is held up on its way, for example in an `onSend` hook. */
+/** How many times the grace an answer may take if it is held up on its way, e.g. in an `onSend` hook. */
 const MOST_GRACES = 5
 
 /**
- * The answer, the application's or our own, to a request whose body failed, by way of `reply.send`. Puts the read's own
- * error in the place of what a consumer makes of it: most wrap it in one of their own, and `@fastify/compress` writes
- * another code and status on it. Drops what a handler sends after our own answer.
+ * Watches `reply.send` of a request whose body failed. It puts the read's error back where a consumer has replaced it: most wrap
+ * it in an error of their own, and `@fastify/compress` writes another code and status on it. It drops everything that a handler
+ * sends after the guard has answered.
  */
 class ReplyTakeover {
   readonly #reply: FastifyReply
   readonly #error: ReadError
   readonly #send: Send
-  /** Fields that the application may write on the error. Not `stack`: reading it makes V8 format it, half the cost of a verdict. */
+  /** Fields that the application may overwrite on the error. Without `stack`: reading it makes V8 format it, which is half the cost of a verdict. */
   readonly #written: { readonly code: string, readonly statusCode: number | undefined, readonly message: string }
   #hasBegun = false
   #isOurs = false
@@ -46,17 +46,17 @@ class ReplyTakeover {
     return this.#isOurs
   }
 
-  /** Whether an answer seems to be held up in a hook: nothing says so, but its type is named by then. */
+  /** Whether an answer is probably held up in a hook. Fastify does not tell, but the content type is set by then. */
   get isHeldUp (): boolean {
     return this.#reply.hasHeader('content-type')
   }
 
-  /** Another answer has been given: what is sent from now on is dropped. */
+  /** Drops everything that is sent from now on, because another answer has been given. */
   drop (): void {
     this.#isOver = true
   }
 
-  /** Gives our own answer. */
+  /** Answers with the read's error. */
   answer (): void {
     this.#isOver = true
     this.#hasBegun = true
@@ -66,19 +66,19 @@ class ReplyTakeover {
   #onSend (payload: unknown): FastifyReply {
     const error = this.#error
     const isWrapped = isMadeOf(payload, error, this.#reply.statusCode)
-    // Later it is the application's own error handler that writes.
+    // Once an answer has begun, the application's error handler may write on the error.
     if (!this.#hasBegun) Object.assign(error, this.#written)
     this.#hasBegun = true
-    // What an error handler makes of it is made from it, and a hook may fail with it when another answer is on its way.
+    // An error handler's answer is made from the error, and a hook may fail with the error while another answer is on its way.
     this.#isOurs ||= isWrapped || payload === error
     const own = isWrapped ? this.#replaced() : payload
     if (!this.#isOver) return this.#send(own)
-    // Until our answer has left it may be the error handler that sends, which is free to take its time.
+    // Until the guard's answer has left, the caller may be the error handler, which may take its time.
     if (!this.#reply.raw.headersSent) this.#sendUnlessHeldUp(own)
     return this.#reply
   }
 
-  /** The read's error, with its status where Fastify has given the reply that of an error without one. */
+  /** The read's error, with its status if the reply has the 500 that Fastify gives to an error without a status. */
   #replaced (): ReadError {
     if (this.#reply.statusCode === 500) this.#reply.code(this.#error.statusCode ?? 500)
     return this.#error
@@ -97,7 +97,7 @@ class ReplyTakeover {
   }
 }
 
-/** What is sent from now on goes by the read's error. */
+/** Makes every answer that is sent from now on agree with the read's error. */
 export function takeOverReply (reply: FastifyReply, error: ReadError): ReplyTakeover {
   return new ReplyTakeover(reply, error)
 }
@@ -108,31 +108,31 @@ function isStream (payload: unknown): payload is Readable {
 }
 
 /**
- * A stream that a handler sends after its client has left is destroyed with the read's error, so that what is behind it is
- * released: Fastify would log an error of the application's, with status 500. Anything else costs nothing.
+ * Destroys a stream that a handler sends after its client has left, so that its resources are released. Fastify would log an
+ * error of the application, with status 500.
  */
 export function releaseLateStreams (reply: FastifyReply, error: ReadError): void {
   const send = replaceSend(reply, (payload) => {
     if (!isStream(payload)) return send(payload)
-    payload.on('error', () => {}) // it may have no listener, and would end the process
+    payload.on('error', () => {}) // without a listener it would end the process
     payload.destroy(error)
     return reply
   })
 }
 
 interface OwedAnswer {
-  /** Whether the consumer can't hear that the body failed. */
+  /** Whether the consumer can't be told that the body failed. */
   readonly isDeaf: boolean
-  /** What tells of the end of the exchange. */
+  /** Emits 'close' at the end of the exchange. */
   readonly end: EventEmitter
   readonly hasAnswer: () => boolean
-  /** Whether an answer is on its way that is held up in a hook. */
+  /** Whether an answer is on its way, but held up in a hook. */
   readonly isHeldUp: () => boolean
   /** Answers in the application's place. */
   readonly answer: () => void
 }
 
-/** Answers for the application when its grace is over and it has given no answer. No process is kept for it: a connection is, by its socket. */
+/** Answers for the application if it has not answered within its grace. The timer does not keep the process alive: the socket does. */
 export function answerAfterGrace ({ isDeaf, end, hasAnswer, isHeldUp, answer }: OwedAnswer): void {
   let graces = 0
   const onGraceOver = (): void => {

@@ -5,10 +5,10 @@ import { maxHeadersCount, maxHeaderSize } from '../node/internals.js'
 import { clientGone, type Violation } from '../record/errors.js'
 
 /*
- * Which rule was broken where Node tells of an error, by the phase in which it came.
+ * Maps an error of Node's to the rule that was broken, by the phase in which it came.
  */
 
-/** @param socket of a server whose own `handshakeTimeout` may be shorter than ours */
+/** @param socket its server's own `handshakeTimeout` may be shorter than the guard's */
 export function handshakeViolation (error: ClientError, socket: Socket): Violation {
   if (error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT') return { code: 'FST_READ_HANDSHAKE_TIMEOUT', limit: socket.timeout, cause: error }
   return error.code === 'ECONNRESET' ? clientGone(error) : malformed(error)
@@ -30,7 +30,7 @@ export function bodyViolation (error: ClientError, server: Server, socket: Socke
   return cause === 'timeout' ? { code: 'FST_READ_BODY_TIMEOUT', limit: server.requestTimeout, cause: error } : malformed(error)
 }
 
-/** Too many bytes and, in newer versions of Node, too many lines are told in the same words. */
+/** Newer versions of Node report too many header lines in the same words as too many bytes. */
 function overflow (error: ClientError, socket: Socket, received: number): Violation {
   const { bytesParsed = 0, rawPacket } = error
   if (received - (rawPacket?.length ?? 0) + bytesParsed >= maxHeaderSize(socket)) return tooManyBytes(error, socket)
@@ -43,7 +43,7 @@ function tooManyBytes (error: ClientError, socket: Socket): Violation {
   return { code: 'FST_READ_HEADERS_TOO_LARGE', limit, detail: `${limit} bytes`, cause: error }
 }
 
-/** What llhttp says of a version that is well-formed, and none that it knows. */
+/** llhttp's words for a version that is well-formed but unknown. */
 const UNKNOWN_VERSION = 'Invalid HTTP version'
 
 function malformed (error: ClientError): Violation {

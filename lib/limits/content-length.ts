@@ -1,13 +1,13 @@
 import type { Violation } from '../record/errors.js'
 import type { ReadLimits } from './options.js'
 
-/** What the headers promise of a body: its declared size, or `undefined` for one that tells its size as it goes (RFC 9112 §6.3). */
+/** The size of a body as its headers declare it; `undefined` if it is chunked or there is none (RFC 9112 §6.3). */
 export function declaredLength (headers: { readonly 'content-length'?: string | undefined, readonly 'transfer-encoding'?: string | undefined }): number | undefined {
   const declared = headers['content-length']
   return declared === undefined || headers['transfer-encoding'] !== undefined ? undefined : Number(declared)
 }
 
-/** The promise against the policy, before a byte is read (RFC 9110 §8.6, §15.5.12, §15.5.14). */
+/** Checks the declared size against the limits, before a byte is read (RFC 9110 §8.6, §15.5.12, §15.5.14). */
 export function checkDeclared (expected: number | undefined, limits: ReadLimits): Violation | undefined {
   if (expected === undefined) {
     return limits.requireContentLength ? { code: 'FST_READ_LENGTH_REQUIRED' } : undefined

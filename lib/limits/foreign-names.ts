@@ -4,7 +4,7 @@ import type { LingerOptions, ReadGuardOptions } from './options.js'
 
 type OptionPath = keyof ReadGuardOptions | `linger.${keyof LingerOptions}` | `minBodyRate.${keyof MinRate}`
 
-/** How other servers call what is limited here: by name, whose it is (`''`: nobody's in particular), and the options meant. */
+/** Names that other servers have for these limits, each with its server (`''`: no particular one) and the options meant. */
 const meant: Readonly<Record<string, readonly [owner: string, ...options: OptionPath[]]>> = {
   requestTimeout: ['Node, Fastify and Envoy', 'headersTimeout', 'bodyTimeout'],
   connectionTimeout: ['Fastify and Tomcat', 'headersTimeout', 'bodyIdleTimeout'],
@@ -57,9 +57,9 @@ const meant: Readonly<Record<string, readonly [owner: string, ...options: Option
   gracePeriod: ['', 'minBodyRate.gracePeriod']
 }
 
-/** What is given to Fastify or Node, not here. */
+/** Options that belong to Fastify or Node. */
 const elsewhere: Readonly<Record<string, string>> = {
-  keepAliveTimeout: 'is an option of Fastify, set it there: waiting between two requests is no read',
+  keepAliveTimeout: 'is an option of Fastify, set it there: waiting between two requests is not a read',
   handlerTimeout: 'is an option of Fastify, set it there: it bounds the handler too, where bodyTimeout bounds the body alone',
   maxHeaderSize: 'is an option of Node, set it there (http: { maxHeaderSize }): its violation is recorded here without an option'
 }
@@ -72,8 +72,8 @@ function byFoldedName<T> (table: Readonly<Record<string, T>>): ReadonlyMap<strin
 }
 
 /**
- * What is wrong with the name of an option that another server has; `undefined` where nobody has it. Of the options meant
- * those that can be given here are told, `here` being their names; if there is none, that they are the plugin's.
+ * Explains the name of another server's option; `undefined` if it is not one. It suggests those of the options meant that can be
+ * given here (`here` has their names), or else says that they belong to the plugin.
  */
 export function foreignName (name: string, here: readonly string[]): string | undefined {
   const sentence = sentences.get(folded(name))

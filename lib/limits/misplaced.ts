@@ -5,10 +5,10 @@ import { shown } from './rules.js'
 
 const PLACE = 'belongs in config: { readGuard: { … } }'
 
-/** Fastify has a `bodyLimit` of its own beside `config`. */
+/** Fastify's own `bodyLimit` stands beside `config`. */
 const fastifysOwn = ['bodyLimit']
 
-/** A word that others may use for something else: ours are its values. */
+/** `mode` is a common name, so its value decides whether the guard's is meant. */
 const modes: readonly unknown[] = ['enforce', 'observe']
 
 function isReadGuard (name: string): boolean {
@@ -21,7 +21,7 @@ function isOption (name: string, value: unknown): boolean {
 }
 
 /**
- * What a route says of its limits where nobody would read it.
+ * Refuses limits of a route in a place where they would have no effect.
  *
  * @throws {OptionsInvalidError} `FST_READ_OPTIONS_INVALID` (500)
  */

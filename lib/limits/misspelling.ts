@@ -1,4 +1,4 @@
-/** The name of `known` that was nearly hit: two letters off at most, and fewer than a third, whatever the case and the separators. */
+/** The name in `known` that was probably meant: at most two letters and less than a third of it differ, ignoring case and separators. */
 export function misspelling (name: string, known: readonly string[]): string | undefined {
   const word = folded(name)
   const most = Math.min(2, Math.ceil(word.length / 3) - 1)
@@ -14,7 +14,7 @@ export function folded (name: string): string {
   return name.toLowerCase().replaceAll(/[^a-z0-9]/g, '')
 }
 
-/** Whether so many letters added, left out or changed make one word the other (Levenshtein distance, bounded). */
+/** Whether so many letters added, left out or changed turn one word into the other (Levenshtein distance, bounded). */
 function within (edits: number, from: string, to: string): boolean {
   let same = 0
   while (same < from.length && from[same] === to[same]) same++

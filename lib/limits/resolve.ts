@@ -11,7 +11,7 @@ interface LogLimit {
   readonly period: number
 }
 
-/** The options that hold for the whole plugin, with every value filled in. */
+/** The options of the whole plugin, with every value filled in. */
 interface PluginSettings {
   readonly handshakeTimeout: number
   readonly headersTimeout: number
@@ -25,20 +25,20 @@ interface PluginSettings {
   readonly onAbort: ReadGuardOptions['onAbort']
 }
 
-/** The limits of a route, and those of them that the clock takes. Frozen; another object means other limits. */
+/** The limits of a route, and the part of them that its clocks need. Frozen; another object means other limits. */
 export interface RoutePolicy {
   readonly limits: ReadLimits
   readonly clock: ClockLimits
-  /** What the clock of a response takes. */
+  /** For the clock of a response. */
   readonly responseClock: ClockLimits
 }
 
 export interface ResolvedOptions extends PluginSettings {
-  /** The limits of a route that has none of its own. */
+  /** The limits of a route that sets none. */
   readonly policy: RoutePolicy
-  /** What the clock of a header section takes. */
+  /** For the clock of a header section. */
   readonly headClock: ClockLimits
-  /** How often the bytes of a header section must be looked at, in milliseconds: only a rate depends on when they came. */
+  /** How often the bytes of a header section must be sampled, in milliseconds: only a rate depends on when they came. */
   readonly headSampling: number
 }
 
@@ -75,7 +75,7 @@ const defaultLimits: ReadLimits = Object.freeze({
   mode: 'enforce'
 })
 
-/** What every option is when it is not given; where each value comes from stands at the option in `ReadGuardOptions`. */
+/** The default of every option; `ReadGuardOptions` says where each comes from. */
 export const defaults: PluginSettings & ReadLimits = Object.freeze({ ...defaultSettings, ...defaultLimits })
 
 const rateRules: Rules<MinRate> = { bytesPerSecond, gracePeriod: period }
@@ -92,7 +92,7 @@ const limitRules: Rules<ReadLimits> = {
   bodyLimit: bytes,
   linger: (value, option, base) => {
     const linger = lingerRule(value, option, base)
-    // Off, not without end: nobody who reads the result has to know which of the two a 0 means.
+    // A 0 means off here, not unbounded. As `false` it can't be misunderstood.
     return linger !== false && (linger.timeout === 0 || linger.bytes === 0) ? false : linger
   },
   mode: oneOf('enforce', 'observe')
@@ -117,14 +117,14 @@ const pluginNames = Object.keys(pluginRules)
 /** The names of all options. */
 export const optionNames: readonly string[] = [...pluginNames, ...limitNames]
 
-/** What `register()` itself takes from the same object, for every plugin: Fastify's, and none of our business. */
+/** Names that `register()` itself takes from the same object, for every plugin. */
 const registerNames = ['prefix', 'logLevel', 'logSerializers']
 
 /**
  * The options of the plugin over the defaults, deeply frozen.
  *
  * @param server `requestCert`: whether it asks for a client certificate
- * @throws {OptionsInvalidError} `FST_READ_OPTIONS_INVALID` (500) for a wrong value, an unknown name and a name of another server.
+ * @throws {OptionsInvalidError} `FST_READ_OPTIONS_INVALID` (500) for a wrong value, an unknown name, and the name of another server's option
  */
 export function resolveOptions (options: unknown, { requestCert }: { readonly requestCert: boolean } = { requestCert: false }): ResolvedOptions {
   const given = options === undefined ? new Map<string, unknown>() : givenIn(options, 'options', 'must be a plain object')
@@ -139,8 +139,8 @@ export function resolveOptions (options: unknown, { requestCert }: { readonly re
 /**
  * The `config.readGuard` of a route over the limits of the plugin; `false` for a route that is not guarded.
  *
- * @param label names the route in the error, as `POST /upload`.
- * @throws {OptionsInvalidError} as `resolveOptions`, and for an option that a route cannot have of its own.
+ * @param label names the route in the error, e.g. `POST /upload`
+ * @throws {OptionsInvalidError} as `resolveOptions`, and for an option that can't be set per route
  */
 export function resolveRoute (config: unknown, base: RoutePolicy, label: string): RoutePolicy | false {
   if (config === undefined) return base
@@ -149,9 +149,9 @@ export function resolveRoute (config: unknown, base: RoutePolicy, label: string)
 }
 
 /**
- * Changed limits of one read, `base` where nothing changes.
+ * The changed limits of one request; `base` itself if nothing changes.
  *
- * @throws {OptionsInvalidError} as `resolveRoute`.
+ * @throws {OptionsInvalidError} as `resolveRoute`
  */
 export function mergeLimits (base: RoutePolicy, changes: unknown, label = 'setLimits()'): RoutePolicy {
   return change(base, givenIn(changes, `${label}: changes`, 'must be a plain object'), label)
@@ -175,7 +175,7 @@ function policyOf (limits: ReadLimits): RoutePolicy {
   })
 }
 
-/** No limit at all: of a body that is let pass. */
+/** No limit at all, for a body that is not guarded. */
 export const unguarded: RoutePolicy = policyOf(Object.freeze({
   bodyTimeout: 0,
   bodyIdleTimeout: 0,

@@ -12,14 +12,14 @@ interface RouteConfig {
   [kPolicy]?: RoutePolicy | false | undefined
 }
 
-/** The limits of an application's routes. What they say is checked when the application starts, when no hook changes it any more. */
+/** The limits of an application's routes. They are checked when the application starts: no hook changes them after that. */
 export class RoutePolicies {
   readonly #policy: RoutePolicy
   readonly #scope: FastifyInstance
   readonly #log: FastifyBaseLogger
   readonly #known: KnownRoute[]
   readonly #hasUnknown: boolean
-  /** Whether any route may say something. */
+  /** Whether any route may have limits of its own. */
   #differ = true
   /** The largest `bodyLimit` of any route. */
   #mostBytes = Infinity
@@ -34,24 +34,24 @@ export class RoutePolicies {
     this.#hasUnknown = hasUnknown
   }
 
-  /** @throws {OptionsInvalidError} for a wrong option of a route, one in the wrong place, and one that nobody would read */
+  /** @throws {OptionsInvalidError} for an invalid option of a route, one in the wrong place, and one that would have no effect */
   check (): void {
     this.#differ = this.#hasUnknown
     this.#mostBytes = this.#hasUnknown ? Infinity : enforcedBytes(this.#policy)
     for (const route of this.#known.splice(0)) this.#checkRoute(route)
     if (!this.#hasUnknown) return
-    this.#log.warn('Routes were added before fastify-read-guard was loaded: their config.readGuard is read when they are first called. Import the package before the application is made')
+    this.#log.warn('Routes were added before fastify-read-guard was loaded: their config.readGuard is checked only when they are first called. Import the package before you create the application')
   }
 
-  /** What no body may have more bytes than, whatever its route. */
+  /** The largest `bodyLimit`: no body may be larger, whatever its route. */
   get mostBytes (): number {
     return this.#mostBytes
   }
 
-  /** The limits of the route that a request has come to. */
+  /** The limits of a request's route. */
   of (request: FastifyRequest): RoutePolicy | false {
     if (!this.#differ) return this.#policy
-    const { config, method, url } = request.routeOptions as { config?: RouteConfig, method: unknown, url?: string } // of a 404 handler there may be none
+    const { config, method, url } = request.routeOptions as { config?: RouteConfig, method: unknown, url?: string } // a 404 handler may have none
     if (config?.readGuard === undefined) return this.#policy
     config[kPolicy] ??= this.#resolve(config.readGuard, labelOf(method, url))
     return config[kPolicy]
@@ -62,7 +62,7 @@ export class RoutePolicies {
     const config = (options.config ?? {}) as RouteConfig
     refuseMisplaced(options, config, label)
     if (config.readGuard === undefined) return
-    if (!isWithin(instance, this.#scope)) throw new OptionsInvalidError(`${label}: config.readGuard`, 'is read by nobody: fastify-read-guard is registered in another context, register it in the root of the application, or in one that has this route (with fastify-plugin)', shown(config.readGuard))
+    if (!isWithin(instance, this.#scope)) throw new OptionsInvalidError(`${label}: config.readGuard`, 'has no effect: fastify-read-guard is registered in another context; register it in the root of the application, or in a context that contains this route (with fastify-plugin)', shown(config.readGuard))
     this.#mostBytes = Math.max(this.#mostBytes, enforcedBytes(resolveRoute(config.readGuard, this.#policy, label)))
     this.#differ = true
   }
@@ -71,8 +71,8 @@ export class RoutePolicies {
     try {
       return resolveRoute(config, this.#policy, label)
     } catch (error) {
-      // Of a route that nobody could see beforehand.
-      this.#log.error({ err: error }, 'a route has a wrong config.readGuard: it has the limits of the plugin')
+      // The route could not be seen before its first request.
+      this.#log.error({ err: error }, 'a route has an invalid config.readGuard: the limits of the plugin apply to it')
       return this.#policy
     }
   }

@@ -2,12 +2,12 @@ import { inspect } from 'node:util'
 import { OptionsInvalidError } from '../record/errors.js'
 import { misspelling } from './misspelling.js'
 
-/** Gives back the value of an option, or throws. `base` is what a value given in part is completed from. */
+/** Returns the value of an option, or throws. A value that is given in part is completed from `base`. */
 export type Rule<T> = (value: unknown, option: string, base: T | undefined) => T
 
 export type Rules<T> = { readonly [K in keyof T]-?: Rule<T[K]> }
 
-/** The values of an object of options by name, each read once. A name given with `undefined` is kept: it may be a wrong one. */
+/** The values of an object of options by name, each read once. A name given with `undefined` is kept, because the name may be wrong. */
 export type Given = Map<string, unknown>
 
 const LONGEST_TIMER = 2 ** 31 - 1
@@ -53,12 +53,12 @@ export function oneOf<T extends string> (...words: readonly T[]): Rule<T> {
   return must(words.map((word) => `'${word}'`).join(' or '), (value): value is T => words.some((word) => word === value))
 }
 
-/** What a function takes and gives cannot be seen from outside: `T` is taken on trust. */
+/** The parameters and result of a function can't be checked: `T` is taken on trust. */
 export function callback<T> (): Rule<T | undefined> {
   return must<T | undefined>('a function', (value): value is T => typeof value === 'function')
 }
 
-/** `false`, or an object whose missing values come from `base`, or from `fallback` where base is `false`. */
+/** `false`, or an object whose missing values come from `base`, or from `fallback` if base is `false`. */
 export function falseOr<T extends object> (rules: Rules<T>, fallback?: T): Rule<T | false> {
   const names = Object.keys(rules)
   return (value, option, base) => {
@@ -74,7 +74,7 @@ export function givenIn (value: unknown, option: string, rule: string): Given {
   return new Map(Object.entries(value))
 }
 
-/** An object literal, of any realm; not an array, and no class instance, whose inherited values would be passed over. */
+/** Whether it is an object literal, of any realm; not an array, and not an instance of a class, whose inherited values would be ignored. */
 function isPlainObject (value: unknown): value is object {
   if (typeof value !== 'object' || value === null) return false
   const prototype = Object.getPrototypeOf(value) as object | null
@@ -94,7 +94,7 @@ function unknownName (name: string, known: readonly string[]): string {
   return near === undefined ? `is not one of the options ${known.join(', ')}` : `is not an option (did you mean ${near}?)`
 }
 
-/** `base` with what was given, frozen. Where nothing changes it is `base` itself, so that `!==` means another limit. */
+/** `base` with the given values, frozen. If nothing changes it is `base` itself, so `!==` means that a limit differs. */
 export function merge<T extends object> (rules: Rules<T>, base: T | undefined, given: Given, prefix: string): T {
   const merged: Partial<T> = {}
   let changed = false

@@ -6,14 +6,14 @@ import createError, { type FastifyError, type FastifyErrorConstructor } from '@f
  */
 export type ReadPhase = 'handshake' | 'headers' | 'body' | 'handler' | 'response'
 
-/** Whose fault it was that a read failed. */
+/** Why a read failed, as far as the client is concerned: it was too slow, it left, or it sent something invalid. */
 export type Blame = 'client_slow' | 'client_gone' | 'client_invalid'
 
 interface ErrorRow {
   readonly statusCode: number | undefined
   readonly reason: string
   readonly blame: Blame
-  /** `%s` is the limit, or for malformed input what was wrong with it. */
+  /** `%s` is the limit; for malformed input, the reason. */
   readonly message: string
 }
 
@@ -35,12 +35,12 @@ const table = {
   FST_READ_RESPONSE_ABORTED: { statusCode: 499, reason: 'response_aborted', blame: 'client_gone', message: 'The client left before it had the response%s' }
 } as const satisfies Record<string, ErrorRow>
 
-/** What a failed read is told by. */
+/** Identifies the kind of failure. */
 export type ReadErrorCode = keyof typeof table
-/** What became of a read, in one word. */
+/** The same in lower case, for logs and metrics. */
 export type ReadReason = (typeof table)[ReadErrorCode]['reason']
 
-/** What was known about a read when it failed; see `AbortRecord` for the units. */
+/** The facts about a read when it failed; see `AbortRecord` for the units. */
 export interface ReadFacts {
   readonly phase: ReadPhase
   readonly received: number
@@ -51,36 +51,36 @@ export interface ReadFacts {
   readonly rate: number
 }
 
-/** A broken rule, as data: error, answer, log and test are made from it. */
+/** A broken rule, as data: error, answer and log are made from it. */
 export interface Violation {
   readonly code: ReadErrorCode
   /** The limit that was passed: milliseconds, bytes or bytes per second, as the limit is. */
   readonly limit?: number | undefined
-  /** What the message says instead of the limit. */
+  /** Stands in the message in place of the limit. */
   readonly detail?: string
-  /** Status other than the table's. */
+  /** A status other than the table's. */
   readonly statusCode?: number
   readonly cause?: unknown
 }
 
 /**
- * The error of a read that failed: what the consumer of the body, `setErrorHandler`, `onError`, the log and the
- * diagnostics channel get, and the client's answer is made from. Match on `code`.
+ * The error of a read that failed. The consumer of the body, `setErrorHandler` and `onError` get it; the client's answer and
+ * the record are made from it. Match on `code`.
  */
 export interface ReadError extends FastifyError, ReadFacts {
   readonly code: ReadErrorCode
   readonly reason: ReadReason
   readonly limit: number | undefined
-  /** What Node said, where Node said something. */
+  /** Node's error, if there was one. */
   readonly cause?: unknown
 }
 
-/** What is wrong with an option: its name, with the path and the route it stands in, the rule it breaks, what was given. */
+/** An invalid option: its name, with its path and its route, the rule that it breaks, and the value that was given. */
 export const OptionsInvalidError = createError<'FST_READ_OPTIONS_INVALID', 500, [option: string, rule: string, got: string]>(
   'FST_READ_OPTIONS_INVALID', '%s %s; got %s', 500
 )
 
-/** After something else read the body: the caller's mistake, so 500 and no record. */
+/** Something else has read the body: a mistake of the application, so 500 and no record. */
 export const BodyConsumedError = createError('FST_READ_BODY_CONSUMED', 'The request body was already consumed', 500)
 
 const codes = Object.keys(table) as ReadErrorCode[]
@@ -92,7 +92,7 @@ function constructorsOf (captureStackTrace: boolean): Record<ReadErrorCode, Fast
   ])) as Record<ReadErrorCode, FastifyErrorConstructor>
 }
 
-/** A verdict has no stack to show but that of a timer of ours, which costs more than the verdict. */
+/** The stack of a failed read would show a timer of the guard, and cost more than everything else about it. */
 const withoutStack = constructorsOf(false)
 
 /** The constructors of every error of this package, by code. */
@@ -103,11 +103,11 @@ export const errors: Readonly<Record<ReadErrorCode | 'FST_READ_BODY_CONSUMED' | 
 })
 
 /**
- * Whether something that was caught is the error of a read that failed. Told by its code and fields, as two copies of this
- * package may be installed; an error that the application has made with one of the `errors` has no such fields.
+ * Tells the error of a failed read from any other value. It looks at code and fields rather than at the class, because two
+ * copies of this package may be installed; an error that the application has made with one of the `errors` has no such fields.
  */
 export function isReadError (error: unknown): error is ReadError {
-  // An error of Fastify's kind is none to Node, and one that was made elsewhere no instance.
+  // Errors made by @fastify/error fail `util.types.isNativeError()`, and those of another realm fail `instanceof`.
   if (typeof error !== 'object' || error === null || Object.prototype.toString.call(error) !== '[object Error]') return false
   const { code, reason, phase, received, elapsed } = error as Partial<ReadError>
   return code !== undefined && Object.hasOwn(table, code) && reason === table[code].reason &&
@@ -122,7 +122,7 @@ export function readError (violation: Violation, facts: ReadFacts): ReadError {
   const { code, limit, cause } = violation
   const args = table[code].message.includes('%s') ? [violation.detail ?? limit] : []
   const error = new withoutStack[code](...args, ...(cause === undefined ? [] : [{ cause }]))
-  // What prints an error prints its stack: the first line of it.
+  // Loggers print the stack: its first line says what happened.
   Object.defineProperty(error, 'stack', { value: `${error.name}: ${error.message}`, writable: true, configurable: true })
   return Object.assign(error, facts, {
     statusCode: violation.statusCode ?? table[code].statusCode,
@@ -131,7 +131,7 @@ export function readError (violation: Violation, facts: ReadFacts): ReadError {
   }) as unknown as ReadError // Object.assign loses that `code` is one of the table's
 }
 
-/** A client that has gone before its request was read. */
+/** The client has left before its request was read. */
 export function clientGone (cause?: unknown): Violation {
   return { code: 'FST_READ_ABORTED', cause: cause ?? undefined }
 }
@@ -143,14 +143,14 @@ interface Timing {
   idle (now: number): number
 }
 
-/** The time by which reads are counted. */
+/** The clock that reads are counted by. */
 interface CountedClock {
   now (): number
-  /** Milliseconds that were not counted, as of the last `now()`. */
+  /** Milliseconds that were not counted, up to the last `now()`. */
   readonly lost: number
 }
 
-/** Rounded, so that records are comparable: times to the millisecond, the rate to a hundredth of a byte. */
+/** The facts, rounded so that records are comparable: times to the millisecond, the rate to a hundredth of a byte. */
 export function readFacts (phase: ReadPhase, expected: number | undefined, received: number, timing: Timing, clock: CountedClock): ReadFacts {
   const now = clock.now()
   const elapsed = timing.elapsed(now)
@@ -165,7 +165,7 @@ export function readFacts (phase: ReadPhase, expected: number | undefined, recei
   }
 }
 
-/** Of a read that took no time: it came whole, or was refused before a byte was read. */
+/** The facts about a read that took no time: it came whole, or was refused before a byte was read. */
 export function untimedFacts (phase: ReadPhase, expected: number | undefined, received: number): ReadFacts {
   return { phase, received, expected, elapsed: 0, paused: 0, idle: 0, rate: 0 }
 }

@@ -6,7 +6,7 @@ import { levelOf, messageOf, type AbortRecord } from './abort-record.js'
 import type { ReadErrorCode } from './errors.js'
 
 const abortChannel = diagnosticsChannel.channel('fastify-read-guard.abort')
-/** Where there is a request: tracing finds its span by it. */
+/** Published where there is a request: tracing finds its span by it. */
 const exchangeChannel = diagnosticsChannel.channel('fastify-read-guard.exchange')
 
 /** What is published where there is a request, and of one application in any case. */
@@ -60,7 +60,7 @@ export class Journal {
     return this.#ownChannel.name
   }
 
-  /** Whether what is told of a record may depend on the context in which it is told. */
+  /** Whether anything that learns of a record may depend on the async context in which it does. */
   get tellsContext (): boolean {
     return this.#onAbort !== undefined || abortChannel.hasSubscribers || exchangeChannel.hasSubscribers || this.#ownChannel.hasSubscribers || this.#logsContext
   }
@@ -71,7 +71,7 @@ export class Journal {
     counts[record.code] = (counts[record.code] ?? 0) + 1
     this.#writeLog(record, request?.log ?? this.log)
     this.#call(record, request)
-    // publish() hands what a subscriber throws to the process as an uncaught exception: its own affair, as for every channel.
+    // publish() turns a subscriber's exception into an uncaught exception, as every diagnostics channel does.
     if (abortChannel.hasSubscribers) abortChannel.publish(record)
     if (reply !== undefined && exchangeChannel.hasSubscribers) exchangeChannel.publish({ record, request, reply })
     if (this.#ownChannel.hasSubscribers) this.#ownChannel.publish({ record, request, reply } satisfies RecordedRead)
@@ -81,12 +81,12 @@ export class Journal {
     return { aborted: { ...this.#aborted }, observed: { ...this.#observed }, suppressed: this.#suppressed }
   }
 
-  /** Tells of what can't be guarded. */
+  /** Says that something can't be guarded. */
   warn (message: string): void {
     this.log.warn(message)
   }
 
-  /** Says at once what the running period left out. */
+  /** Writes the summary of the running period at once. */
   close (): void {
     if (this.#summary !== undefined) clearTimeout(this.#summary)
     this.#summarise()
@@ -95,7 +95,7 @@ export class Journal {
   #call (record: AbortRecord, request: FastifyRequest | undefined): void {
     const onThrown = (error: unknown): void => this.log.error({ err: error }, 'onAbort threw')
     try {
-      const done: unknown = this.#onAbort?.(record, request) // may be an async function: it fits the type
+      const done: unknown = this.#onAbort?.(record, request) // an async function fits the type as well
       if (done instanceof Promise) done.catch(onThrown)
     } catch (error) {
       onThrown(error)
@@ -104,8 +104,8 @@ export class Journal {
 
   #writeLog (record: AbortRecord, log: FastifyBaseLogger): void {
     const level = levelOf(record)
-    // A line the logger drops anyway must not use up the limit of those that are wanted.
-    const { isLevelEnabled } = log as { isLevelEnabled?: (level: string) => boolean } // pino has it, other loggers need not
+    // A line that the logger drops anyway must not count against the limit.
+    const { isLevelEnabled } = log as { isLevelEnabled?: (level: string) => boolean } // pino has it, other loggers may not
     if (isLevelEnabled?.call(log, level) === false) return
     if (this.#admits()) log[level]({ abort: record }, messageOf(record))
   }
@@ -124,7 +124,7 @@ export class Journal {
     }
     this.#suppressed++
     this.#suppressedInPeriod++
-    // In the context of no request: it is about many.
+    // Outside the context of any request: the summary is about many.
     this.#summary ??= this.#outside.runInAsyncScope(() => setTimeout(() => this.#summarise(), this.#periodEnds - now)).unref()
     return false
   }

@@ -1,6 +1,6 @@
 /**
- * An address as it is kept for every connection. The 32 bits of IPv4 lie in the field itself, where text takes 32 bytes
- * of heap, and all that Node keeps of a peer, once it was asked, 99.
+ * An address as it is kept for every connection. The 32 bits of IPv4 fit into the field itself; as text they take 32 bytes
+ * of heap, and Node, once it was asked for the peer, keeps 99.
  */
 export type PackedAddress = number | string | undefined
 

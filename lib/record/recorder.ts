@@ -4,8 +4,8 @@ import { readError, type ReadError, type ReadFacts, type Violation } from './err
 import type { Journal } from './journal.js'
 
 /**
- * A read that failed: its one error, and its one record, which is written as soon as it is known whether the answer left.
- * The record is made at once: a closed socket has no peer any more, and the application may change the error.
+ * A read that failed, with its one error and its one record. The record is made at once, because a closed socket no longer
+ * knows its peer and the application may change the error; it is written when it is known whether the answer left.
  */
 export class FailedRead {
   readonly #journal: Journal
@@ -28,37 +28,37 @@ export class FailedRead {
   }
 }
 
-/** The status of the table that stands for `abortStatusCode`. */
+/** The status in the table of errors that `abortStatusCode` replaces. */
 const ABORTED = 499
 
-/** From a broken rule to error, status, record and journal, for every phase and protocol. */
+/** Turns a broken rule into error, status, record and journal entry, for every phase and protocol. */
 export class Recorder {
   readonly #journal: Journal
   readonly #abortStatusCode: number
 
-  /** @param abortStatusCode recorded for a client that has gone, which can be sent nothing any more */
+  /** @param abortStatusCode recorded for a client that has gone: nothing can be sent to it */
   constructor (journal: Journal, abortStatusCode: number) {
     this.#journal = journal
     this.#abortStatusCode = abortStatusCode
   }
 
-  /** The error alone, of a read whose failure is not recorded. */
+  /** Makes the error alone, for a failure that is not recorded. */
   error (violation: Violation, facts: ReadFacts): ReadError {
     const error = readError(violation, facts)
-    // Nothing can be sent to a client that has gone, or takes nothing.
+    // Nothing can be sent to a client that has gone, or that takes nothing.
     if (error.statusCode === ABORTED) error.statusCode = this.#abortStatusCode
     // Before the handshake is over no status can be sent.
     else if (facts.phase === 'handshake') delete error.statusCode
     return error
   }
 
-  /** The read has ended: the caller writes the record when it knows whether the answer left. */
+  /** Fails the read. The caller writes the record when it knows whether the answer left. */
   fail (violation: Violation, facts: ReadFacts, origin: ReadOrigin, reply?: FastifyReply): FailedRead {
     const error = this.error(violation, facts)
     return new FailedRead(this.#journal, error, this.#recordOf(error, origin, false), reply)
   }
 
-  /** The read goes on: only `mode: 'observe'` takes note of the broken rule. */
+  /** Records the broken rule in `mode: 'observe'`; the read goes on. */
   observe (violation: Violation, facts: ReadFacts, origin: ReadOrigin, reply?: FastifyReply): void {
     const error = this.error(violation, facts)
     this.#journal.write(this.#recordOf(error, origin, true), reply)

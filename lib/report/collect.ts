@@ -18,7 +18,7 @@ type Filter = Pick<ReportOptions, 'since' | 'until' | 'route' | 'groupBy'>
 
 export interface Collected {
   readonly report: Report
-  /** What the input is instead, where not one line was a log line. */
+  /** A description of the input, if not one line of it was a log line. */
   readonly noLog: string | undefined
 }
 
@@ -49,7 +49,7 @@ export async function collect (inputs: readonly Input[], filter: Filter, onRead:
   }
 }
 
-/** Adds up what is found in the lines. */
+/** Adds up the records and requests in the lines. */
 class Sums implements LogSink {
   readonly #filter: Filter
   readonly #matchesRoute: (route: string) => boolean

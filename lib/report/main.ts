@@ -15,14 +15,15 @@ type Status = 0 | 1 | 2
 
 /**
  * Runs the command.
- * @returns the exit status: 0; 1 where not one line was a log line, or 2 where it cannot do what it was asked to, each after one line on
- * standard error
+ * @returns the exit status: 0; 1 if not one line was a log line; 2 if it cannot do what it was asked to. Both 1 and 2 follow one
+ * line on standard error
  */
 export async function main (argv: readonly string[], io: Io): Promise<Status> {
   try {
     const options = parseArguments(argv, io.now())
     if (options === 'help') io.stdout.write(usageText)
     else if (options === 'version') io.stdout.write(`${version()}\n`)
+    else if (options === 'demo') await demo()
     else return await report(options, io)
     return 0
   } catch (error) {
@@ -37,7 +38,7 @@ async function report (options: ReportOptions, io: Io): Promise<Status> {
   if (options.html !== undefined) await checkTarget(options.html, options.files, io.stdin.fd)
   const progress = new Progress(io.stderr, totalSize(inputs), io.now)
   const { report: made, noLog } = await collect(inputs, options, bytes => progress.advance(bytes)).finally(() => progress.end())
-  for (const name of made.input.damaged) io.stderr.write(`fastify-read-guard: ${name} is damaged or breaks off: what came before that is in the report\n`)
+  for (const name of made.input.damaged) io.stderr.write(`fastify-read-guard: ${name} is damaged or truncated: the report has everything before that\n`)
   if (noLog !== undefined) io.stderr.write(`fastify-read-guard: there is not one log line in ${made.input.files.join(', ')}, which looks like ${noLog}\n`)
   else if (options.html !== undefined) await writeFile(options.html, htmlPage(made)).catch((error: unknown) => { throw unwritable(options.html ?? '', error) })
   if (options.json) io.stdout.write(`${JSON.stringify(made, null, 2)}\n`)
@@ -66,6 +67,18 @@ async function checkTarget (target: string, files: readonly string[], stdin: num
 
 function unwritable (target: string, error: unknown): UsageError {
   return new UsageError(`cannot write ${target}: ${systemMessage(error)}`)
+}
+
+/**
+ * Runs the demonstration. It needs Fastify, which the application has.
+ * @throws {UsageError}
+ */
+async function demo (): Promise<void> {
+  await import(new URL('../../demo/main.js', import.meta.url).href).catch((error: unknown) => {
+    const { code, message } = error as Partial<NodeJS.ErrnoException> // anything may be thrown, but only an error has both
+    if (code !== 'ERR_MODULE_NOT_FOUND' || !String(message).includes("'fastify'")) throw error
+    throw new UsageError('the demo needs Fastify: npm install fastify')
+  })
 }
 
 /** The version of the package. `dist/report/` is as deep as `lib/report/`, so one path serves both. */

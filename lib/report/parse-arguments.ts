@@ -30,13 +30,17 @@ const options = {
  * Reads the command line.
  * @throws {UsageError}
  */
-export function parseArguments (argv: readonly string[], now: number): ReportOptions | 'help' | 'version' {
+export function parseArguments (argv: readonly string[], now: number): ReportOptions | 'demo' | 'help' | 'version' {
   const { values, positionals } = parse(argv)
   if (values.help === true) return 'help'
   if (values.version === true) return 'version'
   const [command, ...files] = positionals
-  if (command === undefined) throw new UsageError('a command is missing: fastify-read-guard report [file …] (--help tells more)')
-  if (command !== 'report') throw new UsageError(`unknown command '${command}': the only one is report (--help tells more)`)
+  if (command === undefined) throw new UsageError('a command is missing: fastify-read-guard report [file …], or demo (--help tells more)')
+  if (command === 'demo') {
+    if (argv.length > 1) throw new UsageError(`demo takes no arguments; got '${argv.filter((argument) => argument !== 'demo').join(' ')}'`)
+    return 'demo'
+  }
+  if (command !== 'report') throw new UsageError(`unknown command '${command}': there are report and demo (--help tells more)`)
   if (files.filter(file => file === '-').length > 1) throw new UsageError('standard input (-) can be read only once')
   if (values.html === '' || values.html === '-') throw new UsageError('--html needs the name of a file')
   const since = values.since === undefined ? undefined : timeBound('--since', values.since, now)

@@ -11,11 +11,11 @@ export type GroupBy = 'route-and-reason' | 'route' | 'reason' | 'client' | 'hour
 export type Span = 'hour' | 'day' | 'month' | 'year' | 'millennium'
 
 /**
- * What `--json` prints. Times are ISO 8601 in UTC or milliseconds, sizes bytes, rates bytes per second, shares 0 to 1.
+ * The output of `--json`. Times are ISO 8601 in UTC or milliseconds, sizes bytes, rates bytes per second, shares 0 to 1.
  * `median`, `p95` and the like are within 1 % of the exact value. Counts and sums are exact, with one exception: clients
  * choose routes and addresses, and memory must not grow with them. Past 1024 groups or routes, or 4096 clients, the quieter
- * ones are merged into one row, and one that comes back is counted anew. Then `atMost` is more than `count`: the true count
- * is between the two, and the row's other numbers are of the reads that were counted.
+ * ones are merged into one row, and one that comes back starts anew. Then `atMost` is more than `count`: the true count
+ * is between the two, and the row's other numbers are those of the reads that were counted.
  */
 export interface Report {
   readonly input: InputCounts
@@ -50,27 +50,27 @@ export interface InputCounts {
   readonly files: readonly string[]
   /** Lines that are not blank. The elements of a JSON array are counted as lines. */
   readonly lines: number
-  /** Log lines by what they were wrapped in. */
+  /** Log lines by their wrapping. */
   readonly kinds: Readonly<Record<Wrapping, number>>
-  /** Lines that are no log lines, by why they were passed over. */
+  /** Lines that are not log lines, by the reason for passing over them. */
   readonly passedOver: Readonly<Record<PassedOver, number>>
-  /** Lines that are no more than a part of the log line behind them. */
+  /** Lines that are only a part of the log line after them. */
   readonly parts: number
-  /** Passed over because they contain a record, but not where the guard logs it: a client may have sent it to be logged. */
+  /** Lines that were passed over because their record is not where the guard logs it: a client may have sent it. */
   readonly doubtful: number
   readonly records: number
   /** Records that `--since`, `--until` or `--route` left out. */
   readonly filteredOut: number
   /** Records that the guard's `logLimit` kept out of the log in that time, of any route. */
   readonly suppressed: number
-  /** Files that break off or are damaged. The report has their lines up to there. */
+  /** Files that are truncated or damaged. The report has their lines up to that point. */
   readonly damaged: readonly string[]
 }
 
-/** How log lines are kept: as pino wrote them, in what a platform puts around them, or behind other text. */
+/** The wrapping of a log line: none, that of a platform, or text in front of it. */
 export type Wrapping = 'pino' | 'docker' | 'cri' | 'journald' | 'gcp' | 'wrapped' | 'prefixed'
 
-/** Why lines are passed over: no JSON in them; JSON that no logger wrote; JSON that breaks off; longer than 1 MiB. */
+/** Why a line is passed over: it has no JSON; its JSON is not a log line; its JSON is truncated; it is longer than 1 MiB. */
 export type PassedOver = 'text' | 'json' | 'broken' | 'tooLong'
 
 export interface Section {
@@ -84,7 +84,7 @@ export interface Section {
   readonly phases: Partial<Readonly<Record<ReportedPhase, number>>>
   readonly reasons: Partial<Readonly<Record<ReportedReason, number>>>
   readonly groups: readonly GroupRow[]
-  /** Days or more where more than 5 000 hours have reads; `null` where rows are not by hour. */
+  /** Days or longer if more than 5 000 hours have reads; `null` if rows are not by hour. */
   readonly groupSpan: Span | null
   /** The groups that were merged into one row because there are too many to keep apart. */
   readonly otherGroups: Measures | null
@@ -130,7 +130,7 @@ export interface GroupRow extends Measures {
   readonly route?: string
   readonly reason?: ReportedReason
   readonly client?: string
-  /** The start of the hour, or of what `groupSpan` says. */
+  /** The start of the hour, or of the `groupSpan`. */
   readonly hour?: string
 }
 
@@ -233,7 +233,7 @@ export interface LimitAdvice {
  */
 export type Population = 'honest_clients' | 'slow_customer' | 'broken_client' | 'one_client' | 'outage' | 'slowloris' | 'slow_post' | 'slow_reader' | 'unclear'
 
-/** What to do about a limit, and why. The rules are in docs/report-verdicts.md. */
+/** The verdict on a limit. The rules are in docs/report-verdicts.md. */
 export interface Verdict {
   /** `loosen`: let more through (a higher time or size, a lower rate). `attack`: the limit did its work. */
   readonly action: 'keep' | 'loosen' | 'tighten' | 'attack'

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { readdir, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { installPacked, root } from '../support/app/packed.js'
@@ -53,18 +53,35 @@ const consumers: Readonly<Record<string, string>> = {
     })`
 }
 
+const { files, folder, size, remove } = await installPacked()
+t.teardown(remove)
+const { bin, version, exports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { bin: Record<string, string>, version: string, exports: object }
+
+/** The declarations that a published file imports, and those that they import. */
+function declarations (file: string, folder: string, seen = new Set<string>()): Set<string> {
+  if (seen.has(file)) return seen
+  seen.add(file)
+  for (const [, specifier = ''] of readFileSync(join(folder, file), 'utf8').matchAll(/(?:\bfrom |\bimport\(|\brequire\()['"](\.[^'"]+)['"]/g)) {
+    declarations(join(dirname(file), specifier.replace(/\.(c?)js$/, '.d.$1ts')), folder, seen)
+  }
+  return seen
+}
+
 t.test('the tarball has what is needed to use it, and nothing else', async (t) => {
-  const { files, remove } = await installPacked()
-  t.teardown(remove)
-  for (const needed of ['package.json', 'README.md', 'LICENSE', 'dist/index.js', 'dist/index.cjs', 'dist/index.d.ts', 'dist/index.d.cts', 'dist/report/cli.js']) {
+  for (const needed of ['package.json', 'README.md', 'LICENSE', 'dist/index.js', 'dist/index.cjs', 'dist/index.d.ts', 'dist/index.d.cts', 'dist/report/cli.js', 'demo/main.js']) {
     t.ok(files.includes(needed), needed)
   }
-  t.same(files.filter((file) => !/^(package\.json|README\.md|LICENSE|dist\/.+\.(c?js|d\.c?ts|css))$/.test(file)), [])
+  t.same(files.filter((file) => !/^(package\.json|(README|CHANGELOG|SECURITY)\.md|LICENSE|dist\/.+\.(c?js|d\.c?ts|css)|demo\/[\w-]+\.js|docs\/[\w-]+\.md)$/.test(file)), [])
+  const entries = [...JSON.stringify(exports).matchAll(/"types":"\.\/([^"]+)"/g)].map(([, entry = '']) => entry)
+  const reached = entries.flatMap((entry) => [...declarations(entry, join(folder, 'node_modules/fastify-read-guard'))])
+  t.same(files.filter((file) => /\.d\.c?ts$/.test(file)).sort(), [...new Set(reached)].sort(), 'of the declarations those that the exports lead to')
+})
+
+t.test('the tarball has 200 KB at most', async (t) => {
+  t.ok(size <= 200_000, `${size} bytes`)
 })
 
 t.test('it works however it is loaded', { timeout: 120_000 }, async (t) => {
-  const { folder, remove } = await installPacked()
-  t.teardown(remove)
   await Promise.all(Object.entries(consumers).map(async ([name, source]) => {
     const file = join(folder, name)
     await writeFile(file, tryOut + source)
@@ -151,9 +168,6 @@ t.test('the plugin never loads metrics and tracing', async (t) => {
 })
 
 t.test('its command runs', async (t) => {
-  const { folder, remove } = await installPacked()
-  t.teardown(remove)
-  const { bin, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { bin: Record<string, string>, version: string }
   const file = join(folder, 'node_modules', 'fastify-read-guard', String(bin['fastify-read-guard']))
   const { stdout } = await run(process.execPath, [file, '--version'])
   t.equal(stdout, `${version}\n`)

@@ -2,23 +2,15 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { errors } from '../../lib/index.js'
+import { abortRecord, peerOf, unrouted } from '../../lib/record/abort-record.js'
+import { readError, untimedFacts } from '../../lib/record/errors.js'
 import { defaults, resolveOptions } from '../../lib/limits/resolve.js'
+import { blocks, documents } from '../support/app/documents.js'
 import { guardedApp } from '../support/app/guarded-app.js'
 import { root } from '../support/app/packed.js'
 import { head, RawClient } from '../support/client/raw-client.js'
 
 const readme = readFileSync(join(root, 'README.md'), 'utf8')
-
-interface Block {
-  readonly language: string
-  readonly code: string
-  /** The file it is said to be from. */
-  readonly source: string | undefined
-}
-
-function blocks (): Block[] {
-  return [...readme.matchAll(/(?:<!-- (\S+) -->\n)?^```(\w*)\n(.*?)^```$/gms)].map(([, source, language = '', code = '']) => ({ source, language, code }))
-}
 
 /** The cells of the table rows of a section whose first cell matches. */
 function rows (section: string, first: RegExp): string[][] {
@@ -36,13 +28,6 @@ function parseDefault (text: string): unknown {
   return json === '' ? undefined : JSON.parse(json)
 }
 
-/** Lines as they stand in a file, whatever they are indented by there. */
-function occursIn (file: string, code: string): boolean {
-  const lines = code.trimEnd().split('\n')
-  const indents = [...file.matchAll(/^ */gm)].map(([indent]) => indent)
-  return [...new Set(indents)].some((indent) => `\n${file}`.includes(`\n${lines.map((line) => line === '' ? '' : indent + line).join('\n')}\n`))
-}
-
 t.test('it is short', async (t) => {
   t.ok(readme.trimEnd().split('\n').length <= 300)
 })
@@ -54,22 +39,6 @@ t.test('its commands are there, and the tests are run as it says', async (t) => 
   for (const name of named) t.ok(scripts[name], `npm run ${name}`)
   t.match(readme, /^npm ci && npm run demo\nnpm ci && npm test$/m)
   t.match(readFileSync(join(root, '.ci/run'), 'utf8'), /^npm ci$.*^check .* npm test$/ms)
-})
-
-t.test('every snippet is taken from an example that is run', async (t) => {
-  const snippets = blocks().filter(({ language }) => /^(js|ts|mjs|cjs|javascript|typescript)$/.test(language))
-  t.ok(snippets.length >= 4)
-  for (const { source, code } of snippets) {
-    t.match(source, /^examples\/\w[\w-]*\.js$/, 'says where it is from')
-    t.ok(occursIn(readFileSync(join(root, String(source)), 'utf8'), code), `${String(source)} has: ${code.split('\n', 1).join()}`)
-  }
-})
-
-t.test('every example that it links to or takes from is there, and every one is run', async (t) => {
-  const named = new Set([...readme.matchAll(/examples\/([\w-]+)\.js/g)].map(([, name = '']) => name))
-  t.same([...named].sort(), ['basic', 'observe', 'per-route', 'signal', 'upload', 'webhook'])
-  const tests = ['examples.test.ts', 'upload-example.test.ts'].map((file) => readFileSync(join(import.meta.dirname, file), 'utf8')).join('')
-  for (const name of named) t.ok(tests.includes(`'${name}'`), name)
 })
 
 t.test('every option is there with its default', async (t) => {
@@ -88,6 +57,22 @@ t.test('every error is there with its status', async (t) => {
   t.same(told, made)
 })
 
+t.test('docs/limits.md has every option with its default, and says which a route may set', async (t) => {
+  const sections = [...(documents.get('docs/limits.md') ?? '').matchAll(/^### (\w+)\n(.*?)(?=^##|(?![^]))/gms)].map(([, name = '', text = '']) => [name, text] as const)
+  t.same(Object.fromEntries(sections.map(([name, text]) => [name, parseDefault(text.split('**Default**')[1] ?? '')])), defaults)
+  t.same(sections.flatMap(([name, text]) => /^\*Route\.\*/m.test(text) ? [name] : []).sort(), Object.keys(resolveOptions({}).policy.limits).sort())
+})
+
+t.test('docs/errors.md has every code', async (t) => {
+  t.same(Object.keys(errors).filter((code) => !new RegExp(`^\\| \`${code}\``, 'm').test(documents.get('docs/errors.md') ?? '')), [])
+})
+
+t.test('docs/logs.md has every field of the record, in order', async (t) => {
+  const fields = [...(documents.get('docs/logs.md')?.split('## Levels')[0] ?? '').matchAll(/^\| (`.+?`) \|/gm)].flatMap(([, cell = '']) => cell.replaceAll('`', '').split(', '))
+  const error = readError({ code: 'FST_READ_ABORTED' }, untimedFacts('body', 0, 0))
+  t.same(fields, Object.keys(abortRecord(error, { ...unrouted, ...peerOf(undefined) }, { answered: false, observed: false, time: '' })))
+})
+
 t.test('its record has the fields that a record has', async (t) => {
   const { port, log, recorded } = await guardedApp({
     t,
@@ -99,7 +84,7 @@ t.test('its record has the fields that a record has', async (t) => {
   await client.closed
   await recorded()
   const real = log.find(({ abort }) => abort !== undefined)
-  const told = JSON.parse(blocks().find(({ language }) => language === 'json')?.code ?? '{}') as { abort: object }
+  const told = JSON.parse(blocks.find(({ language }) => language === 'json')?.code ?? '{}') as { abort: object }
   t.same(Object.keys(told), Object.keys(real ?? {}))
   t.same(Object.keys(told.abort), Object.keys(real?.abort ?? {}))
   t.match(real?.abort, { code: 'FST_READ_BODY_IDLE_TIMEOUT', received: 19, expected: 2_048, blame: 'client_slow' }, 'the same failure')

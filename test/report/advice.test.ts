@@ -53,7 +53,7 @@ t.test('only reads that were still moving tell which limit would have been enoug
 t.test('without a declared length nobody knows what was still to come', async t => {
   const lines = times(10, () => abortLine({ ...timedOut, expected: undefined }))
   t.same((await adviceOf(lines))[0]?.limits[0]?.enough, [])
-  t.match((await run(['report'], { stdin: lines.join('\n') })).stdout.replaceAll(/\s+/g, ' '), 'Nothing says how much was still to come')
+  t.match((await run(['report'], { stdin: lines.join('\n') })).stdout.replaceAll(/\s+/g, ' '), 'The log does not say how much was still to come')
 })
 
 t.test('what reads averaged, against the longest read that a limit as low lets through', async t => {
@@ -78,13 +78,13 @@ t.test('a client that sends fast first and then trickles is left out of what the
   t.match(only, { count: 8, moving: 8, burst: 8, declared: 0 })
   t.same(only?.enough, [], 'nothing is left that tells')
   const text = async (lines: readonly string[]) => (await run(['report'], { stdin: lines.join('\n') })).stdout.replaceAll(/\s+/g, ' ')
-  t.match(await text(burst), 'cut 7 reads; all of them were still moving. All of those sent fast first: an average that is not below the limit tells nothing. That is too few')
+  t.match(await text(burst), 'cut 7 reads; all of them were still moving. All of those sent fast first, so an average that is not below the limit says nothing. That is too few')
 
   const slow = times(10, () => abortLine({ rate: 239, expected: undefined }))
   const [mixed] = (await adviceOf([...burst, ...slow]))[0]?.limits ?? []
   t.match(mixed, { count: 17, moving: 17, burst: 7 })
   t.ok(mixed?.enough.every(({ limit }) => limit <= 239 && limit >= 230), 'as if the bursts were not there')
-  t.match(await text([...burst, ...slow]), 'Of those still moving 7 sent fast first: an average that is not below the limit tells nothing. Of the others, 50% averaged at least 23')
+  t.match(await text([...burst, ...slow]), 'Of those still moving 7 sent fast first, so an average that is not below the limit says nothing. Of the others, 50% averaged at least 23')
 })
 
 t.test('how long a read would have held a connection is said of those that declared a length, if they are enough', async t => {

@@ -42,7 +42,7 @@ export function routeChart ({ routes, reasons }: Section, path: string): Html {
 
 export function clientChart ({ clients, blame }: Section, sectionKind: SectionKind): Html {
   const legend = blames.map(blame => ({ series: blame, name: blameName(blame) })).filter(({ series }) => blame[series] > 0)
-  return figure('', 'Busiest clients', { failed: 'reads, by who ended them', observed: 'reads, by blame' }[sectionKind], legend.map(({ series, name }) => key(series, name)), svgBars('Reads by client', clients.slice(0, mostBars).map((row, index) => ({
+  return figure('', 'Busiest clients', { failed: 'reads, by blame', observed: 'reads, by blame' }[sectionKind], legend.map(({ series, name }) => key(series, name)), svgBars('Reads by client', clients.slice(0, mostBars).map((row, index) => ({
     label: row.client,
     count: row.count,
     atMost: row.atMost,

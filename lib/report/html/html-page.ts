@@ -18,7 +18,7 @@ const groupTitles: Readonly<Record<Report['groupBy'], string>> = {
   hour: 'By hour'
 }
 
-/** One page without other files, network or script: its own content security policy forbids them. */
+/** One self-contained page. Its content security policy forbids other files, network access and scripts. */
 export function htmlPage (report: Report): string {
   const { input, failed, observed, requests } = report
   return `<!doctype html>
@@ -48,7 +48,7 @@ ${input.suppressed === 0 ? '' : tile('kept out by logLimit', countText(input.sup
 ${failed.count + observed.count === 0 ? html`<p>${nothingText(input)}</p>` : ''}
 ${sectionPart(failed, 'failed', report)}
 ${sectionPart(observed, 'observed', report)}
-<footer>Counts and sums are exact, but for rows marked ≥, of which there may be more; medians and other quantiles are within 1%. p95: 95% of the reads are not above it. Elapsed is the client's own time: what the server held back is not in it.</footer>
+<footer>Counts and sums are exact; rows marked ≥ are lower bounds. Medians and other quantiles are within 1%. p95: 95% of the reads are at or below it. Elapsed is the client's time; delays of the server are not in it.</footer>
 </main>
 </body>
 </html>

@@ -9,12 +9,12 @@ const comma = 0x2c
 const colon = 0x3a
 const space = 0x20
 
-/** Keys of lists in which platforms hand out lines. A larger document is taken apart where one of these is its first key. */
+/** Keys of lists in which platforms export lines. A large document is taken apart if one of these is its first key. */
 const firstKey = /^\{\s*"(?:events|data|entries|logs|records|results|hits)"\s*:\s*\[/
 
 /**
- * Takes a JSON document apart that is spread over several lines, or is longer than a line may be. Of an array each element is
- * handed on; an object is handed on whole, or where it is too long, as the exports of platforms are, the elements of its list.
+ * Takes apart a JSON document that is spread over several lines, or that is longer than a line may be. It hands on each element of
+ * an array; and an object as a whole, or, if it is too long (as exports of platforms are), the elements of its list.
  */
 export class DocumentScanner {
   state: 'open' | 'closed' | 'broken' | 'broken within a line' = 'open'
@@ -22,7 +22,7 @@ export class DocumentScanner {
   readonly #onElement: (element: Buffer) => void
   readonly #tooLong: () => void
   #depth = 0
-  /** Elements are what opens at this depth: 1 in an array, 0 for a whole object, 2 in the list of an object. */
+  /** The depth at which elements open: 1 in an array, 0 for a whole object, 2 in the list of an object. */
   #elementDepth = -1
   #inString = false
   #escaped = false
@@ -40,7 +40,7 @@ export class DocumentScanner {
     this.#tooLong = tooLong
   }
 
-  /** @returns what is left of the chunk, where the document ended in it */
+  /** @returns the rest of the chunk, if the document ended in it */
   write (chunk: Buffer): Buffer {
     let from = this.#inElement ? 0 : -1
     for (let at = 0; at < chunk.length; at++) {
@@ -61,7 +61,7 @@ export class DocumentScanner {
       const before = this.#before
       this.#isLineStart = false
       this.#before = byte
-      // Text that is no JSON is found out here, before it swallows lines: a key is in quotation marks, and a value behind a sign.
+      // Text that is not JSON is noticed here, before it swallows lines: a key is in quotation marks, and a value follows a sign.
       const isWrong = before === openBrace ? byte !== quote && byte !== closeBrace : opens && before !== 0 && before !== openBracket && before !== comma && before !== colon
       if (isWrong) return isLineStart ? this.#break(chunk, at) : this.#break(chunk, chunk.indexOf(newline, at))
       if (byte === quote) {
@@ -121,7 +121,7 @@ export class DocumentScanner {
     }
   }
 
-  /** Reads what was kept of a long object once more, for the elements of its list. */
+  /** Reads the kept part of a long object once more, for the elements of its list. */
   #takeApart (start: Buffer): void {
     this.#inElement = false
     this.#depth = 0

@@ -13,13 +13,13 @@ const chunkSize = 262_144
 
 export interface Input {
   readonly name: string
-  /** Bytes as stored; `undefined` where the size is known only at the end. */
+  /** Bytes as stored; `undefined` if the size is known only at the end. */
   readonly size: number | undefined
   open (): Readable
 }
 
 /**
- * Finds all inputs before the first is read, so that a mistyped name is told at once.
+ * Finds all inputs before the first is read, so that a mistyped name is reported at once.
  * @throws {UsageError}
  */
 export async function findInputs (files: readonly string[], io: Pick<Io, 'stdin'>): Promise<Input[]> {
@@ -48,8 +48,8 @@ export function systemMessage (error: unknown): string {
 }
 
 /**
- * The content of an input, as UTF-8. Gzip, zstd and UTF-16 are told by their first bytes.
- * @throws {UsageError} where the input cannot be read
+ * The content of an input, as UTF-8. Gzip, zstd and UTF-16 are recognised by their first bytes.
+ * @throws {UsageError} if the input cannot be read
  * @throws zlib's error for damaged data
  */
 export async function * contentOf (input: Input, onRead: (bytes: number) => void): AsyncGenerator<Buffer> {

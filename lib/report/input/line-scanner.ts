@@ -8,33 +8,33 @@ const quote = 0x22
 const noBytes = Buffer.alloc(0)
 const byteOrderMark = Buffer.from('\ufeff')
 
-/** A line longer than this is passed over: memory must not depend on what was logged. */
+/** A longer line is passed over, so that memory does not depend on the log. */
 export const longestLine = 1_048_576
 
-/** A string of this size is cheap for V8 to make and to throw away, one of 128 KiB or more is not. */
+/** V8 makes and discards strings of this size cheaply, unlike those of 128 KiB or more. */
 const sliceSize = 65_536
 
-/** A line of the input, where it stands. It is made a string of its own by whoever needs one. */
+/** A line of the input, in place. It becomes a string only when one is needed. */
 export interface ScannedLine {
   readonly buffer: Buffer
   /** The buffer with one character for each byte: positions are the same in both. */
   readonly text: string
   readonly start: number
   readonly end: number
-  /** Bit n is set where the line contains the marker n. */
+  /** Bit n is set if the line contains marker n. */
   readonly marks: number
 }
 
 export interface LineSink {
-  /** A line that is not blank. The object is used again for the next line. */
+  /** A line that is not blank. The object is reused for the next line. */
   line (line: ScannedLine): void
   tooLong (): void
-  /** A line opened a JSON document over several lines that is none. */
+  /** A line seemed to open a JSON document over several lines, but did not. */
   broken (): void
 }
 
 /**
- * Cuts chunks into lines, and tells of each which markers it contains. The elements of a JSON array, and JSON objects that
+ * Cuts chunks into lines, and says which markers each of them contains. The elements of a JSON array, and JSON objects that
  * are spread over several lines, are handed on as if each were a line.
  */
 export class LineScanner {
@@ -71,7 +71,7 @@ export class LineScanner {
     this.#atStart = true
   }
 
-  /** @returns what is left of the chunk: nothing, unless a document begins in it */
+  /** @returns the rest of the chunk: nothing, unless a document begins in it */
   #lines (chunk: Buffer): Buffer {
     if (this.#carried === 0 && !this.#skipping) return this.#scan(chunk)
     const first = chunk.indexOf(newline)
@@ -87,7 +87,7 @@ export class LineScanner {
     return chunk.subarray(first + 1)
   }
 
-  /** Hands what was kept to the document that begins in it. */
+  /** Hands the kept bytes to the document that begins in them. */
   #documentStart (): Buffer {
     const start = Buffer.concat(this.#carry)
     this.#carry = []
@@ -117,7 +117,7 @@ export class LineScanner {
     return false
   }
 
-  /** @returns the line, where it opens a document */
+  /** @returns the line, if it opens a document */
   #endOfLine (): Buffer | undefined {
     const line = this.#documentStart()
     const text = line.toString('latin1', 0, line.length)
@@ -169,7 +169,7 @@ export class LineScanner {
     const start = this.#skipBom(buffer, from)
     this.#atStart = false
     const end = trimmed(buffer, start, to)
-    if (start === end) return // a blank line is no line of a log
+    if (start === end) return // a blank line is not a log line
     if (end - start > longestLine) {
       this.#sink.tooLong()
       return
@@ -215,7 +215,7 @@ function trimmed (buffer: Buffer, start: number, end: number): number {
   return end > start && buffer[end - 1] === carriageReturn ? end - 1 : end
 }
 
-/** A document begins with a bracket or a brace that is alone on its line, or with the first element of an array behind its bracket. */
+/** A document begins with a bracket or a brace alone on its line, or with a bracket and the first element of the array. */
 function opensDocument (buffer: Buffer, start: number, end: number): boolean {
   const first = buffer[start]
   return end - start === 1 ? first === openBracket || first === openBrace : opensArray(buffer, start, end)

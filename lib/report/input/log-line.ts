@@ -1,7 +1,7 @@
 import { isJsonObject, loggedAbort, looksLikeAbort, timeOf, type JsonObject, type LoggedAbort } from './logged-abort.js'
 import { requestKey, type Completed, type Incoming } from './request-line.js'
 
-/** What the report is about, as it is found in lines. */
+/** Everything that the report is made from, as it is found in lines. */
 export interface LogSink {
   abort (abort: LoggedAbort): void
   /** The line in which a journal says how many records its `logLimit` kept out of the log. */
@@ -12,13 +12,13 @@ export interface LogSink {
   completed (request: Completed): void
 }
 
-/** What a line is: one that a logger has written, JSON of another kind, JSON that breaks off, or neither. */
+/** The kind of a line: written by a logger, other JSON, truncated JSON, or text. */
 export type Content = 'log' | 'json' | 'broken' | 'text'
 
-/** The second is that of observed records; earlier versions wrote those with the first one as well. */
+/** The second message is that of observed records; earlier versions wrote those with the first one as well. */
 const messages = ['request read aborted', 'request read would have been aborted']
 
-/** Keys under which pino, and programs that pass its lines on, have the message. */
+/** Keys of the message, in pino's lines and in those of programs that pass them on. */
 const messageKeys = ['msg', 'message']
 
 /** Keys whose value may be an object that a platform has made from the line. They come first: text beside them belongs to it. */
@@ -27,12 +27,12 @@ const objectKeys = ['jsonPayload', 'attributes', '_source', 'content', 'event', 
 const textKeys = ['log', 'MESSAGE', 'message', 'line', 'textPayload', '@message', 'event', '_raw']
 /** Keys whose value may be a list of such lines. */
 const listKeys = ['events', 'data', 'result', 'values', 'hits', 'entries', 'logs', 'records', 'results']
-/** Where one of these has something in it, it is what the line said: a text beside it is no more than its message. */
+/** If one of these is not empty it is the parsed line; a text beside it is only its message. */
 const parsedKeys = ['jsonPayload', 'attributes']
-/** What an agent gives beside the text of a line that it has not parsed. */
+/** Keys that an agent adds to the text of a line that it has not parsed. */
 const agentKeys = new Set(['message', 'log', 'stream', 'logtag', 'time', 'timestamp', 'tag'])
 
-/** So many wrappings, and lists in them, are looked into. */
+/** How many nested wrappings, and lists in them, are searched. */
 const deepest = 3
 const mostLists = 3
 
@@ -48,13 +48,13 @@ interface Place {
 
 const outermost: Place = { depth: 0, lists: 0, messages: [] }
 
-/** Finds in a line what the report is about. */
+/** Finds records and requests in a line. */
 export function readLine (line: string, sink: LogSink): Content {
   return readText(line, outermost, sink)
 }
 
 function readText (text: string, place: Place, sink: LogSink): Content {
-  // An array is read by its elements, which begin the line; in text a bracket says nothing.
+  // An array is read element by element, and each element begins a line; in text a bracket means nothing.
   const opening = text.startsWith('["') ? 0 : text.indexOf('{')
   const start = opening === 0 ? 0 : text.startsWith('"{') ? 0 : text.indexOf('{"')
   if (start === -1) return 'text'
@@ -115,7 +115,7 @@ function readObject (object: JsonObject, raw: string | undefined, place: Place, 
   return place.depth < deepest ? readWrapped(object, beside, place, sink) : 'json'
 }
 
-/** @returns whether it has a record, or the line about those left out, good or doubtful */
+/** @returns whether it contains a record or the summary of those left out, good or doubtful */
 function take (object: JsonObject, hasMessage: (text: string) => boolean, time: number | undefined, sink: LogSink): boolean {
   const abort = object['abort']
   const suppressed = object['abortsSuppressed']
@@ -131,8 +131,8 @@ function take (object: JsonObject, hasMessage: (text: string) => boolean, time: 
 }
 
 /**
- * Tells a line of a logger from what a platform has put around one. A text in such a line may be from a client, so it is never
- * read as a line. Pino writes `level`; an application may have another name for it, but then has kept pid and host name.
+ * Tells a line of a logger from the wrapping of a platform. A text inside a logger's line may come from a client, so it is never
+ * read as a line. Pino writes `level`; an application may name it differently, but then has kept pid and host name.
  */
 function isLoggersLine (object: JsonObject, { key }: Place): boolean {
   const has = (name: string) => object[name] !== undefined
@@ -144,7 +144,7 @@ function isLoggersLine (object: JsonObject, { key }: Place): boolean {
   return typeof level === 'string' && ['msg', 'time', 'reqId', 'pid', 'hostname'].some(has)
 }
 
-/** Reads what a platform has put around a line: the line itself, or what was made from it. */
+/** Reads the wrapping of a platform: it contains the line itself, or an object made from it. */
 function readWrapped (object: JsonObject, beside: readonly unknown[], place: Place, sink: LogSink): Content {
   let found: Content = 'json'
   for (const key of objectKeys) {
@@ -169,7 +169,7 @@ function readWrapped (object: JsonObject, beside: readonly unknown[], place: Pla
   return found
 }
 
-/** Fastify's two lines about a request, and any line with a `responseTime`, as pino-http writes it. */
+/** Reads Fastify's two lines about a request, and any line with a `responseTime`, as pino-http writes it. */
 function takeRequest (line: JsonObject, places: readonly JsonObject[], beside: readonly unknown[], sink: LogSink): void {
   const find = (key: string) => places.find(place => place[key] !== undefined)?.[key]
   const req = find('req')

@@ -8,30 +8,30 @@ export interface LineCounts {
   lines: number
   readonly kinds: Record<Wrapping, number>
   readonly passedOver: Record<PassedOver, number>
-  /** Lines that are no more than a part of the one behind them. */
+  /** Lines that are only a part of the one after them. */
   parts: number
 }
 
-/** Every line that the report is about contains one of these, in whatever it is wrapped, or is Fastify's about a request that began. */
+/** Every line that matters contains one of these, whatever its wrapping, or is Fastify's line about a request that began. */
 const markers = ['FST_READ_', 'abortsSuppressed', 'responseTime']
 const isRecord = 0b011
 const isRequest = 0b100
 const incoming = 'incoming request'
 
-/** So many bytes of the log are kept for the requests that began in them. */
+/** How many bytes of the log are kept for the requests that began in them. */
 const mostBegun = 524_288
 
-/** So many lines that are no log lines are kept as samples: they tell what the file is instead. */
+/** How many lines that are not log lines are kept as samples, to describe the file by. */
 const mostSamples = 50
 const longestSample = 200
 
 const criLine = /\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d) (stdout|stderr) ([FP])(?::\S*)? /y
 /** The start of a line of pino's, however often it is escaped. */
 const lineStart = /\{\\*"level\\*":/
-/** What lines of loggers have, under whatever wrapping. */
+/** Texts that a logger's line contains, whatever its wrapping. */
 const loggersKey = /"(?:log\.)?level\\*":|"severity\\*":|"pid\\*":/
 
-/** Takes what was written to a log apart into lines, whatever they are wrapped in, and counts those that are none. */
+/** Takes a log apart into log lines, whatever their wrapping, and counts all other lines. */
 export class LogReader implements LineSink {
   readonly counts: LineCounts = {
     lines: 0,
@@ -40,14 +40,14 @@ export class LogReader implements LineSink {
     parts: 0
   }
 
-  /** The first lines that are no log lines, cut to 200 characters. */
+  /** The first lines that are not log lines, cut to 200 characters. */
   readonly samples: string[] = []
   readonly #sink: LogSink
   readonly #scanner = new LineScanner(markers, this)
-  /** What came of a line that is not whole yet, by stream: standard output and error are written to one file. */
+  /** Parts of lines that are not complete yet, by stream: standard output and error are written to one file. */
   readonly #parts = new Map<string, { chunks: Buffer[], size: number }>()
 
-  /** Requests that began, as long as no line has told of the end of one. */
+  /** Requests that began, until a line says that one has ended. */
   #begun: Begun[] | undefined = []
 
   constructor (sink: LogSink) {
@@ -145,7 +145,7 @@ export class LogReader implements LineSink {
     this.counts.passedOver.broken++
   }
 
-  /** @param wrapping what has been taken off, or is known to be around it */
+  /** @param wrapping that has been removed, or is known to be there */
   #content (line: ScannedLine, wrapping: Wrapping | undefined): void {
     const content = this.#read(line)
     if (content === 'log') {
@@ -175,7 +175,7 @@ export class LogReader implements LineSink {
     return 'log'
   }
 
-  /** Until a line tells of the end of a request, nothing asks for its beginning: the last ones are kept as they stand. */
+  /** Beginnings are looked up only when a line says that a request has ended: until then the last ones are kept unparsed. */
   #incoming (text: string, start: number, end: number): void {
     if (this.#begun === undefined) {
       const request = requestLine(text.slice(start, end))
@@ -214,7 +214,7 @@ const closeBrace = 0x7d
 const zero = 0x30
 const nine = 0x39
 
-/** What a line is that says nothing which the report is about, as far as can be told without parsing it. */
+/** The kind of a line that does not matter to the report, as far as it can be told without parsing. */
 function contentOf (line: string): Content {
   const isJson = line.startsWith('{')
   if (!isJson && !line.startsWith('"{') && !line.includes('{"')) return 'text'
@@ -233,7 +233,7 @@ function wrappingOf ({ text, start, end }: ScannedLine): Wrapping {
 
 const loggersStart = ['{"level":', '{"severity":', '{"time":', '{"pid":']
 const wrappingKey = /"(?:log|message|line|@message|event|attributes|values|events|data|_source|_raw|content)":[["{]/
-/** What is around a line begins within so many bytes, also where labels come first. */
+/** A wrapping begins within so many bytes, even if labels come first. */
 const longestWrapping = 600
 
 function isObject (text: string): boolean {
@@ -245,7 +245,7 @@ function isObject (text: string): boolean {
   }
 }
 
-/** What a line of Docker's has under `log`. */
+/** The `log` of a line of Docker's. */
 function logOf ({ buffer, start, end }: ScannedLine): string | undefined {
   try {
     const { log } = JSON.parse(buffer.toString('utf8', start, end)) as { log?: unknown }

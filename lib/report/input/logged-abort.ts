@@ -12,13 +12,13 @@ export interface LoggedAbort extends Pick<AbortRecord, 'blame' | 'received' | 'e
   readonly phase: ReportedPhase
   readonly route: string
   readonly method: string | undefined
-  /** Whether there was a request: a read that fails in its head is none of those that a log has lines about. */
+  /** Whether there was a request: the log has no other line about a read that failed in its headers. */
   readonly hasRequest: boolean
   readonly isRouted: boolean
   readonly client: string
   /** The /64 of an IPv6 address, which one subscriber has; any other client is its own network. */
   readonly network: string
-  /** Milliseconds since the epoch; `undefined` where the line has no time. */
+  /** Milliseconds since the epoch; `undefined` if the line has no time. */
   readonly time: number | undefined
 }
 
@@ -28,7 +28,7 @@ export function isJsonObject (value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** A record is told by its shape, so that the logger's `nestedKey`, `messageKey` and `base` do not matter. */
+/** Recognises a record by its shape, so that the logger's `nestedKey`, `messageKey` and `base` do not matter. */
 export function looksLikeAbort (value: unknown): value is JsonObject {
   return isJsonObject(value) &&
     typeof value['code'] === 'string' && value['code'].startsWith('FST_READ_') &&
@@ -60,7 +60,7 @@ export function loggedAbort (record: JsonObject, lineTime: number | undefined): 
   }
 }
 
-/** `ip` goes back behind a proxy. Records of earlier versions, and of reads without a request, have no more than the connection's address. */
+/** Prefers `ip`, which is the client behind a proxy. Records of earlier versions, and of reads without a request, have only the connection's address. */
 function clientOf ({ ip, remoteAddress }: JsonObject): string {
   const address = typeof ip === 'string' ? ip : remoteAddress
   return typeof address === 'string' ? plainText(withoutMapping(address), 64) : '(unknown)'
@@ -74,7 +74,7 @@ export function timeOf (value: unknown): number | undefined {
   return ms <= 8.64e15 ? ms : undefined // a Date holds no more
 }
 
-/** A larger number is no amount of bytes or milliseconds that was ever read, and sums of it would not be exact. */
+/** No larger number of bytes or milliseconds was ever read, and sums of such numbers would not be exact. */
 const largest = 1e15
 
 function amount (value: unknown): number | undefined {

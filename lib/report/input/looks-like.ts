@@ -15,7 +15,7 @@ const magics: readonly (readonly [string, string])[] = [
   ['\u007fELF', 'a program']
 ]
 
-/** Kinds of lines by what most of them look like. */
+/** Formats by the look of most lines. */
 const forms: readonly (readonly [RegExp, string])[] = [
   [/^\S+ \S+ \S+ \[\d\d\/\w{3}\/\d{4}:[^\]]+\] "/, 'an access log of a web server: the records are in the log of the application'],
   [/^\d{4}\/\d\d\/\d\d [\d:]+ \[\w+\] \d+#/, 'an error log of nginx: the records are in the log of the application'],
@@ -30,19 +30,19 @@ interface Counts {
   readonly passedOver: { readonly text: number, readonly json: number, readonly broken: number, readonly tooLong: number }
 }
 
-/** In words what an input without one log line looks like. */
+/** Describes an input that has not one log line. */
 export function looksLike (head: Buffer, { lines, passedOver }: Counts, samples: readonly string[]): string {
   const start = head.toString('latin1')
   const magic = magics.find(([bytes]) => start.startsWith(bytes))
   if (magic !== undefined) return magic[1]
   if (lines === 0) return 'nothing: it is empty'
-  if (looksPretty(samples)) return 'what pino-pretty makes, which leaves out what the report needs: give it the raw JSON lines that pino writes'
+  if (looksPretty(samples)) return 'the output of pino-pretty, which lacks fields that the report needs: give it the raw JSON lines that pino writes'
   if (head.includes(0)) return 'binary data'
   const form = forms.find(([pattern]) => samples.filter(sample => pattern.test(sample)).length * 2 > samples.length)
   if (form !== undefined) return form[1]
   if (passedOver.tooLong === lines) return 'lines longer than 1 MiB'
   const example = samples[0] === undefined ? '' : `, such as ${plainText(samples[0], 60)}`
-  if (passedOver.json > passedOver.text + passedOver.broken) return `JSON that no logger has written${example}`
-  if (passedOver.broken > passedOver.text) return `JSON that breaks off${example}`
+  if (passedOver.json > passedOver.text + passedOver.broken) return `JSON other than log lines${example}`
+  if (passedOver.broken > passedOver.text) return `truncated JSON${example}`
   return `text${example}`
 }

@@ -1,6 +1,6 @@
 const headSize = 4
 
-/** The first bytes of chunks, which tell what the others are, and all the chunks. */
+/** The first bytes of an input, which tell its format, and all of its chunks. */
 export async function opened (chunks: AsyncGenerator<Buffer>): Promise<{ readonly head: Buffer, readonly chunks: AsyncGenerator<Buffer> }> {
   let head: Buffer = Buffer.alloc(0)
   while (head.length < headSize) {

@@ -1,7 +1,7 @@
-/** A request that began, as far as a line tells. */
+/** A request that began, as far as its line tells. */
 export interface Incoming {
   readonly isOver?: false
-  /** Tells the request from all others in the log; `undefined` where the line has no id. */
+  /** Identifies the request within the log; `undefined` if the line has no id. */
   readonly id: number | undefined
   readonly method: string | undefined
   readonly url: string | undefined
@@ -13,7 +13,7 @@ export interface Completed extends Omit<Incoming, 'isOver'> {
   readonly time: number | undefined
   /** Milliseconds from the request's head to the end of the response. */
   readonly responseTime: number
-  /** 0 where the line has none. */
+  /** 0 if the line has none. */
   readonly statusCode: number
 }
 
@@ -41,7 +41,7 @@ const keys: Readonly<Record<number, ReturnType<typeof keysFor>>> = { 0: keysFor(
 
 /**
  * Reads one of Fastify's two lines about a request without parsing it: most lines of a log are such.
- * @param line from its brace on, escaped or not; behind it may be more
+ * @param line from its brace on, escaped or not; more may follow
  * @returns `undefined` for any other line
  */
 export function requestLine (line: string): Incoming | Completed | undefined {
@@ -51,7 +51,7 @@ export function requestLine (line: string): Incoming | Completed | undefined {
   return endsWith(line, found.completed) || endsWith(line, found.errored) ? completedOf(line, found) : undefined
 }
 
-/** Pino writes the message last: behind it no key follows, and no other brace, as behind what a client has sent. */
+/** Pino writes the message last: no key and no other brace follows it, unlike text that a client has sent. */
 function endsWith (line: string, message: string): boolean {
   const at = line.lastIndexOf(message)
   if (at === -1) return false
@@ -84,7 +84,7 @@ function completedOf (line: string, keys: Keys): Completed | undefined {
   }
 }
 
-/** What most lines have between process and request, and what it comes to. */
+/** The part between process and request that most lines share, and its hash. */
 let base = { text: '', hash: 0 }
 
 function idOf (line: string, keys: Keys): number | undefined {
@@ -130,7 +130,7 @@ function textAt (line: string, key: string, { quote }: Keys): string | undefined
   return end === -1 ? undefined : line.slice(start, end)
 }
 
-/** A number for the three that tell a request in the log of several processes. */
+/** A number for the three fields that identify a request in the log of several processes. */
 export function requestKey (pid: unknown, hostname: unknown, id: string | number): number {
   const text = String(id)
   return hashed(text, 0, text.length, processHash(pid, hostname))

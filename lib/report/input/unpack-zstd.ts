@@ -19,9 +19,9 @@ export const zstdMagic = 0xfd2fb528
 const rleBlock = 1
 
 /**
- * The content of zstd data, frame by frame, because Node stops behind the first: a log that was appended to has many. Where the
- * data is damaged or breaks off, the blocks before are given.
- * @throws {UsageError} where this Node has no zstd
+ * The content of zstd data, frame by frame: Node stops after the first, and a log that was appended to has many. If the data is
+ * damaged or truncated, the blocks before that are returned.
+ * @throws {UsageError} if this Node has no zstd
  * @throws {Error} for damaged data
  */
 export async function * unpackZstd (chunks: AsyncIterable<Buffer>, name: string): AsyncGenerator<Buffer> {
@@ -39,7 +39,7 @@ export async function * unpackZstd (chunks: AsyncIterable<Buffer>, name: string)
   }
 }
 
-/** A frame that is there to be skipped, with which `pzstd` begins (RFC 8878, 3.1.2). */
+/** A skippable frame, with which the output of `pzstd` begins (RFC 8878, 3.1.2). */
 export function isSkippable (magic: number): boolean {
   return (magic & 0xfffffff0) >>> 0 === 0x184d2a50
 }
@@ -67,7 +67,7 @@ async function * unpackFrame (bytes: Bytes, start: Buffer, unpacker: Transform):
   yield * unpacker as AsyncIterable<Buffer> // zlib gives buffers
 }
 
-/** Chunks, read by so many bytes at a time. */
+/** Reads chunks a given number of bytes at a time. */
 class Bytes {
   readonly #chunks: AsyncIterator<Buffer>
   #rest: Buffer = Buffer.alloc(0)
@@ -85,7 +85,7 @@ class Bytes {
     return true
   }
 
-  /** @throws {Error} where there are fewer */
+  /** @throws {Error} if there are fewer */
   async take (size: number): Promise<Buffer> {
     if (!await this.has(size)) throw new Error('the data breaks off')
     const taken = this.#rest.subarray(0, size)

@@ -1,15 +1,15 @@
 import type { Transform } from 'node:stream'
 import { createGunzip, type ZlibOptions } from 'node:zlib'
 
-/** zlib unpacks all of one write or, where that is damaged, nothing of it. So each write is small. */
+/** zlib unpacks all of a write or, if that is damaged, nothing of it. So each write is small. */
 const sliceSize = 8192
-/** The end is written byte by byte, so that junk behind the gzip data does not cost the last lines. */
+/** The end is written byte by byte, so that junk after the gzip data does not cost the last lines. */
 const endSize = 1024
 /** One byte unpacks to 1032 at most. With room for that, a write never waits for its output to be taken. */
 const options: ZlibOptions & { readableHighWaterMark: number } = { chunkSize: 262_144, readableHighWaterMark: sliceSize * 1032 }
 
 /**
- * The content of gzip data. Where the data is damaged or breaks off, everything before it (but for part of a slice) is given.
+ * The content of gzip data. If the data is damaged or truncated, everything before that (except part of a slice) is returned.
  * @throws zlib's error, after that
  */
 export async function * unpack (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
@@ -54,7 +54,7 @@ export function writeTo (unpacker: Transform, slice: Buffer): Promise<Error | un
   })
 }
 
-/** What has been unpacked so far. */
+/** The chunks unpacked so far. */
 export function takeOutput (unpacker: Transform): Buffer[] {
   const made: Buffer[] = []
   for (let chunk: unknown = unpacker.read(); Buffer.isBuffer(chunk); chunk = unpacker.read()) made.push(chunk)

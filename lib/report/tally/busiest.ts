@@ -7,7 +7,7 @@ export interface Tally<Self> {
 /**
  * Tallies by key in bounded memory, for keys that clients choose (addresses). Exact while there are not more than
  * `2 × keep` keys. Past that the quieter half is merged into `others`, so that sums stay exact, and a key that comes
- * back starts anew: what it may have lost is known (`missed`), as in Space-Saving (Metwally, Agrawal, El Abbadi 2005).
+ * back starts anew: the most that it may have lost is known (`missed`), as in Space-Saving (Metwally, Agrawal, El Abbadi 2005).
  */
 export class Busiest<T extends Tally<T>, Key extends string | number = string> {
   others: T | undefined

@@ -5,10 +5,10 @@ import { binOf, QuantileSketch } from './quantile-sketch.js'
 import { ShapeTally } from './shape-tally.js'
 import { TimeWindow } from './time-window.js'
 
-/** A read has hardly begun that has less than this share of its length, or of an unknown length so few bytes. */
+/** A read that has less than this share of its length, or of an unknown length so few bytes, has hardly begun. */
 const hardlyShare = 0.02
 const hardlyBytes = 1000
-/** A download of which the client has taken so much is a download. */
+/** A client that has taken so much of a response is really downloading it. */
 const takenBytes = 65_536
 
 /** The reads of a route that one limit cut, with the facts that tell which limit would have been enough. */
@@ -19,7 +19,7 @@ export class LimitTally {
   moving = 0
   /** Moving reads that a minimum rate cut although their average is not below it. */
   burst = 0
-  /** Of the reads that tell something (moving ones without a burst; for a size, all), those that declared a length. */
+  /** Of the reads that say something (moving ones without a burst; for a size, all), those that declared a length. */
   declared = 0
   lowest = Infinity
   highest = -Infinity
@@ -27,7 +27,7 @@ export class LimitTally {
   readonly needed = new QuantileSketch()
   readonly rates = new QuantileSketch()
   readonly sizes = new QuantileSketch()
-  /** Reads that look as those of people on a slow network do: still moving at the end, and more than half done. */
+  /** Reads that look like those of people on a slow network: still moving at the end, and more than half done. */
   readonly honest = { count: 0, clients: new ClientSpread(), needed: new QuantileSketch(), rates: new QuantileSketch() }
   /** Reads that had hardly begun. */
   hardly = 0
@@ -56,7 +56,7 @@ export class LimitTally {
     }
     const moves = isMoving(abort, received)
     if (moves) this.moving++
-    // A fast start raises the average, but the token bucket saves up no more than `gracePeriod`: the average tells nothing then.
+    // A fast start raises the average, but no more than `gracePeriod` can be saved up: the average says nothing then.
     const burst = moves && this.#kind === 'rate' && limit !== undefined && rate >= limit
     if (burst) this.burst++
     const needed = expected === undefined || expected < received || received === 0 ? undefined : elapsed * expected / received
@@ -132,7 +132,7 @@ export class LimitTally {
   }
 }
 
-/** Of a response, what the client has taken of it: how long it is, the record does not say. */
+/** The bytes that the client has taken of a response; the record does not say how long it is. */
 function progressOf ({ phase, received, expected, sent }: LoggedAbort): { readonly received: number, readonly expected: number | undefined } {
   return phase === 'response' ? { received: sent ?? 0, expected: undefined } : { received, expected }
 }

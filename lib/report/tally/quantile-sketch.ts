@@ -7,7 +7,7 @@ const noBins = new Uint32Array(0)
 /** Up to so many values are kept as they are: that is exact, and takes less memory than bins. Most clients have no more. */
 const mostKept = 64
 
-/** Bin 0 holds zero (and what is below a thousandth). */
+/** Bin 0 holds zero and everything below a thousandth. */
 export function binOf (value: number): number {
   if (value <= smallest) return 0
   return Math.max(1, Math.ceil(Math.log(Math.min(value, largest) / smallest) / logGrowth))

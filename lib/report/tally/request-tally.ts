@@ -2,9 +2,9 @@ import type { Completed, Incoming } from '../input/request-line.js'
 import { QuantileSketch } from './quantile-sketch.js'
 import { routePattern, type RoutePattern } from './route-pattern.js'
 
-/** So many requests whose end has not been seen are remembered, of which the oldest is forgotten. */
+/** How many requests without an end are remembered; past that the oldest is forgotten. */
 const mostPending = 8192
-/** So many paths are counted apart until a record tells which route they belong to. */
+/** How many paths are counted apart until a record says which route they belong to. */
 const mostPaths = 1024
 const longestPath = 512
 
@@ -36,8 +36,8 @@ interface KnownRoute {
 }
 
 /**
- * Counts the requests that the log has lines about, by the routes that records name: those lines have no more than a path. Of
- * the others a path is kept until a record of its route comes.
+ * Counts the requests that the log has lines about, by the routes that records name, because those lines have only a path. A
+ * path without a route is kept until a record of its route comes.
  */
 export class RequestTally {
   /** Completed requests. */
@@ -75,7 +75,7 @@ export class RequestTally {
     counted.add(request)
   }
 
-  /** A record names a route: what is known of its paths is the route's. */
+  /** A record names a route: the counts of its paths become the route's. */
   know (route: string, method: string | undefined): void {
     const known = this.#routes.get(route)
     if (known?.methods.has(method) === true) return

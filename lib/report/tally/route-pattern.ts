@@ -7,7 +7,7 @@ export interface RoutePattern {
 
 interface Part {
   readonly kind: 'text' | 'parameter' | 'wildcard'
-  /** The text, or what comes before the parameter. */
+  /** The text, or the text before the parameter. */
   readonly text: string
 }
 

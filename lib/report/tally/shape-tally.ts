@@ -13,7 +13,7 @@ const alike = Math.log(1.1)
 /** More than there are sizes that are not alike, up to the largest. */
 const sizes = 512
 
-/** How many reads got equally far in a body of the same length: programs do that, people seldom. */
+/** How many reads got equally far in a body of the same length: that is typical of programs, and rare among people. */
 export class ShapeTally {
   readonly #shapes = new Busiest<Count, number>(kept, () => new Count())
 

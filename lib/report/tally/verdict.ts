@@ -7,23 +7,23 @@ import { roundDown, roundShare, roundUp } from './rounding.js'
 
 // The rules are written down for readers in docs/report-verdicts.md, with these numbers.
 
-/** Fewer reads tell nothing. */
+/** Fewer reads say nothing. */
 const fewest = 5
 const fewestOfAttack = 10
-/** Many clients are at least so many, none of which has more than half of the reads. */
+/** How many clients are "many", provided that none has more than half of the reads. */
 const manyClients = 5
 const half = 0.5
-/** One client has so much of the reads. */
+/** The share of the reads from which on they are those of one client. */
 const oneClient = 0.8
-/** So much of the reads that had begun must look honest for a limit to be given way. */
+/** The share of the reads that had begun which must look honest for a limit to be loosened. */
 const honestEnough = 0.3
-/** Reads at the same time, on average, that one client with an honest program does not have. */
+/** How many reads at a time, on average, an honest client does not have. */
 const crowd = 3
 const readsPerClient = 5
 /** Most reads within a quarter of an hour, of a log that spans two hours or more. */
 const inWindow = 0.7
 const shortestLogMs = 2 * 3_600_000
-/** A limit that leaves room: twice what 99.9 % of those took that succeeded. */
+/** A limit that leaves room: twice the time of 99.9 % of the requests that succeeded. */
 const successShare = 0.999
 const fewestSucceeded = 1000
 const room = 2
@@ -35,7 +35,7 @@ export interface VerdictContext {
   readonly requests: RouteRequests | undefined
 }
 
-/** What the reads that a limit cut say about it. */
+/** The verdict of the reads that a limit cut. */
 export function verdictOn (tally: LimitTally, context: VerdictContext): Verdict {
   const { count, hardly, honest, clients, shapes } = tally
   const ranked = clients.ranked()
@@ -102,7 +102,7 @@ function populationOf (tally: LimitTally, facts: Facts, { kind, spanMs }: Verdic
   return isHonest ? 'honest_clients' : 'unclear'
 }
 
-/** Many reads at a time, of few clients or all alike: people do not do that. */
+/** Many reads at a time, from few clients or all alike: people do not do that. */
 function looksLikeProgram ({ alike, perClient, topShare, concurrency = crowd }: Facts): boolean {
   return concurrency >= crowd && (alike >= half || topShare >= half || perClient >= readsPerClient)
 }
@@ -116,7 +116,7 @@ function concurrencyOf ({ elapsed, count, window: { first, last } }: LimitTally)
   return last < first || elapsed === 0 ? undefined : elapsed / (last - first + elapsed / count)
 }
 
-/** The limit that would have been enough for 90 % of the reads that look honest; `undefined` where the log does not show it. */
+/** The limit that would have been enough for 90 % of the reads that look honest; `undefined` if the log does not show it. */
 function looserLimit ({ honest, sizes }: LimitTally, kind: LimitKind): number | undefined {
   const value = { time: honest.needed.atMost(0.9), rate: honest.rates.atLeast(0.9), size: sizes.atMost(0.9), silence: undefined, head: undefined }[kind]
   if (value === undefined || value === 0) return undefined
@@ -124,7 +124,7 @@ function looserLimit ({ honest, sizes }: LimitTally, kind: LimitKind): number | 
   return kind === 'size' ? Math.ceil(roundUp(value)) : Math.ceil(roundUp(value) / 1000) * 1000
 }
 
-/** What the requests of the route took that succeeded, where that leaves much of the limit unused, and no honest read needed it. */
+/** The time of the requests that succeeded, if it leaves much of the limit unused and no honest read needed more. */
 function succeededWithin ({ highest, phase, honest }: LimitTally, { kind, requests }: VerdictContext): Verdict['succeeded'] | undefined {
   if ((kind !== 'time' && kind !== 'silence') || phase !== 'body' || honest.count > 0 || requests === undefined || requests.succeeded.count < fewestSucceeded) return undefined
   const ms = requests.succeeded.atMost(successShare) ?? 0

@@ -4,17 +4,17 @@ import { bytesText, countText, durationText, percentText, rateText } from './amo
 import type { LimitKind } from '../reasons.js'
 import type { LimitAdvice, RouteAdvice, SectionKind } from '../report.js'
 
-/** Said once, before all advice. */
+/** Stands once, before all advice. */
 export const movingText = 'A read is still moving if its last byte came in the last quarter of its time.'
 
-/** Tells how many routes have advice that is not shown. */
+/** How many routes have advice that is not shown. */
 export function moreAdviceText (omitted: number): string[] {
-  return omitted <= 0 ? [] : [`The same of ${countText(omitted)} more ${omitted === 1 ? 'route' : 'routes'}: --json has it.`]
+  return omitted <= 0 ? [] : [`${countText(omitted)} more ${omitted === 1 ? 'route' : 'routes'}: see --json.`]
 }
 
 /**
- * The advice on a route in plain sentences, one paragraph each. All numbers are from the records. Which limit would have let an attack
- * through is not said: it would read like a reason to do so.
+ * The advice on a route in plain sentences, one paragraph each. All numbers are from the records. It does not name the limit
+ * that would have let an attack through: that would read like a reason to set it.
  */
 export function adviceText (advice: RouteAdvice, sectionKind: SectionKind): string[] {
   return [routeText(advice, sectionKind), ...advice.limits.flatMap(limit => [verdictText(limit, sectionKind), ...limit.verdict.action === 'attack' ? [] : [limitText(limit, sectionKind)]])]
@@ -65,17 +65,17 @@ const texts: Readonly<Record<LimitKind, (what: string, limit: LimitAdvice) => st
 const tooFewText = 'That is too few to tell which limit would have been enough.'
 
 function notEnoughText ({ moving, declared }: Pick<LimitAdvice, 'moving' | 'declared'>): string {
-  if (moving > 0 && declared === 0) return 'Nothing says how much was still to come, so the log cannot tell which limit would have been enough.'
+  if (moving > 0 && declared === 0) return 'The log does not say how much was still to come, so it cannot tell which limit would have been enough.'
   return tooFewText
 }
 
 function burstText ({ moving, burst }: Pick<LimitAdvice, 'moving' | 'burst'>): string {
   if (burst === 0) return ''
   const subject = burst === moving ? 'All of those' : `Of those still moving ${countText(burst)}`
-  return ` ${subject} sent fast first: an average that is not below the limit tells nothing.`
+  return ` ${subject} sent fast first, so an average that is not below the limit says nothing.`
 }
 
-/** How much was still to come is known only of reads that declared a length. */
+/** Only reads that declared a length show how much was still to come. */
 function heldText (declared: number, enough: LimitAdvice['enough']): string {
   const known = enough.flatMap(({ share, longestMs }) => longestMs === null ? [] : [`${durationText(longestMs)} (of the ${share * 100}%)`])
   if (known.length === 0) return ''
@@ -107,13 +107,13 @@ function subjectText (part: number, whole: number): string {
   return part === whole ? `All ${countText(whole)}` : `${countText(part)} of them`
 }
 
-/** The value is given in the option's own unit too, so that it can be put into the options. */
+/** The value also stands in the option's own unit, so that it can be copied into the options. */
 function optionDurationText (ms: number): string {
   if (ms === 0) return '0 (no limit: Node has no timer as long)'
   return `${durationText(ms)} (${countText(ms)} ms)`
 }
 
-/** Records have two decimals: a read whose rate rounds to 0 is let through by `false` alone. */
+/** Rates in records have two decimals: only `false` lets a read pass whose rate rounds to 0. */
 function optionRateText (rate: number): string {
   return rate === 0 ? '0 B/s (only false is enough)' : rateText(rate)
 }

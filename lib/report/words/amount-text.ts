@@ -10,7 +10,7 @@ export function amountText (amount: number): string {
   return amount >= 999.5 ? countText(Math.round(amount)) : significant(amount)
 }
 
-/** `≥ 12` where some may have come before the row was counted by itself. */
+/** `≥ 12` if more may have come before the row was counted separately. */
 export function atLeastText ({ count, atMost }: { readonly count: number, readonly atMost: number }): string {
   return atMost > count ? `≥ ${countText(count)}` : countText(count)
 }

@@ -1,10 +1,10 @@
 import stringWidth from 'string-width'
 
 const ascii = /^[ -~]*$/
-/** What is one character to a reader: an accent, or the parts of an emoji, belong to the one before. */
+/** Characters as a reader sees them: an accent and the parts of an emoji belong to the character before. */
 const segmenter = new Intl.Segmenter('en')
 
-/** Columns that a text takes on a terminal. */
+/** How many columns a text takes on a terminal. */
 export function displayWidth (text: string): number {
   return stringWidth(text)
 }

@@ -1,9 +1,9 @@
 import type { Section } from '../report.js'
 
-/** Notes that the rows need to be read right. Most reports need none. */
+/** Notes on how to read the rows. Most reports need none. */
 export function groupNotes (groups: Section['groups'], span: Section['groupSpan']): string[] {
   return [
-    ...groups.some(group => group.atMost > group.count) ? ['≥: there may be more. Of too many to keep apart, the quiet ones go to all others, and who comes back is counted anew.'] : [],
+    ...groups.some(group => group.atMost > group.count) ? ['≥: a lower bound. There were too many to keep apart: quiet ones are merged into all others, and one that comes back starts anew.'] : [],
     ...span === null || span === 'hour' ? [] : [`Each row is a ${span}: more than 5,000 hours have reads. --since and --until narrow it down.`]
   ]
 }

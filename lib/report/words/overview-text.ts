@@ -9,17 +9,17 @@ export function inputText (input: InputCounts): string[] {
   const isMixed = kinds.pino < logged
   const left = [
     ...passedOver.text === 0 ? [] : [`${countText(passedOver.text)} not JSON`],
-    ...passedOver.json === 0 ? [] : [`${countText(passedOver.json)} JSON that no logger wrote`],
-    ...passedOver.broken === 0 ? [] : [`${countText(passedOver.broken)} JSON that breaks off`],
+    ...passedOver.json === 0 ? [] : [`${countText(passedOver.json)} JSON but no log line`],
+    ...passedOver.broken === 0 ? [] : [`${countText(passedOver.broken)} truncated JSON`],
     ...passedOver.tooLong === 0 ? [] : [`${countText(passedOver.tooLong)} longer than 1 MiB`],
-    ...doubtful === 0 ? [] : [`${countText(doubtful)} with a record that the guard has not logged so`]
+    ...doubtful === 0 ? [] : [`${countText(doubtful)} with a record where the guard does not log it`]
   ]
   return [
     `${countText(lines)} ${plural(lines, 'line')}, ${countText(records)} of them ${records === 1 ? 'the record of a read' : 'records of reads'}${left.length === 0 ? '' : `; passed over: ${left.join(', ')}`}.`,
     ...isMixed ? [`Log lines: ${kindsText(kinds)}${parts === 0 ? '' : `; ${countText(parts)} ${plural(parts, 'line')} more ${parts === 1 ? 'is' : 'are'} the start of another`}.`] : [],
     ...filteredOut === 0 ? [] : [`${countText(filteredOut)} ${plural(filteredOut, 'record')} left out by --since, --until or --route.`],
-    ...suppressed === 0 ? [] : [`${countText(suppressed)} more ${plural(suppressed, 'record')} never came into the log, because of the guard's logLimit: they are not in the numbers below.`],
-    ...damaged.length === 0 ? [] : [`Damaged or breaking off, and read up to there: ${damaged.join(', ')}.`]
+    ...suppressed === 0 ? [] : [`${countText(suppressed)} more ${plural(suppressed, 'record')} were kept out of the log by the guard's logLimit: they are not in the numbers below.`],
+    ...damaged.length === 0 ? [] : [`Damaged or truncated, and read up to that point: ${damaged.join(', ')}.`]
   ]
 }
 
@@ -37,7 +37,7 @@ function kindsText (kinds: InputCounts['kinds']): string {
   return (Object.entries(kindNames) as [Wrapping, string][]).filter(([kind]) => kinds[kind] > 0).map(([kind, name]) => `${countText(kinds[kind])} ${name}`).join(', ')
 }
 
-/** How many requests there were, where the log tells. */
+/** How many requests there were, if the log says so. */
 export function requestsText ({ requests, hours }: Report): string[] {
   if (requests === null) return []
   const { completed, perHour } = requests
@@ -53,15 +53,15 @@ export function ofRequestsText (count: number, requests: RouteRequestCount | nul
   return `${countText(count)} of ${most}${countText(requests.count)} ${plural(requests.count, 'request')}${share}`
 }
 
-/** In which phases reads failed, where there is more than one. */
+/** The phases in which reads failed, if there is more than one. */
 export function phasesText ({ phases, count }: Section): string[] {
   const named = (Object.entries(phases) as [ReportedPhase, number][]).map(([phase, reads]) => `${phase} ${percentText(reads / count)}`)
   return named.length < 2 ? [] : [`By phase: ${named.join(', ')}.`]
 }
 
-/** Of a log without a record that counts. */
+/** The text for a log without a record that counts. */
 export function nothingText ({ doubtful }: InputCounts): string {
-  return doubtful === 0 ? 'No read failed.' : 'No record could be told from what a client may have sent: whether a read failed, the log does not say.'
+  return doubtful === 0 ? 'No read failed.' : 'Every record in it may have been sent by a client: the log does not say whether a read failed.'
 }
 
 export function periodText ({ failed, observed }: Report): string {
@@ -78,11 +78,11 @@ export function failedText ({ count, blame, perHour }: Section, requests: Report
   return `${countText(count)} ${plural(count, 'read')} failed${share}${rate}: ${blameText(count, blame)}.`
 }
 
-/** Tells how many reads are missing wherever time is shown. */
+/** How many reads are missing in everything that is shown over time. */
 export function untimedText ({ count, untimed }: Section): string[] {
   if (untimed === 0) return []
-  const which = untimed === count ? 'None of the records says when it was' : untimed === 1 ? 'One record does not say when it was' : `${countText(untimed)} records do not say when they were`
-  return [`${which}: not in what is shown over time.`]
+  if (untimed === count) return ['No record has a time: nothing can be shown over time.']
+  return [`${untimed === 1 ? 'One record has no time, and is' : `${countText(untimed)} records have no time, and are`} left out of everything shown over time.`]
 }
 
 /** A client that leaves ends its read in either mode, so enforcing would not have cut it. */

@@ -2,7 +2,7 @@ import { amountText, bytesText, countText, durationText, percentText, rateText, 
 import type { LimitKind } from '../reasons.js'
 import type { LimitAdvice, Population, SectionKind, Verdict } from '../report.js'
 
-/** What to do about a limit, with the numbers that say why. */
+/** The verdict on a limit, with the numbers behind it. */
 export function verdictText ({ option, reason, kind, limit, count, verdict }: LimitAdvice, sectionKind: SectionKind): string {
   return [actionText(option, kind, verdict, limit?.max), reasonText(count, kind, verdict, { cut: cutText(count, sectionKind), far: reason.startsWith('response') ? 'far on' : 'more than half done' }), ...roomText(option, verdict), ...lookAtText(verdict)].join(' ')
 }
@@ -14,7 +14,7 @@ function actionText (option: string, kind: LimitKind, { action, population, to }
     keep: `Keep ${option}: ${keptFor[population]}.`,
     attack: `Keep ${option}: this looks like an attack (${keptFor[population]}).`,
     loosen: `${kind === 'rate' ? 'Lower' : 'Raise'} ${option}${value}: ${keptFor[population]}.`,
-    tighten: `${higher} ${option}${value}, if you like: nothing that succeeded needs as much.`
+    tighten: `${higher} ${option}${value}, if you like: no request that succeeded needs that much.`
   }[action]
 }
 

@@ -21,6 +21,8 @@ export interface Packed {
   readonly folder: string
   /** What the tarball has in it. */
   readonly files: readonly string[]
+  /** Of the tarball, in bytes. */
+  readonly size: number
   readonly remove: () => Promise<void>
 }
 
@@ -66,6 +68,7 @@ export async function installPacked (beside: readonly string[] = []): Promise<Pa
   return {
     folder,
     files,
+    size: tarball.length,
     remove: () => rm(folder, { recursive: true, force: true })
   }
 }

@@ -306,7 +306,7 @@ t.test("another server's name for an option is refused, with the option meant", 
     ['limit', 'is not an option: use bodyLimit'],
     ['bytesPerSecond', 'is not an option: use minBodyRate.bytesPerSecond'],
     ['gracePeriod', 'is not an option: use minBodyRate.gracePeriod'],
-    ['keepAliveTimeout', 'is an option of Fastify, set it there: waiting between two requests is no read'],
+    ['keepAliveTimeout', 'is an option of Fastify, set it there: waiting between two requests is not a read'],
     ['handlerTimeout', 'is an option of Fastify, set it there: it bounds the handler too, where bodyTimeout bounds the body alone'],
     ['maxHeaderSize', 'is an option of Node, set it there (http: { maxHeaderSize }): its violation is recorded here without an option']
   ]
@@ -324,7 +324,7 @@ t.test('on a route only the options that a route may have are told', async (t) =
     [{ client_header_timeout: 5 }, 'client_header_timeout is an option of nginx: use headersTimeout of the plugin, not of a route; got 5'],
     [{ headerTimeout: 5 }, 'headerTimeout is not an option: use headersTimeout of the plugin, not of a route; got 5'],
     [{ connectionsCheckingInterval: 5 }, 'connectionsCheckingInterval is an option of Node: use resolution of the plugin, not of a route; got 5'],
-    [{ keepAliveTimeout: 5 }, 'keepAliveTimeout is an option of Fastify, set it there: waiting between two requests is no read; got 5'],
+    [{ keepAliveTimeout: 5 }, 'keepAliveTimeout is an option of Fastify, set it there: waiting between two requests is not a read; got 5'],
     [{ bodyTimout: 5 }, 'bodyTimout is not an option (did you mean bodyTimeout?); got 5'],
     [{ foo: 5 }, `foo is not one of the options ${LIMIT_NAMES}; got 5`],
     [{ prefix: '/v1' }, `prefix is not one of the options ${LIMIT_NAMES}; got '/v1'`],
