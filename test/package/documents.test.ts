@@ -74,10 +74,15 @@ t.test('the changelog has the version', async (t) => {
   t.match(readFileSync(join(root, 'CHANGELOG.md'), 'utf8'), `\n## ${version}\n`)
 })
 
-t.test('every snippet is from an example, or says by which test it is run, or with which versions it was tried', async (t) => {
+t.test('every snippet is from an example, or says where a test runs it, or with which versions it was tried', async (t) => {
   t.ok(snippets.length >= 15)
   for (const { document, source, code } of snippets) {
     if (/^tried by hand with (@[\w/-]+ \d+\.\d+\.\d+( and )?)+$/.test(source)) continue
+    const [, as] = /^as in (test\/\w[\w/-]*\.ts)$/.exec(source) ?? []
+    if (as !== undefined) {
+      t.ok(existsSync(join(root, as)), `${as} is there`)
+      continue
+    }
     const [, by] = /^run by (test\/\w[\w/-]*\.test\.ts)$/.exec(source) ?? []
     if (by !== undefined) {
       t.ok(existsSync(join(root, by)) && readFileSync(join(root, by), 'utf8').includes(basename(document)), `${by} reads ${document}`)
