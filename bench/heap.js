@@ -30,7 +30,10 @@ const names = ['bare', 'peers', 'guarded']
 const phases = {
   'idle, after a request': [1, (client, port, count) => client.ask('open', port, count, `${GET}\r\n`)],
   'header phase': [0, (client) => client.ask('write', GET)],
-  'body under way': [2, (client) => client.ask('write', `\r\n${POST}`)]
+  'body under way': [2, async (client) => {
+    await client.ask('exchange', '\r\n')
+    await client.ask('write', POST)
+  }]
 }
 
 /**

@@ -9,7 +9,7 @@ import { bytesBeingWritten, bytesHandedOver, bytesTaken, givenPeerName, hasBegun
 import { isApplicationError, type ClientError } from '../node/client-error.js'
 import { forgetReply, keepReplies } from '../node/fastify-replies.js'
 import { hasBody } from '../node/request-kind.js'
-import { disown, holdClosing, own, ownerOf, watchResume, type GuardedSocket, type SocketOwner } from '../node/socket-hooks.js'
+import { disown, holdClosing, own, ownerOf, packListeners, watchResume, type GuardedSocket, type SocketOwner } from '../node/socket-hooks.js'
 import type { Peer } from '../record/abort-record.js'
 import { packAddress, unpackAddress, type PackedAddress } from '../record/peer-address.js'
 import type { ConnectionHost } from './connection-host.js'
@@ -183,12 +183,13 @@ export class Connection extends BodySource implements Watched, SocketOwner, Conn
     }
     // Ordinarily nothing waits: a response that the operating system takes at once was never slow.
     const responding = socket.writableLength > 0 || this.#outgoing?.isWatched === true ? this.outgoing.look(now) : Infinity
+    if (this.#outgoing?.isOver === true) this.#outgoing = undefined
     return Math.min(responding, this.lookAtRead(now))
   }
 
   private lookAtRead (now: number): number {
+    if (forgetReply(this.socket)) packListeners(this.socket)
     if (this.#read !== undefined) return this.#read.look(now)
-    forgetReply(this.socket)
     if (this.isForeign) return Infinity
     if (!this.headBegan && !this.#isHeadPending) return this.rests
     const mayBeStray = !this.#isHeadPending

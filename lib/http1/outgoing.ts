@@ -44,8 +44,19 @@ export class Outgoing implements ResponseSink {
     return this.#read !== undefined
   }
 
-  queue (response: ServerResponse): void {
+  /** Whether nothing is known any more that could make a difference. */
+  get isOver (): boolean {
+    this.#forgetGiven()
+    return this.#read === undefined && this.#queued.length === 0 && this.#unsent.length === 0 && this.#whole === undefined &&
+      this.#takenAt === undefined && !this.#isReset
+  }
+
+  #forgetGiven (): void {
     while (this.#queued[0]?.writableFinished === true) this.#queued.shift()
+  }
+
+  queue (response: ServerResponse): void {
+    this.#forgetGiven()
     this.#queued.push(response)
     response.on('socket', this.#onTurn)
   }

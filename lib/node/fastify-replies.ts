@@ -66,9 +66,11 @@ export function keepReplies (socket: Socket & Replied): void {
   socket[kReply] = null
 }
 
-/** The reply that a connection keeps has been given. */
-export function forgetReply (socket: Socket & Replied): void {
-  if (socket[kReply]?.raw.writableFinished === true) socket[kReply] = null
+/** Forgets the reply that a connection keeps, once it has been given. Returns whether it has been since it was asked last. */
+export function forgetReply (socket: Socket & Replied): boolean {
+  if (socket[kReply]?.raw.writableFinished !== true) return false
+  socket[kReply] = null
+  return true
 }
 
 /** The reply that answers a request; `undefined` where the request has not come to the application, or has its answer. */

@@ -18,8 +18,12 @@ export interface SocketOwner {
 
 const kOwner = Symbol('fastify-read-guard.socket-owner')
 
+type Listeners = Record<string, unknown>
+
 export interface GuardedSocket extends Socket {
   [kOwner]?: SocketOwner | undefined
+  /** Where an EventEmitter keeps its listeners: an array where an event has more than one. */
+  readonly _events?: Listeners
 }
 
 function tellEnd (this: GuardedSocket): void {
@@ -34,8 +38,20 @@ function tellClose (this: GuardedSocket): void {
 export function own (socket: GuardedSocket, owner: SocketOwner): void {
   socket[kOwner] = owner
   socket.on('end', tellEnd)
+  pack(socket, 'end')
   // Before Node tells the requests and responses: what is asked of them is then true already.
   socket.prependListener('close', tellClose)
+}
+
+/** An array that grew keeps room for 16 more, which is more than all else that is kept of an idle connection. */
+function pack ({ _events: listeners }: GuardedSocket, event: string): void {
+  const several = listeners?.[event]
+  if (listeners !== undefined && Array.isArray(several)) listeners[event] = several.slice()
+}
+
+/** A response has come and gone, for which Node has listened as well. */
+export function packListeners (socket: GuardedSocket): void {
+  pack(socket, 'close')
 }
 
 export function disown (socket: GuardedSocket): void {
