@@ -39,7 +39,7 @@ import { fileURLToPath } from 'node:url'
  */
 export async function startChild (name, flags = []) {
   const file = fileURLToPath(new URL(name, import.meta.url))
-  const child = spawn(process.execPath, [...flags, file], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  const child = spawn(process.execPath, ['--disable-warning=FST_READ_NO_LOG', ...flags, file], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
   /** @type {Map<number, { resolve: (result: any) => void, reject: (error: Error) => void }>} what comes is of the type that the command returns */
   const waiting = new Map()
   let last = 0

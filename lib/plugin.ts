@@ -10,6 +10,7 @@ import type { GuardContext } from './guard.js'
 import type { ReadGuardOptions } from './limits/options.js'
 import { resolveOptions, unguarded } from './limits/resolve.js'
 import { RoutePolicies } from './limits/route-policies.js'
+import { settingsBeside } from './limits/settings-beside.js'
 import { hasInjectedStream, headersTimeoutSetter } from './node/fastify.js'
 import { onReplyMade, rememberReply, replyOf, runsHooks } from './node/fastify-replies.js'
 import { hasNothingToJudge, readInjectedBody } from './inject/injected-source.js'
@@ -171,6 +172,11 @@ export async function readGuard (app: FastifyInstance, options: ReadGuardOptions
   // The limits of the server hold for all of its routes, in whatever context the guard is registered.
   root.addHook('onReady', (done) => {
     policies.check()
+    for (const message of settingsBeside(root.initialConfig)) journal.warn(message)
+    done()
+  })
+  root.addHook('onListen', (done) => {
+    journal.warnIfUnseen()
     done()
   })
   if (!onReplyMade(root, onReply)) {

@@ -87,10 +87,19 @@ const kSerializers = Symbol.for('pino.serializers')
 /** The description of the symbol by which pino keeps what adds fields to every line; other loggers have none. */
 const MIXIN = 'pino.mixin'
 
+/** Whether an application has no logger: in its place Fastify has one function for every level, which does nothing. */
+export function isSilent (log: FastifyBaseLogger): boolean {
+  return log.info === log.fatal
+}
+
+/** Whether an application takes the client's address from what a proxy says: only then has a request the addresses on its way. */
+export function trustsProxy (request: FastifyRequest): boolean {
+  return request.ips !== undefined
+}
+
 /** Whether lines of a logger may depend on the context in which they are written. */
 export function logsContext (log: FastifyBaseLogger): boolean {
-  // What Fastify has in the place of a logger says nothing of every level, by one function.
-  if (log.info === log.fatal) return false
+  if (isSilent(log)) return false
   if (!(kSerializers in log)) return true
   for (let own: object | null = log; own !== null; own = Object.getPrototypeOf(own) as object | null) {
     const mixin = Object.getOwnPropertySymbols(own).find(({ description }) => description === MIXIN)

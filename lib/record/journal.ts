@@ -1,7 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import diagnosticsChannel from 'node:diagnostics_channel'
 import type { FastifyBaseLogger, FastifyReply, FastifyRequest } from 'fastify'
-import { logsContext } from '../node/fastify.js'
+import { isSilent, logsContext, trustsProxy } from '../node/fastify.js'
 import { levelOf, messageOf, type AbortRecord } from './abort-record.js'
 import type { ReadErrorCode } from './errors.js'
 
@@ -15,6 +15,10 @@ export interface RecordedRead {
   readonly request: FastifyRequest | undefined
   readonly reply: FastifyReply | undefined
 }
+
+/** What is said once in a process, by the code of the warning. */
+const NO_LOG = 'FST_READ_NO_LOG'
+let hasSaidNoLog = false
 
 type Counts = Partial<Record<ReadErrorCode, number>>
 
@@ -45,6 +49,7 @@ export class Journal {
   #summary: NodeJS.Timeout | undefined
   readonly #outside = new AsyncResource('FastifyReadGuard')
   readonly #logsContext: boolean
+  #hasSaidProxy = false
   /** Of this application alone: the other channels tell of all that are in the process, and do not say of which. */
   readonly #ownChannel = diagnosticsChannel.channel(Symbol('fastify-read-guard.application'))
 
@@ -70,6 +75,7 @@ export class Journal {
     const counts = record.observed ? this.#observed : this.#aborted
     counts[record.code] = (counts[record.code] ?? 0) + 1
     this.#writeLog(record, request?.log ?? this.log)
+    if (request !== undefined) this.#warnOfProxy(request)
     this.#call(record, request)
     // publish() turns a subscriber's exception into an uncaught exception, as every diagnostics channel does.
     if (abortChannel.hasSubscribers) abortChannel.publish(record)
@@ -84,6 +90,21 @@ export class Journal {
   /** Says that something can't be guarded. */
   warn (message: string): void {
     this.log.warn(message)
+  }
+
+  /** Says that records are made for nobody: by way of the process, as there is no logger. */
+  warnIfUnseen (): void {
+    const isHeard = this.#onAbort !== undefined || abortChannel.hasSubscribers || exchangeChannel.hasSubscribers || this.#ownChannel.hasSubscribers
+    if (hasSaidNoLog || isHeard || !isSilent(this.log)) return
+    hasSaidNoLog = true
+    process.emitWarning('The application has no logger, so no record of a read that fails is seen: set one, onAbort, or subscribe to the channel fastify-read-guard.abort', { type: 'FastifyReadGuardWarning', code: NO_LOG })
+  }
+
+  /** Says once that the address in the records is that of a proxy. */
+  #warnOfProxy (request: FastifyRequest): void {
+    if (this.#hasSaidProxy || request.raw.headers['x-forwarded-for'] === undefined) return
+    this.#hasSaidProxy = true
+    if (!trustsProxy(request)) this.warn('Requests have X-Forwarded-For, but trustProxy is off: the ip of records is that of whoever connects, perhaps a proxy. Set trustProxy where there is one')
   }
 
   /** Writes the summary of the running period at once. */
