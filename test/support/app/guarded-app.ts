@@ -40,9 +40,14 @@ export interface GuardedAppOptions<Facts = void> {
 
 export type GuardedAppWith<Facts> = Facts extends object ? GuardedApp & Facts : GuardedApp
 
-/** Lines of warning and error level that are not abort records: noise that nobody asked for. */
-export function noise (log: readonly LogLine[]): LogLine[] {
+/** Lines of warning and error level that are not abort records. */
+export function warnings (log: readonly LogLine[]): LogLine[] {
   return log.filter(line => line.level >= 40 && line.abort === undefined)
+}
+
+/** Warnings that are not asked for: those of a setting beside the guard are. */
+export function noise (log: readonly LogLine[]): LogLine[] {
+  return warnings(log).filter(({ msg }) => !msg.includes(' stands beside fastify-read-guard: '))
 }
 
 /** A listening application under guard, with everything it says kept. */
