@@ -12,7 +12,7 @@ import { resolveOptions, unguarded } from './limits/resolve.js'
 import { RoutePolicies } from './limits/route-policies.js'
 import { settingsBeside } from './limits/settings-beside.js'
 import { hasInjectedStream, headersTimeoutSetter } from './node/fastify.js'
-import { onReplyMade, rememberReply, replyOf, runsHooks } from './node/fastify-replies.js'
+import { onReplyMade, rememberReply, replyTo, runsHooks } from './node/fastify-replies.js'
 import { hasNothingToJudge, readInjectedBody } from './inject/injected-source.js'
 import { asksForCertificate } from './node/internals.js'
 import { rootOf } from './node/fastify-routes.js'
@@ -148,7 +148,7 @@ export async function readGuard (app: FastifyInstance, options: ReadGuardOptions
   function readOf (request: FastifyRequest): BodyRead | undefined {
     const { raw } = request
     const known = bodyReadOf(raw)
-    const reply = replyOf(raw)
+    const reply = replyTo(request)
     if (known !== undefined || reply === undefined || !hasNothingToJudge(raw, policies.of(request))) return known
     const read = readInjectedBody(guard, raw, reply.raw)
     read.onRouted(reply, policies.of(request))
@@ -162,7 +162,7 @@ export async function readGuard (app: FastifyInstance, options: ReadGuardOptions
       const policy = policies.of(this)
       const read = readOf(this)
       read?.setRoute(policy)
-      return requestReadGuard(this.raw, read, policy || unguarded)
+      return requestReadGuard(this, read, policy || unguarded)
     }
   })
   function ownRawBody (this: FastifyRequest, rawBodyOptions?: RawBodyOptions): Promise<Buffer | string> {

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
-import { replyOf } from '../node/fastify-replies.js'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { replyTo } from '../node/fastify-replies.js'
 import { hasBegun } from '../node/internals.js'
 import { keepContext, ownPolicyOf, setOwnPolicy, signalOf } from '../response/exchange.js'
 import type { BodyRead } from './body-read.js'
@@ -38,9 +39,8 @@ export interface RequestReadGuard {
   readonly signal: AbortSignal
 }
 
-function phaseOf (raw: IncomingMessage, body: BodyRead | undefined): RequestReadGuard['phase'] {
-  if (body?.isUnderWay === true) return 'body'
-  const response = replyOf(raw)?.raw
+function phaseOf (reply: FastifyReply | undefined): RequestReadGuard['phase'] {
+  const response = reply?.raw
   if (response === undefined || response.writableFinished || response.destroyed) return undefined
   return hasBegun(response) ? 'response' : 'handler'
 }
@@ -52,7 +52,7 @@ class BodyReadGuard implements RequestReadGuard {
     this.#read = read
   }
 
-  get phase (): RequestReadGuard['phase'] { return phaseOf(this.#read.raw, this.#read) }
+  get phase (): RequestReadGuard['phase'] { return this.#read.isUnderWay ? 'body' : phaseOf(this.#read.reply) }
   get received (): number { return this.#read.received }
   get expected (): number | undefined { return this.#read.expected }
   get elapsed (): number { return this.#read.facts().elapsed }
@@ -72,15 +72,16 @@ class NoBodyReadGuard implements RequestReadGuard {
   readonly expected = undefined
   readonly elapsed = 0
   readonly paused = 0
-  readonly #raw: IncomingMessage
+  readonly #request: FastifyRequest
   readonly #policy: RoutePolicy
 
-  constructor (raw: IncomingMessage, policy: RoutePolicy) {
-    this.#raw = raw
+  constructor (request: FastifyRequest, policy: RoutePolicy) {
+    this.#request = request
     this.#policy = policy
   }
 
-  get phase (): RequestReadGuard['phase'] { return phaseOf(this.#raw, undefined) }
+  get #raw (): IncomingMessage { return this.#request.raw }
+  get phase (): RequestReadGuard['phase'] { return phaseOf(replyTo(this.#request)) }
   get limits (): ReadLimits { return (ownPolicyOf(this.#raw) ?? this.#policy).limits }
   get signal (): AbortSignal {
     // What listens to it is told in the context of the handler.
@@ -93,6 +94,6 @@ class NoBodyReadGuard implements RequestReadGuard {
   }
 }
 
-export function requestReadGuard (raw: IncomingMessage, read: BodyRead | undefined, policy: RoutePolicy): RequestReadGuard {
-  return read === undefined ? new NoBodyReadGuard(raw, policy) : new BodyReadGuard(read)
+export function requestReadGuard (request: FastifyRequest, read: BodyRead | undefined, policy: RoutePolicy): RequestReadGuard {
+  return read === undefined ? new NoBodyReadGuard(request, policy) : new BodyReadGuard(read)
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { isInjected } from './fastify.js'
 import { isWithin } from './fastify-routes.js'
 import { http2Request } from './request-kind.js'
 import { sinkOf } from './request-hooks.js'
@@ -55,10 +56,16 @@ interface Replied {
  * response whose turn it is, which costs less than a property on every request; where there is a body, its read has it.
  */
 export function rememberReply (reply: FastifyReply): void {
-  const { raw: response, request: { raw } } = reply
+  const { raw: response, request } = reply
+  const { raw } = request
   const socket = raw.httpVersionMajor === 2 ? undefined : response.socket as Socket & Replied | null | undefined
-  const holder: Replied = socket?.[kReply] === undefined ? raw as Replied : socket
+  const holder: Replied = socket?.[kReply] === undefined ? holderWithoutSocket(request) : socket
   holder[kReply] = reply
+}
+
+/** What is injected outlives its reply, for which the garbage collector would have to do more. */
+function holderWithoutSocket (request: FastifyRequest): Replied {
+  return (isInjected(request.raw) ? request : request.raw) as Replied
 }
 
 /** A connection on which the reply of a request may be kept. */
@@ -71,6 +78,11 @@ export function forgetReply (socket: Socket & Replied): boolean {
   if (socket[kReply]?.raw.writableFinished !== true) return false
   socket[kReply] = null
   return true
+}
+
+/** As `replyOf`, of a request of Fastify's, which may have been injected. */
+export function replyTo (request: FastifyRequest & Replied): FastifyReply | undefined {
+  return request[kReply] ?? replyOf(request.raw)
 }
 
 /** The reply that answers a request; `undefined` where the request has not come to the application, or has its answer. */

@@ -92,9 +92,9 @@ export function isSilent (log: FastifyBaseLogger): boolean {
   return log.info === log.fatal
 }
 
-/** Whether an application takes the client's address from what a proxy says: only then has a request the addresses on its way. */
+/** Whether an application takes the client's address from what a proxy says: only then can a request have the addresses on its way. */
 export function trustsProxy (request: FastifyRequest): boolean {
-  return request.ips !== undefined
+  return 'ips' in request
 }
 
 /** Whether lines of a logger may depend on the context in which they are written. */
@@ -134,7 +134,7 @@ export function clientAddress (request: FastifyRequest, remoteAddress: string | 
   const { headers, socket } = request.raw
   const raw = { headers, socket: { remoteAddress } }
   try {
-    if (socket.remoteAddress === remoteAddress) return request.ip
+    if (request.raw.httpVersionMajor === 1 && socket.remoteAddress === remoteAddress) return request.ip
     return (Object.create(request, { raw: { value: raw } }) as FastifyRequest).ip
   } catch {
     return undefined // of a `trustProxy` function of the application's

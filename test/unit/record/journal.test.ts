@@ -62,7 +62,7 @@ const gone: AbortRecord = { ...slow, code: 'FST_READ_ABORTED', reason: 'client_a
 const silent: AbortRecord = { ...slow, code: 'FST_READ_HEADERS_TIMEOUT', reason: 'headers_timeout', phase: 'headers', received: 0 }
 
 /** As much of a reply as is asked for. */
-const replyTo = (request: Partial<FastifyRequest>): FastifyReply => ({ request }) as FastifyReply
+const replyTo = (request: Partial<FastifyRequest>): FastifyReply => ({ request: { raw: { headers: {} }, ...request } }) as FastifyReply
 
 const aborts = (lines: readonly Line[]): Line[] => lines.filter(line => 'abort' in line.fields)
 const summaries = (lines: readonly Line[]): Line[] => lines.filter(line => 'abortsSuppressed' in line.fields)
