@@ -5,9 +5,9 @@ const readGuard = Object.assign(esm.default, { default: esm.default, readGuard: 
 
 // eslint-disable-next-line @typescript-eslint/no-namespace -- the one way to give `export =` its types
 namespace readGuard {
-  export type AbortRecord = esm.AbortRecord
+  export type AbortRecord<Code extends esm.ReadErrorCode = esm.ReadErrorCode> = esm.AbortRecord<Code>
   export type Blame = esm.Blame
-  export type ReadError = esm.ReadError
+  export type ReadError<Code extends esm.ReadErrorCode = esm.ReadErrorCode> = esm.ReadError<Code>
   export type ReadErrorCode = esm.ReadErrorCode
   export type ReadPhase = esm.ReadPhase
   export type ReadReason = esm.ReadReason

@@ -53,7 +53,7 @@ t.test('what a route may set is marked, and nothing else', async (t) => {
 
 t.test('every error is there with its status', async (t) => {
   const told = Object.fromEntries(rows('Errors', /^`FST_/).map(([code = '', status = '']) => [code.replaceAll('`', ''), Number(status) || undefined]))
-  const made = Object.fromEntries(Object.entries(errors).map(([code, ReadError]) => [code, new ReadError().statusCode || undefined]))
+  const made = Object.fromEntries(Object.entries(errors).map(([code, ReadError]) => [code, new ReadError('', '', '').statusCode || undefined]))
   t.same(told, made)
 })
 
