@@ -111,12 +111,12 @@ interface ErrorOf<Code extends ReadErrorCode> extends Error, ReadFacts {
 export type ReadError<Code extends ReadErrorCode = ReadErrorCode> = { [Each in Code]: ErrorOf<Each> & WithStatusCode<StatusCodeOf<Each>> }[Code]
 
 /** An invalid option: its name, with its path and its route, the rule that it breaks, and the value that was given. */
-export const OptionsInvalidError = createError<'FST_READ_OPTIONS_INVALID', 500, [option: string, rule: string, got: string]>(
-  'FST_READ_OPTIONS_INVALID', '%s %s; got %s', 500
-)
+export const OptionsInvalidError: FastifyErrorConstructor<{ code: 'FST_READ_OPTIONS_INVALID', statusCode: 500 }, [option: string, rule: string, got: string]> =
+  createError('FST_READ_OPTIONS_INVALID', '%s %s; got %s', 500)
 
 /** Something else has read the body: a mistake of the application, so 500 and no record. */
-export const BodyConsumedError = createError('FST_READ_BODY_CONSUMED', 'The request body was already consumed', 500)
+export const BodyConsumedError: FastifyErrorConstructor<{ code: 'FST_READ_BODY_CONSUMED', statusCode: 500 }> =
+  createError('FST_READ_BODY_CONSUMED', 'The request body was already consumed', 500)
 
 /** What the application makes with one of them has no facts: it is the error of no read. */
 type ReadErrorConstructors = {

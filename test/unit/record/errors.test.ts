@@ -3,8 +3,10 @@ import { join } from 'node:path'
 import createError from '@fastify/error'
 import t from 'tap'
 import { errors, isReadError } from '../../../lib/index.js'
-import { readError, untimedFacts, type ReadErrorCode, type Violation } from '../../../lib/record/errors.js'
+import { abortRecord, peerOf, unrouted, type AbortRecord } from '../../../lib/record/abort-record.js'
+import { readError, untimedFacts, type ReadError, type ReadErrorCode, type Violation } from '../../../lib/record/errors.js'
 import { root } from '../../support/app/packed.js'
+import { misfits } from '../../support/oracle/record-types.js'
 
 const facts = untimedFacts('body', 10, 3)
 const codes = Object.keys(errors).filter((code): code is ReadErrorCode => code !== 'FST_READ_BODY_CONSUMED' && code !== 'FST_READ_OPTIONS_INVALID')
@@ -43,6 +45,18 @@ t.test('nothing else is', async (t) => {
     'one that the application has made': new errors.FST_READ_ABORTED()
   }
   for (const [name, other] of Object.entries(others)) t.notOk(isReadError(other), name)
+})
+
+t.test('a record that its type does not allow is found out', async (t) => {
+  const record = (error: ReadError): AbortRecord => abortRecord(error, { ...unrouted, ...peerOf(undefined) }, { answered: false, observed: false, time: '' })
+  const aborted = record(readError({ code: 'FST_READ_ABORTED' }, facts))
+  const tooLong = record(readError({ code: 'FST_READ_BODY_TIMEOUT', limit: 7 }, facts))
+  for (const fitting of [aborted, tooLong, record(readError({ code: 'FST_READ_MALFORMED', statusCode: 505 }, facts))]) t.same(misfits(fitting), [])
+  const wrong: ReadonlyArray<readonly [AbortRecord, Readonly<Record<string, unknown>>]> = [
+    [aborted, { limit: 7 }], [aborted, { statusCode: undefined }], [aborted, { blame: 'client_slow' }], [aborted, { phase: 'response' }],
+    [tooLong, { limit: undefined }], [tooLong, { statusCode: 501 }], [tooLong, { reason: 'body_too_slow' }], [tooLong, { phase: 'handshake' }]
+  ]
+  for (const [fitting, field] of wrong) t.match(misfits({ ...fitting, ...field } as AbortRecord), [`: ${Object.keys(field).join()} is `])
 })
 
 t.test('the error of a read has the first line of a stack, and no more', async (t) => {
