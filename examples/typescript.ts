@@ -21,10 +21,17 @@ await app.register(readGuard, options)
 app.put('/upload', { config: { readGuard: upload } }, async ({ readGuard }) => ({ phase: readGuard.phase }))
 
 app.setErrorHandler((error, _request, reply) => {
-  if (isReadError(error) && error.code === 'FST_READ_BODY_TOO_LARGE') {
-    return reply.code(413).send({ code: error.code, limit: error.limit })
+  if (!isReadError(error)) return reply.send(error)
+  switch (error.code) {
+    case 'FST_READ_BODY_TIMEOUT':
+      // `limit` is a number here, and `statusCode` is 408.
+      return reply.code(error.statusCode).send({ code: error.code, seconds: error.limit / 1_000 })
+    case 'FST_READ_BODY_TOO_LARGE':
+      // Fastify does not always tell which limit was passed.
+      return reply.code(error.statusCode).send({ code: error.code, bytes: error.limit ?? 'unknown' })
+    default:
+      return reply.send(error)
   }
-  return reply.send(error)
 })
 
 const counts = new Map<ReadErrorCode, number>()

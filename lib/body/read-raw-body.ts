@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import getRawBody from 'raw-body'
 import type { BodyRead } from './body-read.js'
-import { BodyConsumedError, clientGone, readError, untimedFacts, type ReadErrorCode } from '../record/errors.js'
+import { BodyConsumedError, clientGone, readError, untimedFacts, type Violation } from '../record/errors.js'
 import { bytes, givenIn, refuseUnknown } from '../limits/rules.js'
 
 export interface RawBodyOptions {
@@ -13,10 +13,11 @@ export interface RawBodyOptions {
 
 const NO_FACTS = untimedFacts('body', undefined, 0)
 
-const codes: Readonly<Record<string, ReadErrorCode>> = {
-  'entity.too.large': 'FST_READ_BODY_TOO_LARGE',
-  'request.size.invalid': 'FST_READ_LENGTH_MISMATCH',
-  'request.aborted': 'FST_READ_ABORTED'
+/** By the `type` that raw-body tells its errors apart by. */
+const violations: Readonly<Record<string, (cause: unknown, limit: number) => Violation>> = {
+  'entity.too.large': (cause, limit) => ({ code: 'FST_READ_BODY_TOO_LARGE', limit, cause }),
+  'request.size.invalid': (cause) => ({ code: 'FST_READ_LENGTH_MISMATCH', cause }),
+  'request.aborted': (cause) => clientGone(cause)
 }
 
 /** What a body failed with before it was wanted. It may have come whole, and its client have gone since. */
@@ -51,9 +52,9 @@ export async function readRawBody (raw: IncomingMessage, read: BodyRead | undefi
   try {
     return await getRawBody(raw, { encoding, limit: limit > 0 ? limit : null, ...(read?.expected === undefined ? {} : { length: read.expected }) })
   } catch (error) {
-    const code = codes[(error as { type?: string }).type ?? ''] // raw-body tells its errors apart by `type`
-    if (code === undefined) throw error
+    const violation = violations[(error as { type?: string }).type ?? '']?.(error, limit) // anything may be thrown
+    if (violation === undefined) throw error
     throwFailure(read?.error)
-    throw readError({ code, limit, cause: error }, read?.facts() ?? NO_FACTS)
+    throw readError(violation, read?.facts() ?? NO_FACTS)
   }
 }

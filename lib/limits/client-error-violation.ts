@@ -10,7 +10,10 @@ import { clientGone, type Violation } from '../record/errors.js'
 
 /** @param socket its server's own `handshakeTimeout` may be shorter than the guard's */
 export function handshakeViolation (error: ClientError, socket: Socket): Violation {
-  if (error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT') return { code: 'FST_READ_HANDSHAKE_TIMEOUT', limit: socket.timeout, cause: error }
+  if (error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT') {
+    const limit = socket.timeout as number // it has just run out
+    return { code: 'FST_READ_HANDSHAKE_TIMEOUT', limit, cause: error }
+  }
   return error.code === 'ECONNRESET' ? clientGone(error) : malformed(error)
 }
 

@@ -2,20 +2,16 @@ import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import { clientAddress, loggedUrl } from '../node/fastify.js'
-import { blameFor, type Blame, type ReadError, type ReadErrorCode, type ReadPhase, type ReadReason } from './errors.js'
+import { blameFor, type BlameOf, type LimitOf, type PhaseOf, type ReadError, type ReadErrorCode, type ReasonOf, type StatusCodeOf } from './errors.js'
 
-/**
- * Exactly one for each failed read: logged under the key `abort`, handed to `onAbort`, and published on the diagnostics channel
- * `fastify-read-guard.abort`. It contains no header value and no byte of a body.
- */
-export interface AbortRecord {
-  code: ReadErrorCode
-  reason: ReadReason
-  phase: ReadPhase
+interface RecordOf<Code extends ReadErrorCode> {
+  code: Code
+  reason: ReasonOf<Code>
+  phase: PhaseOf<Code>
   /** Whether the client was slow, had gone, or sent something invalid. */
-  blame: Blame
+  blame: BlameOf<Code>
   /** Status of the error; `undefined` if none can be sent (TLS handshake). */
-  statusCode: number | undefined
+  statusCode: StatusCodeOf<Code>
   /** Whether the answer left this process. */
   answered: boolean
   /** Bytes of this read that arrived: header bytes in the `headers` phase, body bytes (as sent, encoded) in `body`. */
@@ -29,7 +25,7 @@ export interface AbortRecord {
    */
   sent: number | undefined
   /** The limit that was passed: milliseconds, bytes or bytes per second, as the limit is. */
-  limit: number | undefined
+  limit: LimitOf<Code>
   /** Counted milliseconds: the client's time only. */
   elapsed: number
   /** Milliseconds that were not counted: the application wasn't reading, or the event loop was blocked. */
@@ -56,6 +52,13 @@ export interface AbortRecord {
   /** When the read failed, ISO 8601. */
   time: string
 }
+
+/**
+ * Exactly one for each failed read: logged under the key `abort`, handed to `onAbort`, and published on the diagnostics channel
+ * `fastify-read-guard.abort`. It contains no header value and no byte of a body. Its `code` tells which `reason`, `blame`,
+ * `phase` and `statusCode` there can be, and whether there is a `limit`.
+ */
+export type AbortRecord<Code extends ReadErrorCode = ReadErrorCode> = { [Each in Code]: RecordOf<Each> }[Code]
 
 /** The level that a record is logged at. */
 export function levelOf ({ received, phase, blame, observed }: AbortRecord): 'debug' | 'info' | 'warn' {
@@ -131,5 +134,5 @@ export function abortRecord (error: ReadError, origin: ReadOrigin, outcome: Pick
     tls,
     observed,
     time
-  }
+  } as AbortRecord // the compiler does not see that these fields belong to one code
 }

@@ -28,9 +28,6 @@ export class FailedRead {
   }
 }
 
-/** The status in the table of errors that `abortStatusCode` replaces. */
-const ABORTED = 499
-
 /** Turns a broken rule into error, status, record and journal entry, for every phase and protocol. */
 export class Recorder {
   readonly #journal: Journal
@@ -44,12 +41,7 @@ export class Recorder {
 
   /** Makes the error alone, for a failure that is not recorded. */
   error (violation: Violation, facts: ReadFacts): ReadError {
-    const error = readError(violation, facts)
-    // Nothing can be sent to a client that has gone, or that takes nothing.
-    if (error.statusCode === ABORTED) error.statusCode = this.#abortStatusCode
-    // Before the handshake is over no status can be sent.
-    else if (facts.phase === 'handshake') delete error.statusCode
-    return error
+    return readError(violation, facts, this.#abortStatusCode)
   }
 
   /** Fails the read. The caller writes the record when it knows whether the answer left. */

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { errors } from '../../lib/index.js'
 import { abortRecord, peerOf, unrouted } from '../../lib/record/abort-record.js'
-import { readError, untimedFacts } from '../../lib/record/errors.js'
+import { errorTable, readError, untimedFacts } from '../../lib/record/errors.js'
 import { defaults, resolveOptions } from '../../lib/limits/resolve.js'
 import { blocks, documents } from '../support/app/documents.js'
 import { guardedApp } from '../support/app/guarded-app.js'
@@ -53,7 +53,7 @@ t.test('what a route may set is marked, and nothing else', async (t) => {
 
 t.test('every error is there with its status', async (t) => {
   const told = Object.fromEntries(rows('Errors', /^`FST_/).map(([code = '', status = '']) => [code.replaceAll('`', ''), Number(status) || undefined]))
-  const made = Object.fromEntries(Object.entries(errors).map(([code, ReadError]) => [code, new ReadError().statusCode || undefined]))
+  const made = Object.fromEntries(Object.entries(errors).map(([code, ReadError]) => [code, new ReadError('', '', '').statusCode || undefined]))
   t.same(told, made)
 })
 
@@ -65,6 +65,12 @@ t.test('docs/limits.md has every option with its default, and says which a route
 
 t.test('docs/errors.md has every code', async (t) => {
   t.same(Object.keys(errors).filter((code) => !new RegExp(`^\\| \`${code}\``, 'm').test(documents.get('docs/errors.md') ?? '')), [])
+})
+
+t.test('docs/typescript.md tells of every code which phases it has, and whether there is a limit', async (t) => {
+  const told = [...(documents.get('docs/typescript.md') ?? '').matchAll(/^\| (`FST_.+?) \| (.+?) \| .+? \| (.+?) \|$/gm)].flatMap(([, codes = '', phases = '', limit = '']) =>
+    [...codes.matchAll(/`(\w+)`/g)].map(([, code = '']) => [code, { phases: [...phases.matchAll(/`(\w+)`/g)].map(([, phase]) => phase), limit: limit.startsWith('number,') ? 'if known' : limit === 'number' ? 'always' : 'never' }]))
+  t.same(Object.fromEntries(told), Object.fromEntries(Object.entries(errorTable).map(([code, { phases, limit }]) => [code, { phases, limit }])))
 })
 
 t.test('docs/logs.md has every field of the record, in order', async (t) => {

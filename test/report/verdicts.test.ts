@@ -5,10 +5,7 @@ import { resolveOptions } from '../../lib/limits/resolve.js'
 import type { Verdict } from '../../lib/report/report.js'
 import { root } from '../support/app/packed.js'
 import { populations } from '../support/app/populations.js'
-import type { abortRecord } from '../support/app/report-log.js'
-import { abortLine, jsonOf, noon, run } from '../support/app/report-log.js'
-
-type Fields = ReturnType<typeof abortRecord>
+import { abortLine, jsonOf, noon, run, type Fields } from '../support/app/report-log.js'
 
 const hour = 3_600_000
 /** The log goes on for a day. */

@@ -127,6 +127,6 @@ export function caught (error: unknown): number {
   return error.received
 }
 
-exactly<string>()(new errors.FST_READ_ABORTED().code)
+exactly<'FST_READ_ABORTED'>()(new errors.FST_READ_ABORTED().code)
 // @ts-expect-error -- there is no such error
 errors.FST_READ_NOTHING.name.trim()

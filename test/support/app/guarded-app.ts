@@ -3,6 +3,7 @@ import { Writable } from 'node:stream'
 import fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import type { Test } from 'tap'
 import readGuard, { type AbortRecord, type ReadGuardOptions } from '../../../lib/index.js'
+import { mustFitItsType } from '../oracle/record-types.js'
 import { until } from '../oracle/until.js'
 import { serverKind, type Protocol, type ServerKind } from './transport.js'
 
@@ -66,7 +67,7 @@ export async function guardedApp<Facts = void> (options: GuardedAppOptions<Facts
   const app = fastify({ logger: { level: 'debug', stream }, ...server, ...options.fastify } as FastifyServerOptions) as FastifyInstance
   options.t?.teardown(() => app.close())
   options.before?.(app)
-  await app.register(readGuard, { logLimit: false, ...options.guard, onAbort: (record, request) => { records.push(record); options.guard?.onAbort?.(record, request) } })
+  await app.register(readGuard, { logLimit: false, ...options.guard, onAbort: (record, request) => { mustFitItsType(record); records.push(record); options.guard?.onAbort?.(record, request) } })
   app.addHook('onError', async (_request, _reply, error) => { onError.push(error) })
   app.setErrorHandler((error: Error, _request, reply) => {
     handled.push(error)

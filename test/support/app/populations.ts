@@ -1,7 +1,5 @@
 import { Random } from '../oracle/random.js'
-import { abortRecord, noon } from './report-log.js'
-
-type Fields = ReturnType<typeof abortRecord>
+import { abortRecord, noon, type Fields } from './report-log.js'
 
 const hour = 3_600_000
 const at = (ms: number) => new Date(noon + ms).toISOString()

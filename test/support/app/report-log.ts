@@ -7,7 +7,8 @@ import { Random } from '../oracle/random.js'
 
 export const noon = Date.parse('2025-03-01T12:00:00.000Z')
 
-type Fields = Partial<AbortRecord>
+/** What a log may hold: not only what goes together in a record. */
+export type Fields = Partial<Pick<AbortRecord, keyof AbortRecord>>
 
 export function abortRecord (fields: Fields = {}): Fields {
   return {

@@ -3,11 +3,16 @@ import { join } from 'node:path'
 import createError from '@fastify/error'
 import t from 'tap'
 import { errors, isReadError } from '../../../lib/index.js'
-import { readError, untimedFacts, type ReadErrorCode } from '../../../lib/record/errors.js'
+import { abortRecord, peerOf, unrouted, type AbortRecord } from '../../../lib/record/abort-record.js'
+import { readError, untimedFacts, type ReadError, type ReadErrorCode, type Violation } from '../../../lib/record/errors.js'
 import { root } from '../../support/app/packed.js'
+import { misfits } from '../../support/oracle/record-types.js'
 
 const facts = untimedFacts('body', 10, 3)
 const codes = Object.keys(errors).filter((code): code is ReadErrorCode => code !== 'FST_READ_BODY_CONSUMED' && code !== 'FST_READ_OPTIONS_INVALID')
+
+/** Of a code that is not known before. */
+const violationOf = (code: ReadErrorCode): Violation => ({ code, limit: 7, detail: 'what' }) as Violation
 
 t.test('every error of a read is told as one, also by another copy of the package', async (t) => {
   // Its modules share nothing with those of this one.
@@ -15,9 +20,9 @@ t.test('every error of a read is told as one, also by another copy of the packag
   t.not(other.isReadError, isReadError)
   t.ok(codes.length >= 12)
   for (const code of codes) {
-    t.ok(isReadError(readError({ code }, facts)), code)
-    t.ok(isReadError(other.readError({ code }, facts)))
-    t.ok(other.isReadError(readError({ code }, facts)))
+    t.ok(isReadError(readError(violationOf(code), facts)), code)
+    t.ok(isReadError(other.readError(violationOf(code), facts)))
+    t.ok(other.isReadError(readError(violationOf(code), facts)))
   }
 })
 
@@ -42,10 +47,22 @@ t.test('nothing else is', async (t) => {
   for (const [name, other] of Object.entries(others)) t.notOk(isReadError(other), name)
 })
 
+t.test('a record that its type does not allow is found out', async (t) => {
+  const record = (error: ReadError): AbortRecord => abortRecord(error, { ...unrouted, ...peerOf(undefined) }, { answered: false, observed: false, time: '' })
+  const aborted = record(readError({ code: 'FST_READ_ABORTED' }, facts))
+  const tooLong = record(readError({ code: 'FST_READ_BODY_TIMEOUT', limit: 7 }, facts))
+  for (const fitting of [aborted, tooLong, record(readError({ code: 'FST_READ_MALFORMED', statusCode: 505 }, facts))]) t.same(misfits(fitting), [])
+  const wrong: ReadonlyArray<readonly [AbortRecord, Readonly<Record<string, unknown>>]> = [
+    [aborted, { limit: 7 }], [aborted, { statusCode: undefined }], [aborted, { blame: 'client_slow' }], [aborted, { phase: 'response' }],
+    [tooLong, { limit: undefined }], [tooLong, { statusCode: 501 }], [tooLong, { reason: 'body_too_slow' }], [tooLong, { phase: 'handshake' }]
+  ]
+  for (const [fitting, field] of wrong) t.match(misfits({ ...fitting, ...field } as AbortRecord), [`: ${Object.keys(field).join()} is `])
+})
+
 t.test('the error of a read has the first line of a stack, and no more', async (t) => {
   const { stackTraceLimit } = Error
   for (const code of codes) {
-    const error = readError({ code, limit: 7, detail: 'what' }, facts)
+    const error = readError(violationOf(code), facts)
     t.equal(error.stack, `FastifyError: ${error.message}`, code)
     t.ok(error instanceof Error && error instanceof errors[code])
     t.notOk(Object.keys(error).includes('stack'), 'as everywhere')
@@ -54,5 +71,5 @@ t.test('the error of a read has the first line of a stack, and no more', async (
 })
 
 t.test('an error that the application makes keeps its stack', async (t) => {
-  for (const [code, Constructor] of Object.entries(errors)) t.match(new Constructor().stack, /errors\.test\.ts/, code)
+  for (const [code, Constructor] of Object.entries(errors)) t.match(new Constructor('', '', '').stack, /errors\.test\.ts/, code)
 })

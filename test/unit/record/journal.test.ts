@@ -58,15 +58,16 @@ const slow: AbortRecord = {
   observed: false,
   time: '2025-03-01T12:00:00.000Z'
 }
-const gone: AbortRecord = { ...slow, code: 'FST_READ_ABORTED', reason: 'client_aborted', blame: 'client_gone', statusCode: 499, answered: false }
+const gone: AbortRecord = { ...slow, code: 'FST_READ_ABORTED', reason: 'client_aborted', blame: 'client_gone', statusCode: 499, answered: false, limit: undefined }
 const silent: AbortRecord = { ...slow, code: 'FST_READ_HEADERS_TIMEOUT', reason: 'headers_timeout', phase: 'headers', received: 0 }
+const unshaken: AbortRecord = { ...silent, code: 'FST_READ_HANDSHAKE_TIMEOUT', reason: 'handshake_timeout', phase: 'handshake', statusCode: undefined }
 
 /** As much of a reply as is asked for. */
 const replyTo = (request: Partial<FastifyRequest>): FastifyReply => ({ request: { raw: { headers: {} }, ...request } }) as FastifyReply
 
 const aborts = (lines: readonly Line[]): Line[] => lines.filter(line => 'abort' in line.fields)
 const summaries = (lines: readonly Line[]): Line[] => lines.filter(line => 'abortsSuppressed' in line.fields)
-const write = (journal: Journal, times: number, record = slow): void => {
+const write = (journal: Journal, times: number, record: AbortRecord = slow): void => {
   for (let i = 0; i < times; i++) journal.write(record, undefined)
 }
 
@@ -153,7 +154,7 @@ t.test('a logger that does not tell its level gets every line', async (t) => {
 })
 
 t.test('level and message say whose fault it was, and whether anything was refused', async (t) => {
-  const invalid: AbortRecord = { ...slow, code: 'FST_READ_MALFORMED', reason: 'malformed', phase: 'headers', blame: 'client_invalid' }
+  const invalid: AbortRecord = { ...slow, code: 'FST_READ_MALFORMED', reason: 'malformed', phase: 'headers', blame: 'client_invalid', statusCode: 400, limit: undefined }
   const [aborted, observed] = ['request read aborted', 'request read would have been aborted']
   for (const [name, record, level, message] of [
     ['a slow client', slow, 'warn', aborted],
@@ -162,7 +163,7 @@ t.test('level and message say whose fault it was, and whether anything was refus
     ['a body of which not one byte came', { ...slow, received: 0 }, 'warn', aborted],
     ['a body of which not one byte came before its client went', { ...gone, received: 0 }, 'info', aborted],
     ['a connection on which not one byte came', silent, 'debug', aborted],
-    ['a handshake of which not one byte came', { ...silent, phase: 'handshake' }, 'debug', aborted],
+    ['a handshake of which not one byte came', unshaken, 'debug', aborted],
     ['a slow client that is observed', { ...slow, observed: true }, 'info', observed],
     ['an invalid client that is observed', { ...invalid, observed: true }, 'info', observed],
     ['a silent connection that is observed', { ...silent, observed: true }, 'debug', observed]

@@ -1,9 +1,12 @@
+import { Readable } from 'node:stream'
 import t from 'tap'
 import type { FastifyRequest } from 'fastify'
+import { isReadError } from '../../../lib/index.js'
 import { guardedApp, noise } from '../../support/app/guarded-app.js'
 import { post, unreadApp } from '../../support/app/unread-bodies.js'
 import { delay, onlyAnswer, RawClient } from '../../support/client/raw-client.js'
 import { mustBeRefused, onlyRecord } from '../../support/oracle/expect-refusal.js'
+import { until } from '../../support/oracle/until.js'
 
 t.jobs = 16
 
@@ -67,6 +70,28 @@ t.test('it rejects with the error of the read', async (t) => {
   t.strictSame(errors, guarded.handled)
   t.match(guarded.records, [{ code: 'FST_READ_BODY_IDLE_TIMEOUT', answered: true }, { code: 'FST_READ_ABORTED', answered: false }])
   t.equal(guarded.records.length, 2)
+})
+
+t.test('where no limit was passed its error names none, also where it has one and the route is not guarded', async (t) => {
+  const errors: unknown[] = []
+  const guarded = await guardedApp({
+    t,
+    routes: (app) => {
+      app.addContentTypeParser('*', (_request, _payload, done) => done(null))
+      app.post('/', { config: { readGuard: false } }, async (request) => request.readRawBody({ limit: 100 }).catch((error: unknown) => { errors.push(error) }))
+    }
+  })
+  for (const payload of ['abc', 'x'.repeat(200)]) {
+    await guarded.app.inject({ method: 'POST', url: '/', headers: { 'content-type': 'application/octet-stream', 'content-length': '5' }, payload: Readable.from([payload]) })
+  }
+  const client = new RawClient(guarded.port)
+  await client.write(post({ 'Content-Length': 5 }) + 'abc')
+  client.fin()
+  await client.closed
+  await until(() => errors.length === 3, 'three errors')
+  t.strictSame(errors.map((error) => isReadError(error) && [error.code, error.limit]), [
+    ['FST_READ_LENGTH_MISMATCH', undefined], ['FST_READ_BODY_TOO_LARGE', 100], ['FST_READ_ABORTED', undefined]
+  ])
 })
 
 t.test('of a read that failed before it was called it rejects with the same error', async (t) => {
