@@ -8,7 +8,8 @@ t.jobs = 5
 
 /** What each part measures, by how its rows begin. */
 const parts: Readonly<Record<string, readonly string[]>> = {
-  cost: ['GET', '1 KB JSON POST', '100 KB POST, one write', '100 KB POST, 16 chunks', '10 MB upload', '1 KB JSON POST, 1 000 idle connections', 'HTTPS 1 KB JSON POST', 'inject, 1 KB JSON POST'],
+  quick: ['GET', '1 KB JSON POST', '100 KB POST', 'HTTP/2 1 KB JSON POST', 'inject, 1 KB JSON POST'],
+  cost: ['GET', '1 KB JSON POST', 'typical, GET', 'typical, 1 KB JSON POST', '100 KB POST, one write', '100 KB POST, 16 chunks', '10 MB upload', '1 KB JSON POST, 1 000 idle connections', 'HTTPS 1 KB JSON POST', 'inject, 1 KB JSON POST'],
   heap: ['header phase', 'idle, after a request', 'body under way'],
   beat: ['20 real, header phase', '20 real, idle', '20 real, body under way', '100 simulated, header phase', '100 simulated, idle', '100 simulated, body under way', '100 simulated, download under way'],
   lateness: ['20 heads, idle', '20 bodies, idle', '20 heads, loaded', '20 bodies, loaded'],
@@ -39,7 +40,7 @@ for (const [part, names] of Object.entries(parts)) {
 
 t.test('a part that there is not is refused', async (t) => {
   const refused: unknown = await promisify(execFile)(process.execPath, [join(root, 'bench', 'main.js'), 'cots']).catch((error: unknown) => error)
-  t.match(refused, { code: 2, stderr: /There is no part cots: cost, heap, beat, lateness, attack/ })
+  t.match(refused, { code: 2, stderr: /There is no part cots: quick, cost, heap, beat, lateness, attack/ })
 })
 
 t.test('slow readers are left out where there is no program that makes them', async (t) => {
