@@ -22,9 +22,30 @@ interface LogController {
   incomingRequest?: (this: LogController, request: FastifyRequest, reply: FastifyReply, metadata?: object) => void
 }
 
+interface Watcher {
+  readonly root: FastifyInstance
+  readonly onMade: (reply: FastifyReply) => void
+  isClosed: boolean
+}
+
+/** Applications may share a controller, one after the other as well: it is overridden once. */
+const watchersOf = new WeakMap<LogController, Watcher[]>()
+
+function watchersOn (controller: LogController, log: NonNullable<LogController['incomingRequest']>): Watcher[] {
+  const known = watchersOf.get(controller)
+  if (known !== undefined) return known
+  const watchers: Watcher[] = []
+  watchersOf.set(controller, watchers)
+  controller.incomingRequest = function (request, reply, metadata) {
+    for (const { root, onMade } of watchers) if (isWithin(request.server, root)) onMade(reply)
+    log.call(this, request, reply, metadata)
+  }
+  return watchers
+}
+
 /**
- * Calls back for every reply that an application makes, before all hooks: then Fastify writes "incoming request", or would. A
- * hook that does no more costs several times as much.
+ * Calls back for every reply that an application makes, before all hooks: then Fastify writes "incoming request", or would.
+ * A hook that does no more costs several times as much.
  *
  * @returns whether this Fastify can be told so
  */
@@ -32,11 +53,14 @@ export function onReplyMade (root: FastifyInstance, onMade: (reply: FastifyReply
   const controller = ofSymbol(root, LOG_CONTROLLER) as LogController | undefined
   const log = controller?.incomingRequest
   if (controller === undefined || log === undefined) return false
-  controller.incomingRequest = function (request, reply, metadata) {
-    // Applications may share one.
-    if (isWithin(request.server, root)) onMade(reply)
-    log.call(this, request, reply, metadata)
-  }
+  const watchers = watchersOn(controller, log)
+  const watcher = { root, onMade, isClosed: false }
+  // Requests may still come to one that is about to close, on connections that stand: it is let go when the next one comes.
+  watchers.splice(0, watchers.length, ...watchers.filter(({ isClosed }) => !isClosed), watcher)
+  root.addHook('onClose', (_app, done) => {
+    watcher.isClosed = true
+    done()
+  })
   return true
 }
 
