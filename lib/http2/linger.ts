@@ -84,8 +84,9 @@ export class StreamLinger implements Watched {
   #end (): void {
     if (this.#isOver) return
     this.#isOver = true
-    if (this.#isAnswered) this.#decline()
-    else this.#stream.pause()
+    this.#stream.pause()
+    // Not in the middle of what nghttp2 hands over.
+    if (this.#isAnswered) setImmediate(() => this.#decline())
   }
 
   /** Not before the answer its END_STREAM, whose place a RST_STREAM would take. */

@@ -7,6 +7,7 @@ import { NOT_WATCHED, type ConnectionPhase, type Watched } from '../clock/watch-
 import type { GuardContext } from '../guard.js'
 import { headExpiry } from '../limits/expiry.js'
 import { bytesBeingWritten, bytesTaken, socketOfSession } from '../node/internals.js'
+import { refuseSafely } from '../node/refused-streams.js'
 import { peerOf, unrouted, type Peer, type ReadOrigin } from '../record/abort-record.js'
 import { clientGone, readFacts, untimedFacts, type ReadFacts, type Violation } from '../record/errors.js'
 import { SessionHealth } from './health.js'
@@ -164,6 +165,7 @@ export class SessionRead implements Watched, ResponseSession {
   }
 
   #onStream (stream: ServerHttp2Stream): void {
+    refuseSafely(stream)
     this.#open.add(stream)
     this.#onHeadOver(stream.id ?? 0)
   }

@@ -74,7 +74,8 @@ for (const kind of http2Kinds) {
       await until(() => app.readGuard.stats().reading.lingering === 1, 'it is lingered on')
       const sent = await flood(client, 1)
       t.equal(client.peek(1).reset, 0, 'without an error')
-      t.ok(sent >= bytes && sent <= bytes + WINDOW, `${sent} bytes`)
+      // The window that lets in what is one too many has been opened once more when the stream is reset.
+      t.ok(sent >= bytes && sent <= bytes + 2 * WINDOW, `${sent} bytes`)
       t.equal(app.readGuard.stats().lingered, 1)
       t.equal(app.readGuard.stats().reading.lingering, 0)
       await answered(t, client, 3, early)

@@ -1,0 +1,56 @@
+import { constants, type ServerHttp2Stream } from 'node:http2'
+
+const { NGHTTP2_CANCEL, NGHTTP2_REFUSED_STREAM } = constants
+
+/** Of each major version the first that is mended, as minor and patch. */
+const mendedSince = new Map([[22, [23, 2]], [24, [18, 1]], [26, [5, 1]]])
+
+/** Whether a stream may be reset, with any code, while nghttp2 reads of it (nodejs/node#64113). Node 20 is not mended any more. */
+export function isMended (version: string): boolean {
+  const [major = 0, minor = 0, patch = 0] = version.split('.').map(Number)
+  const since = mendedSince.get(major)
+  if (since === undefined) return major > 26
+  const [sinceMinor = 0, sincePatch = 0] = since
+  return minor > sinceMinor || (minor === sinceMinor && patch >= sincePatch)
+}
+
+interface StreamHandle {
+  rstStream (code: number): void
+}
+
+/** The description of the symbol by which a stream keeps its handle. */
+const HANDLE = 'kHandle'
+
+function handleOf (stream: ServerHttp2Stream): StreamHandle | undefined {
+  const key = Object.getOwnPropertySymbols(stream).find(({ description }) => description === HANDLE)
+  return key === undefined ? undefined : (stream as unknown as Record<symbol, StreamHandle | undefined>)[key]
+}
+
+/** Node puts the stream on its handle; one that it refuses never has one. */
+function hasStream (handle: StreamHandle): boolean {
+  return Object.getOwnPropertySymbols(handle).length > 0
+}
+
+let isDone = isMended(process.versions.node)
+
+/**
+ * A session that is to close refuses the streams that come before its GOAWAY has left, while nghttp2 reads of them. Before
+ * Node was mended that frees what nghttp2 goes on to read and write: it ends the process, or worse. A client needs no more for it than
+ * to send on. A reset with CANCEL is put off until all has been read, so these streams are refused with that:
+ * the GOAWAY that is sent before it tells that they were not processed (RFC 9113 §6.8).
+ *
+ * All streams share the method. What the application resets is left alone.
+ *
+ * @param stream any of them
+ */
+export function refuseSafely (stream: ServerHttp2Stream): void {
+  if (isDone) return
+  const handle = handleOf(stream)
+  if (handle === undefined) return
+  isDone = true
+  const methods = Object.getPrototypeOf(handle) as StreamHandle
+  const { rstStream } = methods
+  methods.rstStream = function (this: StreamHandle, code) {
+    rstStream.call(this, code === NGHTTP2_REFUSED_STREAM && !hasStream(this) ? NGHTTP2_CANCEL : code)
+  }
+}
