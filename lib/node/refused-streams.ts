@@ -18,17 +18,22 @@ interface StreamHandle {
   rstStream (code: number): void
 }
 
-/** The description of the symbol by which a stream keeps its handle. */
+/** The descriptions of the symbols by which a stream keeps its handle, and the handle its stream. Async hooks put others on handles. */
 const HANDLE = 'kHandle'
+const OWNER = 'owner_symbol'
+
+function keyOf (of: object, name: string): symbol | undefined {
+  return Object.getOwnPropertySymbols(of).find(({ description }) => description === name)
+}
 
 function handleOf (stream: ServerHttp2Stream): StreamHandle | undefined {
-  const key = Object.getOwnPropertySymbols(stream).find(({ description }) => description === HANDLE)
+  const key = keyOf(stream, HANDLE)
   return key === undefined ? undefined : (stream as unknown as Record<symbol, StreamHandle | undefined>)[key]
 }
 
-/** Node puts the stream on its handle; one that it refuses never has one. */
+/** One that Node refuses never has a stream. */
 function hasStream (handle: StreamHandle): boolean {
-  return Object.getOwnPropertySymbols(handle).length > 0
+  return keyOf(handle, OWNER) !== undefined
 }
 
 let isDone = isMended(process.versions.node)

@@ -1,11 +1,14 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { ServerHttp2Stream } from 'node:http2'
 import fastify from 'fastify'
 import readGuard from '../../../lib/index.js'
 
 /*
  * A process whose HTTP/2 sessions close as soon as a read of theirs fails, or a handler says so. It writes its port, and stands
- * until its standard input ends.
+ * until its standard input ends. Whatever is begun has an async context of its own, which Node 20 keeps on the handle of each stream.
  */
+
+new AsyncLocalStorage<string>().enterWith('of the process')
 
 const app = fastify({ http2: true, forceCloseConnections: false })
 await app.register(readGuard, { maxFailedReads: 1, requireContentLength: true, linger: false, resolution: 20, onAbort: () => {} })
