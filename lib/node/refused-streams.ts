@@ -1,7 +1,5 @@
 import { constants, type ServerHttp2Stream } from 'node:http2'
 
-const { NGHTTP2_CANCEL, NGHTTP2_REFUSED_STREAM } = constants
-
 /** Of each major version the first that is mended, as minor and patch. */
 const mendedSince = new Map([[22, [23, 2]], [24, [18, 1]], [26, [5, 1]]])
 
@@ -41,8 +39,7 @@ let isDone = isMended(process.versions.node)
 /**
  * A session that is to close refuses the streams that come before its GOAWAY has left, while nghttp2 reads of them. Before
  * Node was mended that frees what nghttp2 goes on to read and write: it ends the process, or worse. A client needs no more for it than
- * to send on. A reset with CANCEL is put off until all has been read, so these streams are refused with that:
- * the GOAWAY that is sent before it tells that they were not processed (RFC 9113 §6.8).
+ * to send on. So these streams are not reset: the GOAWAY closes them, and tells that they were not processed (RFC 9113 §6.8).
  *
  * All streams share the method. What the application resets is left alone.
  *
@@ -56,6 +53,6 @@ export function refuseSafely (stream: ServerHttp2Stream): void {
   const methods = Object.getPrototypeOf(handle) as StreamHandle
   const { rstStream } = methods
   methods.rstStream = function (this: StreamHandle, code) {
-    rstStream.call(this, code === NGHTTP2_REFUSED_STREAM && !hasStream(this) ? NGHTTP2_CANCEL : code)
+    if (code !== constants.NGHTTP2_REFUSED_STREAM || hasStream(this)) rstStream.call(this, code)
   }
 }

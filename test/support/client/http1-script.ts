@@ -437,28 +437,39 @@ function lengthOf (steps: readonly Step[]): number {
   return steps.reduce((sum, step) => sum + (step.kind === 'write' ? step.bytes.length : 0), 0)
 }
 
+/** What is left of a script that is made smaller. */
+export interface Smaller {
+  /** The exchanges that stay, by their index. */
+  readonly exchanges?: readonly number[]
+  /** Whether bytes that go together are one write, without pauses. */
+  readonly isPlain?: boolean
+}
+
 /** @param id is part of every target */
-export function drawScript (random: Random, world: World, id: string): Http1Script {
+export function drawScript (random: Random, world: World, id: string, { exchanges: kept, isPlain = false }: Smaller = {}): Http1Script {
   if (world.tls && random.chance(0.08)) return handshakeScript(random)
+  const pieces = (bytes: string): Step[] => isPlain ? [{ kind: 'write', bytes }] : split(random, bytes)
   const drawn = Array.from({ length: random.int(1, random.chance(0.4) ? 6 : 2) }, (_, index) => drawExchange(random, world, id, index))
   const stalling = drawn.findIndex(({ stalls }) => stalls)
   // Behind a request that is never answered, much of a body waits unread, and Node does not see its client leave.
   const unanswered = drawn.findIndex(({ isUnanswered }) => isUnanswered)
   const waiting = drawn.findIndex(({ body }, index) => unanswered >= 0 && index > unanswered && body.length > MOST_UNREAD)
-  const exchanges = drawn.slice(0, Math.min(...[stalling + 1, waiting].filter(length => length > 0), drawn.length))
+  const exchanges = drawn
+    .slice(0, Math.min(...[stalling + 1, waiting].filter(length => length > 0), drawn.length))
+    .filter((_, index) => kept?.includes(index) !== false)
   const isPipelined = random.chance(0.5)
   const isMutated = random.chance(0.08)
   const steps: Step[] = []
   let batch = ''
   for (const [index, { head, body, expects }] of exchanges.entries()) {
     if (!isPipelined && index > 0) {
-      steps.push(...split(random, batch), { kind: 'answers', count: index })
+      steps.push(...pieces(batch), { kind: 'answers', count: index })
       batch = ''
     }
     batch += head
     if (expects === 'nothing' || expects === 'continue') batch += body
     else {
-      steps.push(...split(random, batch))
+      steps.push(...pieces(batch))
       batch = ''
       if (expects === 'continue, and waits') {
         steps.push({ kind: 'continue', after: index, goesOn: random.chance(0.3) })
@@ -466,7 +477,7 @@ export function drawScript (random: Random, world: World, id: string): Http1Scri
       }
     }
   }
-  steps.push(...split(random, isMutated ? mutate(random, batch) : batch))
+  steps.push(...pieces(isMutated ? mutate(random, batch) : batch))
   const common = {
     ...nobody,
     name: exchanges.map(({ name }) => name).join(isPipelined ? ' + ' : ', then '),

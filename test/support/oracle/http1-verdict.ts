@@ -4,9 +4,10 @@ import type { Http1Script } from '../client/http1-script.js'
 import type { Played } from '../client/play-http1.js'
 
 /** What of its answers can't be, whatever the client did. */
-function wrongAnswers ({ methods, expecting, isMutated, isRaw }: Http1Script, { answers, end, unasked }: Played, isCapped: boolean): string[] {
+function wrongAnswers ({ methods, urls, expecting, isMutated, isRaw }: Http1Script, { answers, end, unasked }: Played, { server, hasClientErrorHandler }: World): string[] {
   const wrong: string[] = []
   const { finals, isUpgraded, rest, interim } = answers
+  const isCapped = (server.maxRequestsPerSocket ?? 0) > 0
   if (isRaw) return wrong
   if (unasked > 0) wrong.push(`${unasked} interim answers that were not asked for`)
   // Bytes after the body of a request, or changed ones, may make one more of it.
@@ -16,13 +17,14 @@ function wrongAnswers ({ methods, expecting, isMutated, isRaw }: Http1Script, { 
     const id = headers['x-id']
     // Where a connection may have so many requests, Node answers all that come with the last, one by one.
     if (isOver && !isCapped) wrong.push(`an answer after the last, ${index}`)
-    if (!isMutated && id !== undefined && Number(id) !== index) wrong.push(`answer ${index} is to request ${id}`)
+    if (!isMutated && id !== undefined && urls[index]?.endsWith(`-${id}`) !== true) wrong.push(`answer ${index} is to request ${id}`)
     if (!isMutated && interim > (expecting[index] === true ? 1 : 0)) wrong.push(`${interim} interim answers to request ${index}`)
     if (!isWhole && index < finals.length - 1) wrong.push(`half of answer ${index}`)
     if (headers['connection'] === 'close') isOver = true
   }
   if (!isUpgraded && interim > 1) wrong.push(`${interim} interim answers at the end`)
-  const hasBroken = finals.at(-1)?.isWhole === false
+  // The application's own answer to a client error may come in the middle of another.
+  const hasBroken = finals.at(-1)?.isWhole === false || (hasClientErrorHandler && rest.includes(' 418 '))
   // What was cut in a head is no harm of its own.
   if (!isUpgraded && rest !== '' && !hasBroken && (isOver || !'HTTP/1.'.startsWith(rest.slice(0, 7)))) wrong.push(`bytes after the last answer (${end}): ${JSON.stringify(rest.slice(0, 80))}`)
   return wrong
@@ -75,9 +77,9 @@ function unansweredRecords ({ answered, then, ending }: Http1Script, { answers: 
 }
 
 /** What is wrong with what a client saw and what is recorded of it. */
-export function verdict (script: Http1Script, played: Played, records: readonly AbortRecord[], isAnswerSure: boolean, { server }: World): string[] {
+export function verdict (script: Http1Script, played: Played, records: readonly AbortRecord[], isAnswerSure: boolean, world: World): string[] {
   return [
-    ...wrongAnswers(script, played, (server.maxRequestsPerSocket ?? 0) > 0),
+    ...wrongAnswers(script, played, world),
     ...wrongRecords(records),
     ...disappointments(script, played, records),
     ...isAnswerSure ? unansweredRecords(script, played, records, false) : []
