@@ -386,10 +386,11 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
 
   /**
    * Node ends a connection whose client has ended its side, but not behind bytes that its parser has refused. Where the
-   * application gives the answer past the framework, there may never be one.
+   * application gives the answer past the framework, there may never be one; and one before it is not waited for, as Node
+   * does not wait.
    */
   private get isLeftAlone (): boolean {
-    return this.source.isHalfClosed && isHijacked(this.reply)
+    return this.source.isHalfClosed && (isHijacked(this.reply) || this.source.owesBefore(this.response))
   }
 
   /** Of a client that has sent so much no more is read; as a paused socket does not show that its client has gone, not for long. */

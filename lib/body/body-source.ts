@@ -34,6 +34,11 @@ export abstract class BodySource {
     return false
   }
 
+  /** Whether an answer has to be given before this one. */
+  owesBefore (_response: ServerResponse): boolean {
+    return false
+  }
+
   /** Why what looks like the end of the body is that of its source, if it is. */
   cutBy (): Violation | undefined {
     return undefined

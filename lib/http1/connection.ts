@@ -307,6 +307,11 @@ export class Connection extends BodySource implements Watched, SocketOwner, Conn
     return this.socket.readableEnded
   }
 
+  override owesBefore (response: ServerResponse): boolean {
+    const pending = pendingResponse(this.socket)
+    return pending !== undefined && pending !== response && !pending.writableEnded
+  }
+
   isHeldBack (): boolean {
     return this.socket.isPaused() && !isPausedForAnswers(this.socket)
   }
