@@ -20,11 +20,14 @@ export interface World {
   readonly closesAfter: number | undefined
 }
 
+/** In milliseconds: on a busy machine less than a client needs to send what it has begun. */
+export const SHORT_LINGER = 100
+
 /** Bytes that a parsed body may have, whatever the guard says. */
 export const PARSED_BODY_LIMIT = 50_000
 
 export function drawWorld (random: Random, tls: boolean): World {
-  const linger = random.pick([{ timeout: 1_000, bytes: 1_000_000 }, { timeout: 1_000, bytes: 1_000_000 }, { timeout: 100, bytes: 2_000 }, false])
+  const linger = random.pick([{ timeout: 1_000, bytes: 1_000_000 }, { timeout: 1_000, bytes: 1_000_000 }, { timeout: SHORT_LINGER, bytes: 2_000 }, false])
   const guard: ReadGuardOptions = {
     handshakeTimeout: 600,
     headersTimeout: random.pick([700, 1_500]),
@@ -98,6 +101,7 @@ export async function hostileApp ({ tls, guard, server, upgrading, hasClientErro
     ...(hasClientErrorHandler ? { clientErrorHandler } : {})
   } as FastifyServerOptions) as FastifyInstance
   if (isGuarded) await app.register(readGuard, { ...guard, onAbort: (record) => { records.push(record) } })
+  else app.decorateRequest('readRawBody', async function () { return Buffer.concat(await this.raw.toArray() as Buffer[]) })
   hostileRoutes(app)
   listenToUpgrades(app, upgrading)
   const closed = new Set<number | undefined>()

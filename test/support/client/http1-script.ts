@@ -1,5 +1,5 @@
 import type { AbortRecord } from '../../../lib/index.js'
-import { PARSED_BODY_LIMIT, type World } from '../app/hostile-app.js'
+import { PARSED_BODY_LIMIT, SHORT_LINGER, type World } from '../app/hostile-app.js'
 import { factsOf, handlerNames, methods, ROUTE_BODY_LIMIT, type HandlerName } from '../app/hostile-routes.js'
 import type { Random } from '../oracle/random.js'
 import { chunk } from './raw-client.js'
@@ -496,6 +496,9 @@ export function drawScript (random: Random, world: World, id: string, { exchange
   if (random.chance(0.06)) return { ...common, name: `${common.name}; never reads`, reads: false, ending: { ...leaving(drawEnding(random), common), patience: random.int(300, 1_500) } }
   if (isMutated) return { ...common, name: `${common.name}; mutated`, ending: leaving(drawEnding(random), common) }
   const hasKiller = exchanges.some(({ isKiller }, index) => isKiller && index > 0)
-  const { answered, then } = !(isPipelined && hasKiller) ? foresee(exchanges, world) : nobody
+  // What comes behind the last answer resets the connection where it is not lingered on, and takes that answer with it.
+  const { linger } = world.guard
+  const isCutShort = (linger === false || linger?.timeout === SHORT_LINGER) && exchanges.slice(0, -1).some(({ outcome }) => outcome.goesOn !== true)
+  const { answered, then } = isPipelined && (hasKiller || isCutShort) ? nobody : foresee(exchanges, world)
   return { ...common, answered, then, ending: { ...drawEnding(random), how: 'stays' } }
 }

@@ -73,7 +73,7 @@ class Player {
       else if (step.kind === 'pause') await (step.ms === 0 ? new Promise((resolve) => setImmediate(resolve)) : delay(step.ms))
       else if (step.kind === 'answers') {
         await this.until(() => this.isOver || this.whole >= step.count, patience(step.count - 1))
-        if (this.whole < step.count) return
+        if (this.whole < step.count || this.isOver) return
       } else {
         await this.until(() => this.isOver || this.whole > step.after || (this.whole === step.after && this.answers.interim > 0), patience(step.after))
         if (this.whole > step.after && !step.goesOn) return
