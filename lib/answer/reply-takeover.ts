@@ -36,7 +36,7 @@ class ReplyTakeover {
     this.#send = replaceSend(reply, (payload) => this.#onSend(payload))
   }
 
-  /** Whether an answer is on its way. */
+  /** Whether an answer is on its way. One that comes out of a stream is when its head is out: the body that failed may be what feeds it. */
   get hasBegun (): boolean {
     return this.#hasBegun
   }
@@ -68,7 +68,7 @@ class ReplyTakeover {
     const isWrapped = isMadeOf(payload, error, this.#reply.statusCode)
     // Once an answer has begun, the application's error handler may write on the error.
     if (!this.#hasBegun) Object.assign(error, this.#written)
-    this.#hasBegun = true
+    this.#hasBegun ||= !isStream(payload)
     // An error handler's answer is made from the error, and a hook may fail with the error while another answer is on its way.
     this.#isOurs ||= isWrapped || payload === error
     const own = isWrapped ? this.#replaced() : payload

@@ -1,4 +1,4 @@
-import { Readable } from 'node:stream'
+import { PassThrough, Readable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import type { FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
@@ -64,6 +64,32 @@ const rows: readonly Row[] = [
     },
     statusCode: 202,
     answered: true,
+    handled: 0
+  },
+  {
+    claim: 'a stream that the failed body was to feed is no answer, and is released',
+    routes: (app, calls) => {
+      app.addContentTypeParser('application/json', (_request, payload, done) => done(null, payload))
+      app.post('/', { preHandler: () => delay(LIMIT * 2) }, (request, reply) => {
+        const fed = request.raw.pipe(new PassThrough())
+        fed.once('close', () => calls.push('released'))
+        reply.send(fed)
+      })
+    },
+    statusCode: 408,
+    code: 'FST_READ_BODY_IDLE_TIMEOUT',
+    answered: true,
+    handled: 1,
+    calls: ['released']
+  },
+  {
+    claim: 'a stream of the application is its answer',
+    routes: (app) => {
+      app.addContentTypeParser('application/json', (_request, payload, done) => done(null, payload))
+      app.post('/', { preHandler: () => delay(LIMIT * 2) }, async (_request, reply) => reply.code(202).header('content-type', 'application/json').send(Readable.from(['{"own"', ':1}'])))
+    },
+    statusCode: 202,
+    answered: false,
     handled: 0
   },
   {
