@@ -3,6 +3,9 @@ import type { World } from '../app/hostile-app.js'
 import type { Http1Script } from '../client/http1-script.js'
 import type { Played } from '../client/play-http1.js'
 
+/** As the application's own listener of upgrades says. */
+const UPGRADE_REFUSED = 426
+
 /** What of its answers can't be, whatever the client did. */
 function wrongAnswers ({ methods, urls, expecting, isMutated, isRaw }: Http1Script, { answers, end, unasked }: Played, { server, hasClientErrorHandler }: World): string[] {
   const wrong: string[] = []
@@ -13,10 +16,11 @@ function wrongAnswers ({ methods, urls, expecting, isMutated, isRaw }: Http1Scri
   // Bytes after the body of a request, or changed ones, may make one more of it.
   if (!isMutated && finals.length > methods.length + 1) wrong.push(`${finals.length} answers to ${methods.length} requests`)
   let isOver = false
-  for (const [index, { headers, isWhole, interim }] of finals.entries()) {
+  for (const [index, { statusCode, headers, isWhole, interim }] of finals.entries()) {
     const id = headers['x-id']
     // Where a connection may have so many requests, Node answers all that come with the last, one by one.
-    if (isOver && !isCapped) wrong.push(`an answer after the last, ${index}`)
+    // A listener of upgrades writes past the order of answers, and what the handler before it will say is not known by then.
+    if (isOver && !isCapped && statusCode !== UPGRADE_REFUSED) wrong.push(`an answer after the last, ${index}`)
     if (!isMutated && id !== undefined && urls[index]?.endsWith(`-${id}`) !== true) wrong.push(`answer ${index} is to request ${id}`)
     if (!isMutated && interim > (expecting[index] === true ? 1 : 0)) wrong.push(`${interim} interim answers to request ${index}`)
     if (!isWhole && index < finals.length - 1) wrong.push(`half of answer ${index}`)
