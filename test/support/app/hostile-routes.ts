@@ -82,6 +82,17 @@ const handlers = {
       return { bytes: await count(request.raw) }
     }
   },
+  changesLimits: {
+    ...reading,
+    handle: async (request) => {
+      let bytes = 0
+      for await (const chunk of request.raw) {
+        request.readGuard?.setLimits(bytes === 0 ? { bodyIdleTimeout: 2_000, minBodyRate: false } : { bodyTimeout: 4_000, bodyIdleTimeout: 1_000 })
+        bytes += (chunk as Buffer).length
+      }
+      return { bytes }
+    }
+  },
   // Answered by a hook, before the body is parsed.
   refusing: { statusCode: 403, goesOn: true, handle: async () => '' },
   unread: { ...streamed, handle: async () => ({ unread: true }) },
