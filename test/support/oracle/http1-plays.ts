@@ -24,6 +24,8 @@ export interface Choice extends Smaller {
 export interface Wrong {
   /** Of the connection that shows it; none where it is the application's. */
   readonly seed?: number
+  /** Those of which it may be, where it is the application's. */
+  readonly suspects?: readonly number[]
   readonly what: string
   readonly details: object
 }
@@ -70,10 +72,15 @@ export async function playTogether (choices: readonly Choice[], { tls, isGuarded
   }))
   const isDeserted = world.closesAfter !== undefined || await until(async () => await connectionsOf(app) === 0, '').then(() => true, () => false)
   if (!isDeserted) {
-    const left = plays.filter(({ played }) => !hostile.hasClosed(played.port)).map(({ seed, script }) => `${seed}: ${script.name}`)
-    wrong.push({ what: `${await connectionsOf(app)} connections are left`, details: { left, world } })
-  }
-  if (isGuarded && world.closesAfter === undefined) {
+    // It will not close either, and what it reads goes on.
+    const left = plays.filter(({ played }) => !hostile.hasClosed(played.port))
+    wrong.push({
+      what: `${await connectionsOf(app)} connections are left`,
+      suspects: left.map(({ seed }) => seed),
+      details: { left: left.map(({ seed, script }) => `${seed}: ${script.name}`), world }
+    })
+    app.server.closeAllConnections()
+  } else if (isGuarded && world.closesAfter === undefined) {
     await until(() => underWay(app) === 0, '').catch(() => wrong.push({ what: 'reads are left', details: { world, reading: app.readGuard.stats().reading } }))
   }
   if (!await endsInTime(app.close(), CLOSES_WITHIN)) {
@@ -98,30 +105,34 @@ function kindOf (what: string): string {
   return what.replaceAll(/\d+/g, '#')
 }
 
-/**
- * Looks for the least that shows a failure.
- *
- * @returns how it is replayed, or that it was not seen again
- */
-export async function smallest ({ seed, what }: Wrong, choices: readonly Choice[], stage: Stage): Promise<string> {
-  const isSeenWith = (count: number) => async (some: readonly Choice[]): Promise<boolean> => {
+interface Least {
+  /** How it is replayed, or that it was not seen again. */
+  readonly replay: string
+  /** Whether it is seen without the guard as well: it is Node's, or the application's own. */
+  readonly isStock: boolean
+}
+
+/** Looks for the least that shows a failure. */
+export async function smallest ({ seed, suspects, what }: Wrong, choices: readonly Choice[], stage: Stage): Promise<Least> {
+  const isSeenWith = (count: number, isGuarded = stage.isGuarded) => async (some: readonly Choice[]): Promise<boolean> => {
     for (let i = 0; i < count; i++) {
-      const { wrong } = await playTogether(some, stage)
+      const { wrong } = await playTogether(some, { ...stage, isGuarded })
       if (wrong.some(other => kindOf(other.what) === kindOf(what))) return true
     }
     return false
   }
   const isSeen = isSeenWith(1)
   let some = choices
-  const alone = choices.filter(choice => choice.seed === seed)
+  const alone = choices.filter(choice => choice.seed === seed || suspects?.includes(choice.seed) === true)
   if (alone.length > 0 && await isSeenWith(TRIES)(alone)) some = alone
   else if (await isSeen(some)) some = await shrink(some, isSeen)
-  else return 'not seen again'
+  else return { replay: 'not seen again', isStock: false }
+  const isStock = await isSeenWith(1, false)(some)
   const [only, ...others] = some
-  if (only === undefined || others.length > 0) return some.map(choice => choice.seed).join()
+  if (only === undefined || others.length > 0) return { replay: `FUZZ_SEED=${some.map(choice => choice.seed).join()}`, isStock }
   const all = scriptOf(only, worldOf(only.seed, stage.tls)).urls.map((_, index) => index)
   const exchanges = await shrink(all, (kept) => isSeen([{ ...only, exchanges: kept }]))
   const isPlain = await isSeen([{ ...only, exchanges, isPlain: true }])
   const smaller = [exchanges.length < all.length && `FUZZ_EXCHANGES=${exchanges.join()}`, isPlain && 'FUZZ_PLAIN=1'].filter(part => part !== false)
-  return [`FUZZ_SEED=${only.seed}`, ...smaller, `FUZZ_PROTOCOL=${stage.tls ? 'https' : 'http'}`].join(' ')
+  return { replay: [`FUZZ_SEED=${only.seed}`, ...smaller, `FUZZ_PROTOCOL=${stage.tls ? 'https' : 'http'}`].join(' '), isStock }
 }
