@@ -4,7 +4,7 @@ import type { FastifyInstance, RouteOptions } from 'fastify'
 /*
  * What routes an application has, and what they say. No hook tells of routes that were added before a plugin was loaded:
  * Fastify loads it when the application starts, or when it is waited for. So the applications themselves are told of, by
- * a documented channel, from when this package is loaded. Tested with Fastify 5.12.
+ * a documented channel, from when this package is loaded. Tested with Fastify 5.12 and 6.0.0-alpha.4.
  */
 
 /** A route with the instance that it was added to. Other `onRoute` hooks may still change its options. */

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { AbortRecord } from '../../../lib/index.js'
 import { until } from '../oracle/until.js'
 import type { LogLine } from './guarded-app.js'
+import { fastifyFolder } from './packed.js'
 
 /** A file of `examples/` at work, in a process of its own, as a reader would start it. */
 export interface RunningExample {
@@ -32,7 +33,8 @@ async function stop (child: ChildProcess): Promise<void> {
  */
 export async function startExample (name: string, env: NodeJS.ProcessEnv = {}, args: readonly string[] = []): Promise<RunningExample> {
   const file = fileURLToPath(new URL(`../../../examples/${name}.js`, import.meta.url))
-  const child = spawn(process.execPath, [...args, file], { env: { PATH: process.env.PATH, PORT: '0', ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+  const loader = fastifyFolder === 'fastify' ? [] : [`--import=${new URL('../fastify-next.js', import.meta.url).href}`]
+  const child = spawn(process.execPath, [...loader, ...args, file], { env: { PATH: process.env.PATH, PORT: '0', ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
   const log: LogLine[] = []
   let stderr = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => { stderr += text })
