@@ -89,11 +89,14 @@ function guardServers (root: FastifyInstance, guard: GuardContext): void {
     done()
   })
   root.addHook('onClose', (_app, done) => {
-    detach()
-    diagnosticsChannel.unsubscribe(LISTENING, onListening)
-    unwatch()
-    guard.journal.close()
-    done()
+    // The last connections may have closed in this very turn of the event loop: what became of them is recorded before the process may end.
+    setImmediate(() => {
+      detach()
+      diagnosticsChannel.unsubscribe(LISTENING, onListening)
+      unwatch()
+      guard.journal.close()
+      done()
+    })
   })
 }
 
