@@ -313,6 +313,23 @@ t.test('a client that leaves in the body of an upgrade request is recorded', { s
   await app.close()
 })
 
+t.test('an upgrade that its listener refuses without the body is no failed read', { skip: !parsesBody }, async (t) => {
+  const { app, port, records } = await listening((_request, socket) => {
+    socket.on('error', () => {})
+    socket.end('HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+  })
+  for (const leave of [undefined, (client: RawClient) => client.rst()]) {
+    const client = new RawClient(port, { stays: leave !== undefined })
+    await client.write(withBody + 'x')
+    await client.until(/401/)
+    leave?.(client)
+    t.match((await client.closed).text, /^HTTP\/1\.1 401 /)
+  }
+  await quiet(app)
+  await app.close()
+  t.same(records, [])
+})
+
 t.test('a connection changes hands when the body of its upgrade request has ended', { skip: !parsesBody }, async (t) => {
   const { app, port, records } = await listening(echo)
   const client = new RawClient(port)
