@@ -43,6 +43,6 @@ declare module 'fastify' {
  * Limits everything the server reads from a client, and how long a client may take its response. Register it once: it guards
  * the whole server, whatever the encapsulation.
  */
-export const readGuard: FastifyPluginAsync<ReadGuardOptions> = fp(plugin, { fastify: '5.x', name: 'fastify-read-guard' })
+export const readGuard: FastifyPluginAsync<ReadGuardOptions> = fp(plugin, { fastify: '>=5.0.0 <7', name: 'fastify-read-guard' })
 
 export default readGuard

@@ -68,6 +68,17 @@ function guardServer (server: Server, guard: GuardContext, routing: RequestListe
   return onListenerAdded(server, 'request', listener => listener === routing, begin)
 }
 
+/** Turns of the event loop that it takes at the most until all is told of the end of a connection; over HTTP/2 those are several. */
+const LAST_TURNS = 10
+
+/** The last connections may have closed in this very turn: what became of them is recorded before the process may end. */
+function afterLastReads (guard: GuardContext, act: () => void, turns = LAST_TURNS): void {
+  setImmediate(() => {
+    if (turns > 1 && guard.heartbeat.isWatching) afterLastReads(guard, act, turns - 1)
+    else act()
+  })
+}
+
 /** Watches the application's servers, also those that Fastify starts behind `app.server` for the other addresses of `localhost`. */
 function guardServers (root: FastifyInstance, guard: GuardContext): void {
   // Fastify listens to its servers with this very function.
@@ -89,11 +100,13 @@ function guardServers (root: FastifyInstance, guard: GuardContext): void {
     done()
   })
   root.addHook('onClose', (_app, done) => {
-    detach()
-    diagnosticsChannel.unsubscribe(LISTENING, onListening)
-    unwatch()
-    guard.journal.close()
-    done()
+    afterLastReads(guard, () => {
+      detach()
+      diagnosticsChannel.unsubscribe(LISTENING, onListening)
+      unwatch()
+      guard.journal.close()
+      done()
+    })
   })
 }
 

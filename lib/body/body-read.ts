@@ -11,7 +11,7 @@ import { bodyExpiry } from '../limits/expiry.js'
 import { unguarded, type RoutePolicy } from '../limits/resolve.js'
 import { causeOf, type ClientErrorReport, type OwnClientErrorHandlers } from '../node/client-error.js'
 import { afterOnRequest } from '../node/fastify.js'
-import { failRequest, hookRequest, onFirstRead, sinkOf, type GuardedRequest, type RequestSink } from '../node/request-hooks.js'
+import { failRequest, hookRequest, keepConnection, onFirstRead, sinkOf, type GuardedRequest, type RequestSink } from '../node/request-hooks.js'
 import { hasConsumer, isAtEnd, isBeingRead } from '../node/request-kind.js'
 import { requestOrigin, type ReadOrigin } from '../record/abort-record.js'
 import type { ReadError, Violation } from '../record/errors.js'
@@ -346,6 +346,8 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     // A body that ended while it was refused stays at its end.
     if (this.isConsumed) this.#state = 'failed'
     this.#failure = this.guard.recorder.fail(violation, this.facts(), this.origin, this.reply)
+    // What the signal is told may destroy the request, which is still to be answered.
+    keepConnection(this.raw)
     failExchange(this.raw, this.#failure.error)
     this.source.onReadFailed(this.#failure.error)
     return this.#failure

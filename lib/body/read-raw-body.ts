@@ -32,6 +32,11 @@ function throwFailure (error: Error | undefined): void {
   if (error !== undefined) throw error
 }
 
+/** Whether Node has ended a request that has no body before anybody could read it (`optimizeEmptyRequests`): it gives no 'end'. */
+function isEndedByNode (raw: IncomingMessage): boolean {
+  return raw.readableEnded && !raw.readableDidRead && raw.readableFlowing === null
+}
+
 function isConsumed (raw: IncomingMessage): boolean {
   return raw.readableDidRead || raw.readableEnded || raw.readableFlowing !== null
 }
@@ -46,6 +51,7 @@ export async function readRawBody (raw: IncomingMessage, read: BodyRead | undefi
   const { encoding = null, limit = 0 } = options
   bytes(limit, 'readRawBody(): limit', undefined)
   throwFailure(failureOf(raw, read))
+  if (isEndedByNode(raw)) return encoding === null ? Buffer.alloc(0) : ''
   if (isConsumed(raw)) throw new BodyConsumedError()
   if (limit > 0) read?.askBodyLimit(limit)
   throwFailure(read?.error)

@@ -84,6 +84,10 @@ export class Heartbeat {
     this.#list.wake(watched)
   }
 
+  get isWatching (): boolean {
+    return this.#list.all.length > 0
+  }
+
   watched (): Iterable<Watched> {
     return this.#list.all
   }

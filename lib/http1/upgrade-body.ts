@@ -6,7 +6,7 @@ import { expectContinue } from '../body/expect-continue.js'
 import type { GuardContext } from '../guard.js'
 import type { LingerOptions } from '../limits/options.js'
 import { assignResponse, pendingResponse } from '../node/internals.js'
-import { expectsContinue } from '../node/request-kind.js'
+import { expectsContinue, isBeingRead } from '../node/request-kind.js'
 import type { Peer } from '../record/abort-record.js'
 import { clientGone } from '../record/errors.js'
 import type { Connection } from './connection.js'
@@ -123,6 +123,8 @@ export function readUpgradeBody (guard: GuardContext, connection: Connection, re
   if (expectsContinue(request)) expectContinue(request, response, body)
   // Node aborts no request that it has handed over.
   request.socket.once('close', () => { if (!body.isDone) body.onTruncated(clientGone()) })
+  // Whoever answers and ends the connection without the body, as with a 401, does not want it: what is left is no read any more.
+  request.socket.once('finish', () => { if (source.isTaken() && !isBeingRead(request)) body.onAnswered() })
   const { complete, readableLength } = request
   handOver()
   body.limitUnrouted()

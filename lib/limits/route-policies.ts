@@ -1,5 +1,5 @@
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
-import { isWithin, rootOf, routesOf, type KnownRoute } from '../node/fastify-routes.js'
+import { isWithin, routesOf, type KnownRoute } from '../node/fastify-routes.js'
 import { OptionsInvalidError } from '../record/errors.js'
 import { refuseMisplaced } from './misplaced.js'
 import { resolveRoute, type RoutePolicy } from './resolve.js'
@@ -26,7 +26,7 @@ export class RoutePolicies {
 
   /** @param scope the instance that the guard is registered in */
   constructor (scope: FastifyInstance, policy: RoutePolicy) {
-    const { known, hasUnknown } = routesOf(rootOf(scope))
+    const { known, hasUnknown } = routesOf(scope)
     this.#policy = policy
     this.#scope = scope
     this.#log = scope.log

@@ -7,7 +7,7 @@ import { http2Request } from './request-kind.js'
 import { sinkOf } from './request-hooks.js'
 
 /*
- * How a reply is met when Fastify makes it, and found again. Tested with Fastify 5.12.
+ * How a reply is met when Fastify makes it, and found again. Tested with Fastify 5.12 and 6.0.0-alpha.4.
  */
 
 function ofSymbol (holder: object, wanted: string): unknown {

@@ -4,7 +4,7 @@ import type { FastifyInstance, RouteOptions } from 'fastify'
 /*
  * What routes an application has, and what they say. No hook tells of routes that were added before a plugin was loaded:
  * Fastify loads it when the application starts, or when it is waited for. So the applications themselves are told of, by
- * a documented channel, from when this package is loaded. Tested with Fastify 5.12.
+ * a documented channel, from when this package is loaded. Tested with Fastify 5.12 and 6.0.0-alpha.4.
  */
 
 /** A route with the instance that it was added to. Other `onRoute` hooks may still change its options. */
@@ -18,12 +18,14 @@ const routesByApplication = new WeakMap<FastifyInstance, KnownRoute[]>()
 /** Published when an application is made, before anybody can add a route. */
 const INITIALIZATION = 'fastify.initialization'
 
-function watchRoutes (root: FastifyInstance): KnownRoute[] {
+/** @param instance of the application: those that it was registered in have hooks of their own, which later ones of theirs inherit */
+function watchRoutes (instance: FastifyInstance): KnownRoute[] {
   const routes: KnownRoute[] = []
-  routesByApplication.set(root, routes)
-  root.addHook('onRoute', function (this: FastifyInstance, options) {
+  routesByApplication.set(rootOf(instance), routes)
+  const onRoute = function (this: FastifyInstance, options: RouteOptions): void {
     routes.push({ instance: this, options })
-  })
+  }
+  for (let watched: FastifyInstance | undefined = instance; watched !== undefined; watched = parentOf(watched)) watched.addHook('onRoute', onRoute)
   return routes
 }
 
@@ -31,10 +33,16 @@ diagnosticsChannel.subscribe(INITIALIZATION, (message) => {
   watchRoutes((message as { fastify: FastifyInstance }).fastify) // what this channel tells
 })
 
-/** The application that an instance is a part of: each one inherits from that in which it was registered. */
-export function rootOf (instance: FastifyInstance): FastifyInstance {
+/** The instance in which another one was registered: it inherits from that. */
+function parentOf (instance: FastifyInstance): FastifyInstance | undefined {
   const parent = Object.getPrototypeOf(instance) as FastifyInstance | null
-  return parent === null || parent === Object.prototype ? instance : rootOf(parent)
+  return parent === null || parent === Object.prototype ? undefined : parent
+}
+
+/** The application that an instance is a part of. */
+export function rootOf (instance: FastifyInstance): FastifyInstance {
+  const parent = parentOf(instance)
+  return parent === undefined ? instance : rootOf(parent)
 }
 
 /** Whether an instance is the other one, or was registered in it. */
@@ -42,10 +50,16 @@ export function isWithin (instance: FastifyInstance, other: FastifyInstance): bo
   return instance === other || Object.prototype.isPrototypeOf.call(other, instance)
 }
 
-/** The routes of an application, also those that are still to come; `undefined` of those that came before this package was loaded. */
-export function routesOf (root: FastifyInstance): { readonly known: KnownRoute[], readonly hasUnknown: boolean } {
+/**
+ * The routes of an application, also those that are still to come, and whether there are others, which came before this package
+ * was loaded.
+ *
+ * @param instance of the application, in which a plugin is being registered
+ */
+export function routesOf (instance: FastifyInstance): { readonly known: KnownRoute[], readonly hasUnknown: boolean } {
+  const root = rootOf(instance)
   const known = routesByApplication.get(root)
-  return known === undefined ? { hasUnknown: hasRoutes(root), known: watchRoutes(root) } : { known, hasUnknown: false }
+  return known === undefined ? { hasUnknown: hasRoutes(root), known: watchRoutes(instance) } : { known, hasUnknown: false }
 }
 
 /** Printed where there is no route. */

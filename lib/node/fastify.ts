@@ -4,7 +4,7 @@ import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest }
 import { isAtEnd } from './request-kind.js'
 
 /*
- * What Fastify 5 and light-my-request do without documenting it. Tested with Fastify 5.12.
+ * What Fastify and light-my-request do without documenting it. Tested with Fastify 5.12 and 6.0.0-alpha.4.
  */
 
 /** Fastify installs its own 'clientError' handler bound, where the user gave none. */

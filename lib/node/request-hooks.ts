@@ -157,10 +157,15 @@ export function endRequest (raw: GuardedRequest, response: EventEmitter): void {
   push.call(raw, null)
 }
 
+/** From here on, whoever destroys the request leaves its connection alone. */
+export function keepConnection (raw: GuardedRequest): void {
+  raw._destroy = passOn
+}
+
 /** Fails every consumer of the request, present and future, and leaves its connection alone. */
 export function failRequest (raw: GuardedRequest, error: Error): void {
   deferAborted(raw)
-  raw._destroy = passOn
+  keepConnection(raw)
   raw.resume = tellLate
   destroy.call(raw, error)
 }

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import type { FastifyInstance } from 'fastify'
+import { LogController, type FastifyInstance } from 'fastify'
 import t from 'tap'
 import type { AbortRecord } from '../../lib/index.js'
 import { guardedApp, noise } from '../support/app/guarded-app.js'
@@ -135,7 +135,7 @@ function mixed (random: Random): Behaviour[] {
 t.test('the accounts of 500 clients that fail, and the records of their server, agree one by one', async (t) => {
   const seed = Number(process.env.RECONCILE_SEED ?? randomInt(2 ** 32))
   t.comment(`RECONCILE_SEED=${seed}`)
-  const { app, port, records, log } = await guardedApp({ guard: { ...limits, resolution: 50 }, fastify: { disableRequestLogging: true, keepAliveTimeout: 2_000 }, routes })
+  const { app, port, records, log } = await guardedApp({ guard: { ...limits, resolution: 50 }, fastify: { logController: new LogController({ disableRequestLogging: true }), keepAliveTimeout: 2_000 }, routes })
   const clients = await crowd(new Stage(app.server, port), mixed(new Random(seed)), seed)
   await until(() => records.length >= FAILING && underWay(app) === 0, `${FAILING} records`).catch(() => {}) // below is told which is missing
   await app.close()

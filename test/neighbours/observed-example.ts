@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import { startExample, type RunningExample } from '../support/app/example.js'
+import { startExample, type RunningProgram } from '../support/app/running-program.js'
 import { head, RawClient } from '../support/client/raw-client.js'
 import { until } from '../support/oracle/until.js'
 import type { ReadGuardStats } from '../../lib/index.js'
@@ -9,7 +9,7 @@ export interface ObservedExample {
   readonly port: number
   /** Of its metrics. */
   readonly metricsPort: number
-  readonly records: RunningExample['records']
+  readonly records: RunningProgram['records']
   readonly stats: () => Promise<ReadGuardStats>
 }
 

@@ -49,6 +49,23 @@ function triesIn (uploads: string): Readonly<Record<string, (t: Test, program: P
       t.same(await (await fetch(`http://127.0.0.1:${port}/graphql`, { method: 'POST', body: form })).json(), { data: { keep: 5 } })
       t.same(await stalled(port, '/graphql', 'multipart/form-data; boundary=b', '--b\r\nContent-Disposition: form-data; name="operations"\r\n\r\n{'), timedOut)
     },
+    'examples/nest.ts': async (t, { port = 0 }) => {
+      const saved = await fetch(`http://127.0.0.1:${port}/notes`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{"a":1}' })
+      t.same([saved.status, await saved.json()], [201, { saved: { a: 1 } }])
+      t.same(await stalled(port, '/notes', 'application/json', '{"a":'), timedOut)
+    },
+    'examples/trpc.js': async (t, { port = 0 }) => {
+      const kept = await fetch(`http://127.0.0.1:${port}/trpc/upload`, { method: 'POST', headers: { 'Content-Type': 'application/octet-stream' }, body: 'hello' })
+      t.same(await kept.json(), { result: { data: { bytes: 5 } } })
+      t.same(await stalled(port, '/trpc/upload', 'application/octet-stream', 'hel'), timedOut)
+    },
+    'examples/tus.js': async (t, { port = 0 }) => {
+      const { headers } = await fetch(`http://127.0.0.1:${port}/files`, { method: 'POST', headers: { 'Tus-Resumable': '1.0.0', 'Upload-Length': '5' } })
+      const path = new URL(headers.get('location') ?? '').pathname
+      const client = new RawClient(port)
+      await client.write(head('PATCH', path, { 'Tus-Resumable': '1.0.0', 'Upload-Offset': 0, 'Content-Type': 'application/offset+octet-stream', 'Content-Length': 5 }) + 'hel')
+      t.match(onlyAnswer(await client.closed), { statusCode: 204, headers: { 'upload-offset': '3' } })
+    },
     'examples/lambda.js': async (t, { answer }) => {
       t.match(answer, { statusCode: 200, body: '{"saved":{"a":1}}' })
     }

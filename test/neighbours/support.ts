@@ -96,3 +96,11 @@ export async function ended (client: RawClient, longest = 5_000): Promise<Seen> 
 export function statuses (text: string): number[] {
   return parseAnswers(text).map(answer => answer.statusCode)
 }
+
+/** All that a client gets for a request that ends its connection, without what differs from one moment to the next. */
+export async function bytesFor (port: number, request: string): Promise<string> {
+  const client = new RawClient(port)
+  await client.write(request)
+  const { text } = await ended(client)
+  return text.replaceAll(/^date: .*$/gim, 'Date: now')
+}

@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { chunk, delay, head, onlyAnswer, RawClient, type Answer } from '../support/client/raw-client.js'
 import { until } from '../support/oracle/until.js'
-import { startExample, type RunningExample } from '../support/app/example.js'
+import { startExample, type RunningProgram } from '../support/app/running-program.js'
 
 t.jobs = 4
 
@@ -29,7 +29,7 @@ function many (bytes: string, count: number): string[] {
   return Array.from({ length: count }, () => bytes)
 }
 
-async function started (t: Test, name: string, env?: NodeJS.ProcessEnv): Promise<RunningExample> {
+async function started (t: Test, name: string, env?: NodeJS.ProcessEnv): Promise<RunningProgram> {
   const example = await startExample(name, env)
   t.teardown(() => example.stop())
   return example

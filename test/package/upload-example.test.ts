@@ -1,7 +1,7 @@
 import { readFileSync, readdirSync, readlinkSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { startExample } from '../support/app/example.js'
+import { startExample } from '../support/app/running-program.js'
 import { chunk, head, onlyAnswer, RawClient } from '../support/client/raw-client.js'
 import { until } from '../support/oracle/until.js'
 

@@ -1,6 +1,6 @@
 import diagnosticsChannel from 'node:diagnostics_channel'
 import { PassThrough } from 'node:stream'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { LogController, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import type { AbortRecord, ReadGuardOptions } from '../../lib/index.js'
@@ -75,7 +75,7 @@ for (const [version, send, server] of [['HTTP/1', post, {}], ['HTTP/2', postOver
     t.test(`a body that ${ending} over ${version} is recorded with the URL that the application logs`, async (t) => {
       for (const [name, req, url] of serializers) {
         const lines: string[] = []
-        const guarded = await appOf(t, { fastify: { ...server, logger: loggerWith(lines, req), disableRequestLogging: true } })
+        const guarded = await appOf(t, { fastify: { ...server, logger: loggerWith(lines, req), logController: new LogController({ disableRequestLogging: true }) } })
         await send(guarded, ending)
         const [record] = await guarded.recorded()
         t.equal(record?.url, url, name)
@@ -128,7 +128,7 @@ for (const [version, send, server] of [['HTTP/1', post, {}], ['HTTP/2', postOver
   for (const ending of ['stalls', 'leaves'] as const) {
     t.test(`ip is that of the client behind the proxy, where the application trusts it: a body that ${ending} over ${version}`, async (t) => {
       for (const [name, trustProxy, ip] of trusts) {
-        const guarded = await appOf(t, { fastify: { ...server, disableRequestLogging: true, ...(trustProxy === undefined ? {} : { trustProxy }) } })
+        const guarded = await appOf(t, { fastify: { ...server, logController: new LogController({ disableRequestLogging: true }), ...(trustProxy === undefined ? {} : { trustProxy }) } })
         await send(guarded, ending, forwarded)
         const [record] = await guarded.recorded()
         t.equal(record?.ip, ip, name)

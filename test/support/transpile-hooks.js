@@ -7,7 +7,7 @@ const root = fileURLToPath(new URL('../../', import.meta.url))
 const cache = join(root, 'node_modules/.cache/transpiled')
 
 /** What concerns single files in `tsconfig.json`. */
-const options = { target: 'es2022', module: 'esnext', verbatimModuleSyntax: true, inlineSourceMap: true, inlineSources: true }
+const options = { target: 'es2022', module: 'esnext', verbatimModuleSyntax: true, experimentalDecorators: true, inlineSourceMap: true, inlineSources: true }
 
 /** @param {string} file */
 function readIfThere (file) {

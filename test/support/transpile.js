@@ -5,3 +5,6 @@ import { register } from 'node:module'
  * 2 s of processor time that a test file took at the least, 1.4 were for that.
  */
 register('./transpile-hooks.js', import.meta.url)
+
+// `FASTIFY=6` runs them on the coming major version of Fastify.
+if (process.env['FASTIFY'] === '6') await import('./fastify-next.js')

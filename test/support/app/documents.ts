@@ -7,7 +7,7 @@ export interface Snippet {
   readonly document: string
   readonly language: string
   readonly code: string
-  /** The comment above it: the file it is from, or how it was tried. */
+  /** The comment above it: the file it is from, or what runs it. */
   readonly source: string
 }
 

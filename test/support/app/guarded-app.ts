@@ -64,7 +64,8 @@ export async function guardedApp<Facts = void> (options: GuardedAppOptions<Facts
     }
   })
   const server = serverKind(options.protocol, options.fastify?.http)
-  const app = fastify({ logger: { level: 'debug', stream }, ...server, ...options.fastify } as FastifyServerOptions) as FastifyInstance
+  // Routes may have an error handler of their own in the place of the one below.
+  const app = fastify({ logger: { level: 'debug', stream }, allowErrorHandlerOverride: true, ...server, ...options.fastify } as FastifyServerOptions) as FastifyInstance
   options.t?.teardown(() => app.close())
   options.before?.(app)
   await app.register(readGuard, { logLimit: false, ...options.guard, onAbort: (record, request) => { mustFitItsType(record); records.push(record); options.guard?.onAbort?.(record, request) } })

@@ -10,6 +10,9 @@ const run = promisify(execFile)
 /** The folder of this package. */
 export const root = fileURLToPath(new URL('../../../', import.meta.url))
 
+/** The Fastify that this run is about, as a folder of `node_modules`: `FASTIFY=6` asks for the coming major version. */
+export const fastifyFolder = process.env['FASTIFY'] === '6' ? 'fastify-next' : 'fastify'
+
 interface Manifest {
   readonly dependencies: Readonly<Record<string, string>>
   readonly peerDependencies: Readonly<Record<string, string>>
@@ -63,7 +66,7 @@ export async function installPacked (beside: readonly string[] = []): Promise<Pa
   for (const name of [...Object.keys(dependencies), ...peers, ...beside]) {
     const link = join(folder, 'node_modules', name)
     await mkdir(dirname(link), { recursive: true })
-    await symlink(join(root, 'node_modules', name), link)
+    await symlink(join(root, 'node_modules', name === 'fastify' ? fastifyFolder : name), link)
   }
   return {
     folder,

@@ -41,6 +41,20 @@ const base = {
 
 const unguarded = { bodyTimeout: 0, bodyIdleTimeout: 0, minBodyRate: false, responseIdleTimeout: 0, minResponseRate: false, requireContentLength: false, bodyLimit: 0, linger: false, mode: 'enforce' }
 
+t.test('the route / of a prefix has its limits by either URL, and its record the name that Fastify has for it', async (t) => {
+  const guarded = await server(t, async (app) => {
+    await app.register(async (scope) => { scope.post('/', { config: { readGuard: { bodyLimit: 5 } } }, async ({ routeOptions: { url } }) => url) }, { prefix: '/v1' })
+  })
+  for (const url of ['/v1', '/v1/']) {
+    const { body: route } = await guarded.app.inject({ method: 'POST', url, payload: 'x'.repeat(5), headers: { 'content-type': 'text/plain' } })
+    const client = new RawClient(guarded.port)
+    await client.write(head('POST', url, { 'Content-Type': 'text/plain', 'Content-Length': 6 }))
+    t.match(onlyAnswer(await client.closed), { statusCode: 413, json: { code: 'FST_READ_BODY_TOO_LARGE' } })
+    t.match(await guarded.recorded(1), [{ route, url, limit: 5 }])
+    guarded.records.length = 0
+  }
+})
+
 t.test('the limits of a route are those of the plugin with its own over them, nested ones too', async (t) => {
   const guarded = await server(t, async (app) => {
     app.get('/plain', limitsOf)

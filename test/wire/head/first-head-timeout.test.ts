@@ -1,3 +1,5 @@
+import http from 'node:http'
+import type { FastifyServerOptions } from 'fastify'
 import t from 'tap'
 import { headApp, HEADERS_TIMEOUT } from '../../support/app/header-limits.js'
 import { transport } from '../../support/app/transport.js'
@@ -185,3 +187,19 @@ t.test('every connection has its own deadline', async (t) => {
   t.equal(guarded.records.length, 2)
   for (const record of guarded.records) mustBeTimely(t, record.elapsed, HEADERS_TIMEOUT)
 })
+
+for (const [whose, given] of [['that this Node has by default', undefined], ['that Node 27 has by default', 65_000]] as const) {
+  t.test(`the silence of a fresh connection is left to the keepAliveTimeout ${whose}`, async (t) => {
+    const server = http.createServer()
+    const { keepAliveTimeout } = server
+    if (given !== undefined) server.keepAliveTimeout = given
+    const guarded = await headApp(t, {}, { fastify: { http: undefined, https: undefined, serverFactory: (handler) => server.on('request', handler) } as FastifyServerOptions })
+    t.equal(server.keepAliveTimeout, given ?? keepAliveTimeout, 'it is as it was')
+    const client = new RawClient(guarded.port, { tls: false })
+    await client.ready()
+    await delay(HEADERS_TIMEOUT * 3)
+    await client.write(head('GET', '/', { Connection: 'close' }))
+    t.equal(onlyAnswer(await client.closed).statusCode, 200)
+    t.strictSame(guarded.records, [])
+  })
+}

@@ -1,13 +1,13 @@
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { PassThrough, Readable, Writable } from 'node:stream'
+import { addAbortSignal, PassThrough, Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import t, { type Test } from 'tap'
 import { guardedApp } from '../../support/app/guarded-app.js'
-import { head, RawClient } from '../../support/client/raw-client.js'
+import { head, onlyAnswer, RawClient } from '../../support/client/raw-client.js'
 import { until } from '../../support/oracle/until.js'
 
 /*
@@ -186,6 +186,30 @@ t.test('it ends a pipeline', async (t) => {
   t.match(thrown, { name: 'AbortError', cause: { code: 'FST_READ_RESPONSE_ABORTED' } })
   t.equal(source.destroyed, true)
 })
+
+const consumers: ReadonlyArray<readonly [how: string, read: (request: FastifyRequest) => Promise<unknown>, statusCode: number]> = [
+  ['a pipeline', ({ raw, readGuard: { signal } }) => pipeline(raw, new Writable({ write (_chunk, _encoding, done) { done() } }), { signal }), 408],
+  ['a loop', async ({ raw, readGuard: { signal } }) => {
+    for await (const data of addAbortSignal(signal, raw)) String(data)
+  }, 408],
+  ['one that destroys the request and answers', ({ raw, readGuard: { signal } }) => new Promise((resolve) => {
+    raw.resume()
+    signal.addEventListener('abort', () => {
+      raw.destroy()
+      resolve('own')
+    })
+  }), 200]
+]
+
+for (const [how, read, statusCode] of consumers) {
+  t.test(`a body that stalls is answered where the signal ends what reads it: ${how}`, async (t) => {
+    const { port, codes } = await handling(t, read, { bodyIdleTimeout: 200, linger: { timeout: 200 } })
+    const client = new RawClient(port)
+    await client.write(UPLOAD)
+    t.match(onlyAnswer(await client.closed), { statusCode, ...(statusCode === 408 ? { json: { code: 'FST_READ_BODY_IDLE_TIMEOUT' } } : { body: 'own' }) })
+    t.strictSame(codes, ['FST_READ_BODY_IDLE_TIMEOUT'])
+  })
+}
 
 t.test('it cancels what has a cancel function', async (t) => {
   let cancelled: unknown

@@ -147,8 +147,16 @@ for (const [how, register] of Object.entries<(child: FastifyInstance) => Promise
   }
 }
 
+/** How a program imports the package late. */
+const late = JSON.stringify(new URL('../../../lib/index.ts', import.meta.url).href)
+
+/** What a program says in a process of its own, in which it may load the package after it has made the application. */
+function run (program: string): unknown {
+  const root = fileURLToPath(new URL('../../../', import.meta.url))
+  return JSON.parse(execFileSync(process.execPath, ['--import=./test/support/transpile.js', '--input-type=module', '--eval', program], { cwd: root, encoding: 'utf8' }))
+}
+
 t.test('routes that nobody could see are told of in one warning, and a wrong one once, whose limits are those of the plugin', (t) => {
-  // In a process of its own, that loads the package after it has made the application.
   const program = `
     import fastify from 'fastify'
     const lines = []
@@ -156,19 +164,45 @@ t.test('routes that nobody could see are told of in one warning, and a wrong one
     const limit = async (request) => ({ limit: request.readGuard.limits.bodyLimit })
     app.post('/right', { config: { readGuard: { bodyLimit: 7 } } }, limit)
     app.post('/wrong', { config: { readGuard: { bodyLimt: 7 } } }, limit)
-    await app.register(import(${JSON.stringify(new URL('../../../lib/index.ts', import.meta.url).href)}), { bodyLimit: 5 })
+    await app.register(import(${late}), { bodyLimit: 5 })
     app.post('/late', { config: { readGuard: { bodyLimit: 9 } } }, limit)
     const limits = []
     for (const url of ['/right', '/wrong', '/wrong', '/late']) limits.push((await app.inject({ method: 'POST', url })).json().limit)
     console.log(JSON.stringify({ limits, lines }))`
-  const root = fileURLToPath(new URL('../../../', import.meta.url))
-  const stdout = execFileSync(process.execPath, ['--import=./test/support/transpile.js', '--input-type=module', '--eval', program], { cwd: root, encoding: 'utf8' })
-  const { limits, lines } = JSON.parse(stdout) as { limits: number[], lines: Line[] }
+  const { limits, lines } = run(program) as { limits: number[], lines: Line[] }
   t.same(limits, [7, 5, 5, 9])
   t.match(lines, [
     { level: 40, msg: /^Routes were added before fastify-read-guard was loaded/ },
     { level: 50, err: { code: 'FST_READ_OPTIONS_INVALID', message: /^POST \/wrong: bodyLimt is not an option/ } }
   ])
   t.equal(lines.length, 2)
+  t.end()
+})
+
+t.test('where the package is loaded late, and registered in a child, the routes that follow in every context around it are seen', (t) => {
+  const program = (wrong: string): string => `
+    import fastify from 'fastify'
+    const app = fastify()
+    const limit = async (request) => ({ limit: request.readGuard.limits.bodyLimit })
+    const config = { readGuard: { bodyLimit: 7 } }
+    app.register(async (child) => {
+      await child.register(async (grandchild) => {
+        await grandchild.register(import(${late}), { bodyLimit: 5 })
+        grandchild.post('/inside', { config }, limit)
+        grandchild.register(async (deeper) => { deeper.post('/deeper', { config }, limit) })
+        grandchild.post('/plain', limit)
+      })
+      child.post('/around', ${wrong === 'around' ? '{ config }, ' : ''}async () => 'ok')
+    })
+    app.register(async (child) => { child.post('/beside', ${wrong === 'beside' ? '{ config }, ' : ''}async () => 'ok') })
+    const limits = []
+    try {
+      for (const url of ['/inside', '/deeper', '/plain']) limits.push((await app.inject({ method: 'POST', url })).json().limit)
+      console.log(JSON.stringify({ limits }))
+    } catch (error) {
+      console.log(JSON.stringify({ message: error.message }))
+    }`
+  t.same(run(program('')), { limits: [7, 7, 5] })
+  for (const where of ['around', 'beside']) t.match(run(program(where)), { message: new RegExp(`^POST /${where}: config.readGuard has no effect`) })
   t.end()
 })

@@ -4,9 +4,11 @@ import websocket from '@fastify/websocket'
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { guardedApp, type GuardedApp, type GuardedAppOptions, noise } from '../../support/app/guarded-app.js'
+import { withoutOption } from '../../support/app/node-options.js'
 import { transport } from '../../support/app/transport.js'
 import { localhosts, twoLocalhosts } from '../../support/app/two-localhosts.js'
 import { chunk, delay, head, onlyAnswer, parseAnswers, RawClient } from '../../support/client/raw-client.js'
+import { quiet } from '../../support/oracle/server-state.js'
 import { until } from '../../support/oracle/until.js'
 
 t.jobs = 20
@@ -176,6 +178,54 @@ t.test('an upgrade that nobody listens for is a request as every other', async (
   await app.close()
 })
 
+const withoutCallback = withoutOption('shouldUpgradeCallback')
+const posted = head('POST', '/', { ...upgrade, 'Content-Type': 'text/plain', 'Content-Length': 5 })
+
+t.test('what shouldUpgradeCallback declines is a request as every other, whoever listens for upgrades', { skip: withoutCallback }, async (t) => {
+  let upgrades = 0
+  const { port, recorded } = await listening(() => { upgrades++ }, 'upgrade', { t, fastify: { http: { shouldUpgradeCallback: () => false } } as object })
+  for (const [request, type] of [[head('GET', '/', upgrade), 'undefined'], [`${posted}hello`, 'string']] as const) {
+    const client = new RawClient(port)
+    await client.write(request)
+    await client.until(new RegExp(`${type}$`))
+    client.fin()
+    await client.closed
+  }
+  const stalled = new RawClient(port)
+  await stalled.write(posted + 'he')
+  t.match(onlyAnswer(await stalled.closed), { statusCode: 408, json: { code: 'FST_READ_BODY_IDLE_TIMEOUT' } })
+  t.match(await recorded(), [{ code: 'FST_READ_BODY_IDLE_TIMEOUT', route: '/', received: 2 }])
+  t.equal(upgrades, 0)
+})
+
+t.test('what shouldUpgradeCallback takes is its listener\'s, and of what it declines beside the body is timed', { skip: withoutCallback }, async (t) => {
+  const shouldUpgradeCallback = ({ headers }: IncomingMessage): boolean => headers['x-wanted'] === 'yes'
+  const { port, records } = await listening(echo, 'upgrade', { t, fastify: { http: { shouldUpgradeCallback } } as object })
+  const taken = new RawClient(port)
+  await taken.write(head('GET', '/', { ...upgrade, 'X-Wanted': 'yes' }))
+  await taken.until(/101 Switching Protocols/)
+  const declined = new RawClient(port)
+  await declined.write(posted + 'he')
+  t.match(onlyAnswer(await declined.closed), { statusCode: 408 })
+  await taken.write('after a while')
+  await taken.until(/after a while/)
+  taken.fin()
+  await taken.closed
+  t.match(records, [{ code: 'FST_READ_BODY_IDLE_TIMEOUT' }])
+  t.equal(records.length, 1)
+})
+
+t.test('what shouldUpgradeCallback takes and nobody listens for is Node\'s to close, without a record', { skip: withoutCallback }, async (t) => {
+  const { app, port, records } = await guardedApp({ t, guard, routes, fastify: { http: { shouldUpgradeCallback: () => true } } as object })
+  for (const bytes of [head('GET', '/', upgrade), posted + 'he']) {
+    const client = new RawClient(port)
+    await client.write(bytes)
+    t.equal((await client.closed).text, '')
+  }
+  await quiet(app)
+  t.same(records, [])
+})
+
 t.test('listeners may come and go', async (t) => {
   const { app, port, records } = await guardedApp({ guard, routes })
   const request = head('GET', '/', { ...upgrade, Connection: 'Upgrade, close' })
@@ -261,6 +311,23 @@ t.test('a client that leaves in the body of an upgrade request is recorded', { s
   t.match(await recorded(), [{ code: 'FST_READ_ABORTED', received: 1, expected: 10, phase: 'body', remoteAddress: '127.0.0.1' }])
   await client.closed
   await app.close()
+})
+
+t.test('an upgrade that its listener refuses without the body is no failed read', { skip: !parsesBody }, async (t) => {
+  const { app, port, records } = await listening((_request, socket) => {
+    socket.on('error', () => {})
+    socket.end('HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+  })
+  for (const leave of [undefined, (client: RawClient) => client.rst()]) {
+    const client = new RawClient(port, { stays: leave !== undefined })
+    await client.write(withBody + 'x')
+    await client.until(/401/)
+    leave?.(client)
+    t.match((await client.closed).text, /^HTTP\/1\.1 401 /)
+  }
+  await quiet(app)
+  await app.close()
+  t.same(records, [])
 })
 
 t.test('a connection changes hands when the body of its upgrade request has ended', { skip: !parsesBody }, async (t) => {

@@ -5,9 +5,10 @@ import { fileURLToPath } from 'node:url'
 import type { AbortRecord } from '../../../lib/index.js'
 import { until } from '../oracle/until.js'
 import type { LogLine } from './guarded-app.js'
+import { fastifyFolder } from './packed.js'
 
-/** A file of `examples/` at work, in a process of its own, as a reader would start it. */
-export interface RunningExample {
+/** A program at work, in a process of its own, that logs as Fastify does. */
+export interface RunningProgram {
   readonly port: number
   readonly pid: number
   readonly log: readonly LogLine[]
@@ -15,24 +16,25 @@ export interface RunningExample {
   records: () => AbortRecord[]
   /** Resolves with them once there are at least so many. */
   recorded: (count: number) => Promise<AbortRecord[]>
-  stop: () => Promise<void>
+  /** Resolves with its exit status. */
+  stop: () => Promise<number | null>
 }
 
-async function stop (child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
+async function stop (child: ChildProcess): Promise<number | null> {
+  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode
   const exited = once(child, 'exit')
   child.kill()
   await exited
+  return child.exitCode
 }
 
 /**
- * Starts `examples/<name>.js` on a free port; resolves when it says that it listens.
+ * Starts a program on a free port; resolves when it says that it listens.
  *
- * @param args of Node's, before the file
+ * @param args of Node's
  */
-export async function startExample (name: string, env: NodeJS.ProcessEnv = {}, args: readonly string[] = []): Promise<RunningExample> {
-  const file = fileURLToPath(new URL(`../../../examples/${name}.js`, import.meta.url))
-  const child = spawn(process.execPath, [...args, file], { env: { PATH: process.env.PATH, PORT: '0', ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+export async function startProgram (name: string, args: readonly string[], { env = {}, cwd }: { readonly env?: NodeJS.ProcessEnv, readonly cwd?: string } = {}): Promise<RunningProgram> {
+  const child = spawn(process.execPath, args, { cwd, env: { PATH: process.env.PATH, PORT: '0', ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
   const log: LogLine[] = []
   let stderr = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => { stderr += text })
@@ -57,4 +59,15 @@ export async function startExample (name: string, env: NodeJS.ProcessEnv = {}, a
     },
     stop: () => stop(child)
   }
+}
+
+/**
+ * Starts `examples/<name>.js`.
+ *
+ * @param args of Node's, before the file
+ */
+export function startExample (name: string, env: NodeJS.ProcessEnv = {}, args: readonly string[] = []): Promise<RunningProgram> {
+  const file = fileURLToPath(new URL(`../../../examples/${name}.js`, import.meta.url))
+  const loader = fastifyFolder === 'fastify' ? [] : [`--import=${new URL('../fastify-next.js', import.meta.url).href}`]
+  return startProgram(name, [...loader, ...args, file], { env })
 }
