@@ -10,7 +10,7 @@ import { readUpgradeBody } from './upgrade-body.js'
 import { refuseUpgrade, turnAway } from './upgrade-refusal.js'
 
 /**
- * Whether Node gives away a body. Node 26 emits the event as soon as the head is complete, and hands the connection over
+ * Whether Node parses the body of an upgrade request. Node 26 emits the event as soon as the head is complete, and hands the connection over
  * when the body that it parses has ended; earlier versions hand over at once, and what follows the head is the new owner's.
  */
 function isBodyParsed (request: IncomingMessage): boolean {
