@@ -2,7 +2,7 @@ import type { ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 import { bytesBeingWritten, peerNameOf } from '../node/internals.js'
 
-/** How long a session is silent before it is asked, in counted milliseconds. If frames wait to be sent, it is asked at once. */
+/** How long a session is silent before it is asked, in counted milliseconds. If frames wait to be sent, it need not be silent. */
 const INTERVAL = 1_000
 /** How long a client may leave PINGs unanswered once Node sends no more of them, in counted milliseconds. */
 const UNANSWERED = 10_000

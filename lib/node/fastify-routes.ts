@@ -2,9 +2,9 @@ import diagnosticsChannel from 'node:diagnostics_channel'
 import type { FastifyInstance, RouteOptions } from 'fastify'
 
 /*
- * What routes an application has, and what they say. No hook tells of routes that were added before a plugin was loaded:
- * Fastify loads it when the application starts, or when it is waited for. So the applications themselves are told of, by
- * a documented channel, from when this package is loaded. Tested with Fastify 5.12.
+ * The routes of an application, and their options. No hook reports routes that were added before a plugin was loaded, and Fastify
+ * only loads a plugin when the application starts, or when it is awaited. So from the moment this package is loaded, it learns of
+ * new applications by a documented channel. Tested with Fastify 5.12.
  */
 
 /** A route with the instance that it was added to. Other `onRoute` hooks may still change its options. */
@@ -15,7 +15,7 @@ export interface KnownRoute {
 
 const routesByApplication = new WeakMap<FastifyInstance, KnownRoute[]>()
 
-/** Published when an application is made, before anybody can add a route. */
+/** Published when an application is made, before a route can be added. */
 const INITIALIZATION = 'fastify.initialization'
 
 function watchRoutes (root: FastifyInstance): KnownRoute[] {
@@ -31,7 +31,7 @@ diagnosticsChannel.subscribe(INITIALIZATION, (message) => {
   watchRoutes((message as { fastify: FastifyInstance }).fastify) // what this channel tells
 })
 
-/** The application that an instance is a part of: each one inherits from that in which it was registered. */
+/** The application that an instance is a part of: each instance inherits from the one in which it was registered. */
 export function rootOf (instance: FastifyInstance): FastifyInstance {
   const parent = Object.getPrototypeOf(instance) as FastifyInstance | null
   return parent === null || parent === Object.prototype ? instance : rootOf(parent)
@@ -42,13 +42,13 @@ export function isWithin (instance: FastifyInstance, other: FastifyInstance): bo
   return instance === other || Object.prototype.isPrototypeOf.call(other, instance)
 }
 
-/** The routes of an application, also those that are still to come; `undefined` of those that came before this package was loaded. */
+/** The routes of an application, also those still to come. `hasUnknown`: some were added before this package was loaded. */
 export function routesOf (root: FastifyInstance): { readonly known: KnownRoute[], readonly hasUnknown: boolean } {
   const known = routesByApplication.get(root)
   return known === undefined ? { hasUnknown: hasRoutes(root), known: watchRoutes(root) } : { known, hasUnknown: false }
 }
 
-/** Printed where there is no route. */
+/** Fastify prints this if there is no route. */
 const NO_ROUTES = '(empty tree)'
 
 function hasRoutes (app: FastifyInstance): boolean {
