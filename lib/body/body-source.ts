@@ -29,7 +29,7 @@ export abstract class BodySource {
   /** Whether reading has stopped because the application hasn't taken what came. */
   abstract isHeldBack (): boolean
 
-  /** Whether the client has ended its side, where a half-closed connection still stands. */
+  /** Whether the client has ended its side of a connection that is still open. */
   get isHalfClosed (): boolean {
     return false
   }

@@ -93,7 +93,7 @@ export class Heartbeat {
     if (this.#timer !== undefined) this.#beat(Infinity)
   }
 
-  /** @param due looks at everything that is due before this time; by default, before the next beat */
+  /** @param due everything that is due before this time is looked at; by default, everything due before the next beat */
   #beat (due?: number): void {
     const now = this.#time.beat(Math.floor(performance.now()))
     clearTimeout(this.#between)

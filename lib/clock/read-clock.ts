@@ -114,7 +114,7 @@ export class ReadClock {
     this.#limits = limits
   }
 
-  /** Milliseconds until the first limit runs out if nothing more comes: 0 or less where one has, `Infinity` where none will. */
+  /** Milliseconds until the first limit runs out if nothing more comes: 0 or less if one has run out, `Infinity` if none will. */
   remaining (now: number): number {
     const { total, idle, minRate } = this.#limits
     const elapsed = this.elapsed(now)

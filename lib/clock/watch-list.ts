@@ -32,7 +32,7 @@ export const LONGEST_REST = 1_000
 
 /** Stagger: connections accepted together would all fall due on one beat, so each block of slots rests this much less, up to 9 times. */
 const STAGGER_MS = 50
-/** Slots in a block: neighbours lie together in memory, and a look at one here and one there takes several times as long. */
+/** Slots in a block. Neighbours lie together in memory: looking at scattered slots takes several times as long. */
 const BLOCK = 256
 
 const FIRST_ROOM = 64

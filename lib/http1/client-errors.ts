@@ -15,7 +15,7 @@ export class ClientErrors {
 
   /**
    * @param listeners the server's own, whose place the guard has taken
-   * @param headersTimeout the guard's own, in milliseconds; 0 where it is not enforced
+   * @param headersTimeout the guard's own, in milliseconds; 0 if it is not enforced
    */
   constructor (server: Server, listeners: readonly ClientErrorListener[], headersTimeout: number) {
     this.#server = server

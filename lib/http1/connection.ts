@@ -40,7 +40,7 @@ export class Connection extends BodySource implements Watched, SocketOwner, Conn
   written = 0
   /** Node's parser has begun a head without a read: the byte count doesn't show one in the packet of the previous request. */
   #isHeadPending = false
-  /** What is known of the responses that are still owed. It is made when needed, which is rare. */
+  /** What is known of the responses that are still owed. It is only made when needed. */
   #outgoing: Outgoing | undefined
   readonly #address: PackedAddress
   readonly #port: number | undefined
@@ -86,8 +86,8 @@ export class Connection extends BodySource implements Watched, SocketOwner, Conn
    *                closed
    * ```
    *
-   * Beside these: `HalfClosed` where the client ends its side while its answer is owed, `AwaitedAnswer` where the application's
-   * `clientErrorHandler` takes its time over a head that failed, and `Closing` in the place of `Linger` where that is off.
+   * Beside these: `HalfClosed` after the client has ended its side while its answer is owed, `AwaitedAnswer` while the
+   * application's `clientErrorHandler` hasn't answered a head that failed, and `Closing` instead of `Linger` if `linger` is off.
    */
   become (read: ConnectionRead | undefined): void {
     this.#read = read

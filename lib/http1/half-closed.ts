@@ -24,7 +24,10 @@ export class HalfClosed extends ConnectionRead {
   readonly #response: ServerResponse
   /** Whether the response had begun when the client ended its side. */
   readonly #hasBegun: boolean
-  /** In counted milliseconds. Writing the first one can't fail, because the reset only follows it: the next look writes the second. */
+  /**
+   * When the next interim response is due, in counted milliseconds. The first can't fail, because a reset only follows it: the
+   * second is written at the next look.
+   */
   #nextAt = 0
   /** Bytes that had been written at the last look. */
   #written = 0

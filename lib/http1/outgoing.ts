@@ -138,8 +138,8 @@ export class Outgoing implements ResponseSink {
   }
 
   /**
-   * The client has ended its side. It may do so if it has all of a response, by the declared length: the application may learn
-   * of the end a moment later, at the end of a file or of another server's response.
+   * The client has ended its side. That is no failure if, by the declared length, it has the whole response: an application that
+   * sends a file or another server's response may notice the end a moment later.
    */
   onEnd (response: ServerResponse): void {
     const { socket, written } = this.#connection

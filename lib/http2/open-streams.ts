@@ -13,7 +13,7 @@ function destroyIfReset (this: ServerHttp2Stream): void {
   if (this.closed && !this.writableFinished) this.destroy()
 }
 
-/** The streams of a session that have a head, and have not closed. */
+/** The streams of a session whose head has come, and which haven't closed. */
 export class OpenStreams {
   /** Their responses, from when they are dispatched. */
   readonly #responses = new Map<ServerHttp2Stream, StreamResponse | undefined>()

@@ -18,12 +18,12 @@ export function isApplicationError ({ code = '', syscall }: ClientError): boolea
   return syscall === undefined && code !== 'ECONNRESET' && !code.startsWith('HPE_') && !code.startsWith('ERR_')
 }
 
-/** Whether the parser refused bytes of the client's. */
+/** Whether the parser refused bytes from the client. */
 export function isParserError ({ code }: ClientError): boolean {
   return code?.startsWith('HPE_') === true
 }
 
-/** Whether the parser refused bytes behind a request that said that it was the last (`Connection: close`). */
+/** Whether the parser refused bytes that follow a request which said it was the last (`Connection: close`). */
 export function isBehindLast ({ code }: ClientError): boolean {
   return code === 'HPE_CLOSED_CONNECTION'
 }

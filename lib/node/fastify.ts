@@ -43,7 +43,7 @@ interface RouteContext {
   preParsing: ParsingHook[] | null
 }
 
-/** The descriptions of the symbols by which Fastify keeps the context of its route on a request, and from `preParsing` on the body. */
+/** The descriptions of the symbols by which a request has the context of its route and, from `preParsing` on, the body. */
 const ROUTE_CONTEXT = 'fastify.context'
 const PAYLOAD = 'fastify.RequestPayloadStream'
 

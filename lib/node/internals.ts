@@ -30,7 +30,7 @@ interface HttpParser {
 interface WriteHandle {
   /** Bytes handed over. */
   readonly bytesWritten?: number
-  /** Bytes handed over that the kernel has not taken yet. Over TLS only that of the TCP connection below grows shorter. */
+  /** Bytes handed over that the kernel has not taken yet. Over TLS, only the count of the TCP connection below goes down. */
   readonly writeQueueSize?: number
 }
 
@@ -183,7 +183,7 @@ export function headWatcher (onHead: (socket: Socket) => void): (socket: Socket)
   }
 }
 
-/** How far behind the guard's own limit Node's timer stands, in milliseconds. */
+/** How much longer than the guard's own limit Node's timer is, in milliseconds. */
 const BACKSTOP_MARGIN = 1_000
 /** How often Node checks its timeouts, in milliseconds; its default is 30 000. It takes effect when the server starts to listen. */
 const BACKSTOP_INTERVAL = 1_000

@@ -92,7 +92,10 @@ export function isTold (raw: IncomingMessage): boolean {
   return (told.get(raw)?.size ?? 0) > 0
 }
 
-/** Destroys only the request: Node's own `_destroy` would take the socket, and the answer. An unheard 'error' would end the process. */
+/**
+ * Destroys the request without its socket: Node's own `_destroy` takes the socket along, and with it the answer. An 'error' without
+ * a listener would end the process.
+ */
 function passOn (this: IncomingMessage, error: Error | null, callback: (error?: Error | null) => void): void {
   process.nextTick(() => {
     const listeners = this.rawListeners('error')

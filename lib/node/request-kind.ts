@@ -6,7 +6,7 @@ interface ReadableInternals {
   readonly _readableState?: { readonly ended: boolean }
 }
 
-/** The request if it is of an HTTP/2 session: Node emits both classes in one event. Any HTTP/1 client may send the version. */
+/** The request, if it is an HTTP/2 one: Node emits both classes in one event. The version isn't enough: any client may write it. */
 export function http2Request (raw: IncomingMessage): Http2ServerRequest | undefined {
   return raw.httpVersionMajor === 2 && 'stream' in raw ? raw as unknown as Http2ServerRequest : undefined
 }

@@ -2,7 +2,7 @@ import diagnosticsChannel from 'node:diagnostics_channel'
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** Published when Node takes a response for finished. */
+/** Published when Node considers a response finished. */
 const FINISH = 'http.server.response.finish'
 
 /** Node 20 and 22 also publish it when the connection broke while most of a response was still to be sent; 24 and 26 do not. */
@@ -15,7 +15,7 @@ const unsentWatchers = new Set<OnUnsent>()
 /** One subscriber for all applications, because the channel publishes the responses of all of them. */
 function onFinish (message: unknown): void {
   const { response, socket } = message as { response: ServerResponse, socket: Socket } // what this channel tells
-  // A write that fails calls back before the socket is destroyed, hence `errored`. A response without a head was never given.
+  // A write that fails calls back before the socket is destroyed, hence `errored`. A response without a head was never sent.
   if (!response.headersSent || (!socket.destroyed && socket.errored === null)) return
   for (const onUnsent of unsentWatchers) onUnsent(response, socket)
 }

@@ -51,7 +51,7 @@ export function listenWhileAlone (server: Server, event: string, own: RequestLis
   }
 }
 
-/** Calls back each time such a listener is added to an event, once it is there. */
+/** Calls back each time a listener that is meant is added to an event, once it is there. */
 export function onListenerAdded (server: Server, event: string, isMeant: (listener: unknown) => boolean, onAdded: () => void): Detach {
   const onNew = (added: string | symbol, listener: unknown): void => {
     if (added === event && isMeant(listener)) queueMicrotask(onAdded)
@@ -74,8 +74,8 @@ const REQUEST_START = 'http.server.request.start'
 const requestEvents: readonly (string | symbol)[] = ['request', 'checkContinue', 'checkExpectation']
 
 /**
- * Calls back for the requests of a server that has other listeners as well: before the guard's own or behind them, they may keep
- * their requests from it. If there are no others, it doesn't call back, because that costs time.
+ * Calls back for the requests of a server that has other listeners as well. Those may keep requests from the guard's own
+ * listeners, whether they come before or behind them. Without other listeners it doesn't call back, because that costs time.
  */
 export function watchForeignRequests (server: Server, isOwn: (listener: unknown) => boolean, onRequest: (request: IncomingMessage, socket: Socket) => void): Detach {
   let isWatching = false

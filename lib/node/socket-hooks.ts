@@ -22,7 +22,7 @@ type Listeners = Record<string, unknown>
 
 export interface GuardedSocket extends Socket {
   [kOwner]?: SocketOwner | undefined
-  /** Where an EventEmitter keeps its listeners: an array where an event has more than one. */
+  /** Where an EventEmitter keeps its listeners: an array if an event has more than one. */
   readonly _events?: Listeners
 }
 
@@ -34,7 +34,7 @@ function tellClose (this: GuardedSocket): void {
   this[kOwner]?.onClose()
 }
 
-/** All connections share one function: a closure for each would take more memory than all else kept of it. */
+/** All connections share one function: a closure for each would take more memory than all else that is kept for it. */
 export function own (socket: GuardedSocket, owner: SocketOwner): void {
   socket[kOwner] = owner
   socket.on('end', tellEnd)
@@ -43,7 +43,7 @@ export function own (socket: GuardedSocket, owner: SocketOwner): void {
   socket.prependListener('close', tellClose)
 }
 
-/** Trims the listeners: an array that grew keeps room for 16 more, which is more than all else kept of an idle connection. */
+/** Trims the listeners: an array that grew keeps room for 16 more, which is more than all else kept for an idle connection. */
 function pack ({ _events: listeners }: GuardedSocket, event: string): void {
   const several = listeners?.[event]
   if (listeners !== undefined && Array.isArray(several)) listeners[event] = several.slice()
@@ -72,7 +72,7 @@ function closeAfterRest (this: GuardedSocket): void {
   if (this[kOwner]?.onClosing() !== true) Socket.prototype.destroySoon.call(this)
 }
 
-/** From now on the owner decides when Node's closing takes place. */
+/** From now on the owner decides when Node closes the socket. */
 export function holdClosing (socket: GuardedSocket): void {
   socket.destroySoon = closeAfterRest
 }

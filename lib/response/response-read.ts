@@ -98,7 +98,7 @@ export class ResponseRead {
     this.#taken = taken
     if (this.#sink.isWaiting()) this.#clock.resume(now)
     if (arrived > 0) this.#clock.arrive(arrived, now)
-    // Paused only after the above: time until the last bytes were taken counts, and from now on nothing waits.
+    // Paused last: time counted until the last byte was taken, and nothing waits now.
     if (!this.#sink.isWaiting()) this.#clock.pause(now)
   }
 }
