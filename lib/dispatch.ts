@@ -13,7 +13,7 @@ import { maxHeadersCount } from './node/internals.js'
 import { Framing, framingOf, hasBody, http2Request, isAtEnd, isUpgrade } from './node/request-kind.js'
 
 export interface DispatchOptions {
-  /** Whether its connection knows of the request already, and may be further than that by now: see `watchForeignRequests`. */
+  /** Whether its connection knows of the request already, and may have moved on since: see `watchForeignRequests`. */
   readonly isLate: boolean
 }
 
@@ -36,10 +36,10 @@ export function dispatch (guard: GuardContext, request: IncomingMessage, respons
     if (isExpecting) response.writeContinue()
     return true
   }
-  // Of an upgrade, what follows the head is the new owner's. A body that somebody else has begun to read is theirs.
+  // What follows the head of an upgrade belongs to the new owner. A body belongs to the listener that has begun to read it.
   if (isUpgrade(request) || request.readableDidRead) return true
   if (overHttp2 !== undefined) readStreamBody(guard, overHttp2, request, response)
-  // At its end, its connection is free for the next request.
+  // If the request is at its end, its connection is free for the next one.
   else if (connection === undefined || isAtEnd(request)) readInjectedBody(guard, request, response)
   else connection.beginBody(new BodyRead(connection.guard, connection, request, response, connection.guard.options.policy))
   const body = bodyReadOf(request)
@@ -52,7 +52,7 @@ export function dispatch (guard: GuardContext, request: IncomingMessage, respons
 /** Whether a request may go on to the application: not one that comes after the connection's last answer, nor one that is refused. */
 function admit (connection: Connection, request: IncomingMessage, response: ServerResponse, framing: number): boolean {
   if (connection.isOver) {
-    // Its answer was given before it was complete.
+    // The connection's last answer was given before this request was complete.
     connection.discard(request)
     connection.onDiscarded()
     connection.read?.onLateRequest(response)
@@ -61,7 +61,7 @@ function admit (connection: Connection, request: IncomingMessage, response: Serv
   connection.onDispatched(response)
   const violation = connection.guard.options.strictFraming ? checkFraming(request, maxHeadersCount(request.socket), framing) : undefined
   if (violation === undefined) return true
-  // What came in the packet of the request before can't be told from its bytes.
+  // Bytes that came in the packet of the previous request can't be told from that request's.
   const received = Math.max(request.socket.bytesRead - connection.bytes, 1)
   return refuseRequest(connection, request, response, violation, received)
 }

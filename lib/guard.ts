@@ -13,19 +13,19 @@ export interface GuardContext {
   readonly heartbeat: Heartbeat
   readonly recorder: Recorder
   readonly journal: Journal
-  /** What answers in the guard's place where there is no request, on all servers of the application, if it has it. */
+  /** The application's own `clientErrorHandler`, if any. If there is no request, it answers in the guard's place, on all servers. */
   ownHandlers: OwnClientErrorHandlers | undefined
-  /** The limits of a request's route; `false` where it is not guarded. */
+  /** The limits of a request's route; `false` if it is not guarded. */
   readonly policyOf: (request: FastifyRequest) => RoutePolicy | false
-  /** Bytes that a body of no route may exceed. */
+  /** Bytes that no route allows a body to exceed. */
   readonly mostBytes: () => number
   /** How many connections were lingered on; see `stats()`. */
   lingered: number
   /** The application is closing. */
   closing: boolean
-  /** Whether every request of a server passes the guard on its way to the application, and not only its hooks. */
+  /** Whether every request passes the guard's own listener on its way to the application, and not only the guard's hooks. */
   isInFront: boolean
-  /** Guards the connection of a request that comes past the guard's own listeners, where it has one. */
+  /** Guards the connection, if any, of a request that has bypassed the guard's own listeners. */
   adoptUnseen: ((request: IncomingMessage) => void) | undefined
   /** The request that waits for `100 Continue`, while it is on its way through the listeners of 'request'. */
   expecting: IncomingMessage | undefined
@@ -33,6 +33,6 @@ export interface GuardContext {
   passing: IncomingMessage | undefined
   /** The servers that are guarded, or were. */
   readonly servers: WeakSet<Server>
-  /** Takes over the connection of another application's guard, whose server this one has by now. */
+  /** Hands a connection to another application's guard, once that one has taken over the server. */
   successor: ((socket: Socket, bytes: number) => void) | undefined
 }

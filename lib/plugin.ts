@@ -35,16 +35,16 @@ function passedLimit ({ raw, routeOptions: { bodyLimit } }: FastifyRequest): num
   return decoded || Math.max(read?.expected ?? 0, read?.received ?? 0) > bodyLimit ? bodyLimit : undefined
 }
 
-/** Fastify's own refusals of a body, which keep their code towards the client, by what they are recorded as. */
+/** How Fastify's own refusals of a body are recorded. The client still gets Fastify's code. */
 const refusals: Readonly<Record<string, (request: FastifyRequest) => Violation>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: (request) => ({ code: 'FST_READ_BODY_TOO_LARGE', limit: passedLimit(request) }),
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: () => ({ code: 'FST_READ_LENGTH_MISMATCH' })
 }
 
-/** Published when a server is about to listen: before it takes a connection, and while its settings are still taken up. */
+/** Published when a server is about to listen: before it accepts a connection, and while its settings can still be changed. */
 const LISTENING = 'tracing:net.server.listen:asyncStart'
 
-/** Whether another server has the connection of a request, as far as is known: also where there is none (`inject()`). */
+/** Whether the guard doesn't know the connection of a request: another server has it, or there is none (`inject()`). */
 function hasForeignConnection ({ httpVersionMajor, socket }: IncomingMessage): boolean {
   return httpVersionMajor === 1 && connectionOf(socket) === undefined
 }
@@ -52,7 +52,10 @@ function hasForeignConnection ({ httpVersionMajor, socket }: IncomingMessage): b
 const guardedApplications = new WeakSet<FastifyInstance>()
 const serverGuards = new WeakMap<Server, ServerGuard>()
 
-/** Guards the server of an application, from when it is the one that requests come to: `@fastify/restartable` makes another one. */
+/**
+ * Guards the server of an application from the moment its requests come to this application: with `@fastify/restartable`, a new
+ * application takes over the server of the previous one.
+ */
 function guardServer (server: Server, guard: GuardContext, routing: RequestListener, headersTimeoutBy: ServerGuardOptions['headersTimeoutBy']): () => void {
   const predecessor = serverGuards.get(server)
   let isGuarded = false
@@ -68,10 +71,10 @@ function guardServer (server: Server, guard: GuardContext, routing: RequestListe
   return onListenerAdded(server, 'request', listener => listener === routing, begin)
 }
 
-/** Turns of the event loop that it takes at the most until all is told of the end of a connection; over HTTP/2 those are several. */
+/** Turns of the event loop that pass at most until the end of a connection is recorded; over HTTP/2 it takes several. */
 const LAST_TURNS = 10
 
-/** The last connections may have closed in this very turn: what became of them is recorded before the process may end. */
+/** The last connections may have closed in this very turn. Their records are written before the process may end. */
 function afterLastReads (guard: GuardContext, act: () => void, turns = LAST_TURNS): void {
   setImmediate(() => {
     if (turns > 1 && guard.heartbeat.isWatching) afterLastReads(guard, act, turns - 1)
@@ -79,7 +82,7 @@ function afterLastReads (guard: GuardContext, act: () => void, turns = LAST_TURN
   })
 }
 
-/** Watches the application's servers, also those that Fastify starts behind `app.server` for the other addresses of `localhost`. */
+/** Watches all servers of the application, also those that Fastify starts for the other addresses of `localhost`. */
 function guardServers (root: FastifyInstance, guard: GuardContext): void {
   // Fastify listens to its servers with this very function.
   const routing = root.routing // eslint-disable-line @typescript-eslint/unbound-method -- it has no `this`
@@ -110,7 +113,7 @@ function guardServers (root: FastifyInstance, guard: GuardContext): void {
   })
 }
 
-/** What it throws is told to whoever registers it, because it is async: of any other plugin it would end the process. */
+/** It is async so that its errors reject `register()`: an error thrown by a synchronous plugin would end the process. */
 // eslint-disable-next-line @typescript-eslint/require-await
 export async function readGuard (app: FastifyInstance, options: ReadGuardOptions): Promise<void> {
   const root = rootOf(app)
@@ -137,7 +140,7 @@ export async function readGuard (app: FastifyInstance, options: ReadGuardOptions
     servers: new WeakSet(),
     successor: undefined
   }
-  /** A request has come by no server, or past the guard on its way. Returns whether it goes on. */
+  /** Admits a request that came from no server, or that has bypassed the guard. Returns whether it goes on. */
   function admitUnseen ({ request, raw: response }: FastifyReply): boolean {
     const { raw } = request
     const isSeen = guard.isInFront && !hasBody(raw) && !hasInjectedStream(raw) && !hasForeignConnection(raw)
@@ -157,7 +160,7 @@ export async function readGuard (app: FastifyInstance, options: ReadGuardOptions
     if (!goesOn) reply.hijack()
   }
 
-  /** The read of a body, also of one that had nothing to judge so far. */
+  /** The read of a request's body. It begins now if there was nothing to judge until now. */
   function readOf (request: FastifyRequest): BodyRead | undefined {
     const { raw } = request
     const known = bodyReadOf(raw)
@@ -181,8 +184,8 @@ export async function readGuard (app: FastifyInstance, options: ReadGuardOptions
   function ownRawBody (this: FastifyRequest, rawBodyOptions?: RawBodyOptions): Promise<Buffer | string> {
     return readRawBody(this.raw, readOf(this), rawBodyOptions)
   }
-  app.decorateRequest('readRawBody', ownRawBody as FastifyRequest['readRawBody']) // its result depends on `encoding`, which an overload alone can say
-  // The limits of the server hold for all of its routes, in whatever context the guard is registered.
+  app.decorateRequest('readRawBody', ownRawBody as FastifyRequest['readRawBody']) // its result depends on `encoding`, which only an overload can express
+  // The server's limits apply to all of its routes, whichever context the guard is registered in.
   root.addHook('onReady', (done) => {
     policies.check()
     for (const message of settingsBeside(root.initialConfig)) journal.warn(message)
@@ -198,7 +201,8 @@ export async function readGuard (app: FastifyInstance, options: ReadGuardOptions
       done()
     })
   }
-  // Behind all hooks that may enter a context, and not at all where it would make no difference: it costs every request something.
+  // This hook runs after all hooks that may enter an async context. It costs every request some time, so it is added only where
+  // it makes a difference.
   if (journal.tellsContext) {
     root.addHook('preHandler', ({ raw }, _reply, done) => {
       const read = bodyReadOf(raw)

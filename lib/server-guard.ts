@@ -17,7 +17,7 @@ import { listen, listenWhileAlone, onListenerAdded, replaceListener, takeOver, w
 export interface ServerGuardOptions {
   /** Whether it is the server that the application knows. */
   readonly isMain: boolean
-  /** Who has set Node's `headersTimeout`; see `headersTimeoutSetter`. */
+  /** What has set Node's `headersTimeout`; see `headersTimeoutSetter()`. */
   readonly headersTimeoutBy: 'options' | 'factory' | undefined
 }
 
@@ -47,24 +47,24 @@ export class ServerGuard {
       guard.journal.warn(`Node's headersTimeout of ${server.headersTimeout} ms stays in force, below that of the guard: what serverFactory has set is left as it is`)
     }
     allowHalfOpen(server)
-    // What the application set meanwhile counts.
+    // Repeated, because the application may have changed its settings by then.
     server.prependListener('listening', backstop)
     this.#detach.push(() => { server.off('listening', backstop) })
     this.#detach.push(listen(server, 'close', () => guard.heartbeat.sweep()))
     this.#watchConnections(enforced)
     this.#watchRequests(isMain)
     if (isMain) guard.adoptUnseen = (request) => { this.#adoptUnseen(request) }
-    // Fastify hands what its other servers get of these to the main one.
+    // Fastify's other servers hand their upgrades to the main one.
     if (isMain) this.#detach.push(watchUpgrades(guard, server))
   }
 
-  /** Another application's guard is about to have the server. */
+  /** Another application's guard is about to take over the server. */
   detach (): void {
     for (const detach of this.#detach) detach()
     this.#guard.isInFront = false
   }
 
-  /** Another application's guard has the server, and gets the connections of this one. */
+  /** Another application's guard has taken over the server, and gets this one's connections. */
   handOver (successor: ServerGuard): void {
     this.#guard.successor = (socket, bytes) => { successor.adopt(socket, bytes) }
     for (const watched of [...this.#guard.heartbeat.watched()]) {
@@ -72,12 +72,12 @@ export class ServerGuard {
     }
   }
 
-  /** Guards a connection that stands already; `bytes` as in `Connection`. */
+  /** Guards a connection that already exists; `bytes` as in `Connection`. */
   adopt (socket: Socket, bytes: number): void {
     new Connection(this.#guard, socket).adopt(bytes)
   }
 
-  /** What a connection sends first: a TLS handshake, or a request's head. HTTP/2 sessions are told of elsewhere. */
+  /** Watches a new connection: a TLS handshake or the head of a request comes first. HTTP/2 sessions have their own event. */
   #accept (socket: Socket): void {
     if (speaksHttp1(socket)) {
       if (this.#guard.options.strictFraming) keepOneMoreHeader(socket)
@@ -94,7 +94,7 @@ export class ServerGuard {
     const server = this.#server
     const listeners = takeOver<ClientErrorListener>(server, 'clientError')
     const clientErrors = new ClientErrors(server, listeners, headersTimeout)
-    // The first server is the one that the application knows: the others have no listeners of its own.
+    // The first server is the one that the application knows. The others have none of its listeners.
     this.#guard.ownHandlers ??= ownHandlers(server, listeners)
     this.#detach.push(watchSni(server, (socket) => {
       const read = connectionOf(socket)?.read
@@ -125,7 +125,7 @@ export class ServerGuard {
       this.#routing.call(server, request, response)
       guard.passing = undefined
     }
-    // As Node does it where there is no listener, but that ours comes between.
+    // Does what Node does without a listener, except that `dispatch()` comes first.
     const onCheckContinue: RequestListener = (request, response) => {
       this.#emitExpecting(request, response)
     }
@@ -151,22 +151,22 @@ export class ServerGuard {
     this.#detach.push(listen(server, 'dropRequest', (request: IncomingMessage, socket: Socket) => {
       const connection = connectionOf(socket)
       if (connection?.isOver !== false) return
-      // Node answers it, says that the connection closes, and leaves that to the client.
+      // Node answers it with `Connection: close`, and leaves the closing to the client.
       if (hasBody(request)) connection.refuse(request)
       else connection.onRequest(request)
     }))
   }
 
   /**
-   * The request has a connection of which the guard was not told: a wrapper of the server has given it to Node's parser without
-   * the server's own 'connection', or it belongs to another server, which hands over some of its requests.
+   * Guards the connection of a request if it is new to the guard: a wrapper of the server has given it to Node's parser without
+   * emitting 'connection' on the server, or it belongs to another server, which hands over some of its requests.
    */
   #adoptUnseen (request: IncomingMessage): void {
-    // Over HTTP/2 Node makes something that stands for the socket where it is asked for.
+    // Over HTTP/2, asking for `socket` makes Node create a stand-in for it.
     if (request.httpVersionMajor !== 1) return
     const { socket } = request
     if (connectionOf(socket) !== undefined) return
-    // An adapter's requests have sockets that only look like one.
+    // The sockets of an adapter's requests only look like sockets.
     if ((socket as Socket | undefined) === undefined || !speaksHttp1(socket)) return
     const isForeign = serverOf(socket) !== this.#server
     if (isForeign) new Connection(this.#guard, socket).adoptForeign()
@@ -178,11 +178,11 @@ export class ServerGuard {
       : 'Connections come to this server past its event connection: how long they take for their first request is not limited')
   }
 
-  /** Requests with `Expect: 100-continue` come the way of all others. */
+  /** Requests with `Expect: 100-continue` go the same way as all others. */
   #emitExpecting (request: IncomingMessage, response: ServerResponse): void {
     this.#guard.expecting = request
     this.#server.emit('request', request, response)
-    // It is somebody else's: what Node does before any listener has seen it.
+    // Another listener has kept it. It gets the `100 Continue` that Node would have sent before any listener.
     if (this.#guard.expecting === request && !response.headersSent) response.writeContinue()
     this.#guard.expecting = undefined
   }

@@ -3,7 +3,7 @@ import type { AbortCounts } from './record/journal.js'
 import type { GuardContext } from './guard.js'
 import type { ConnectionPhase } from './clock/watch-list.js'
 
-/** What `app.readGuard.stats()` gives. */
+/** The result of `app.readGuard.stats()`. */
 export interface ReadGuardStats extends AbortCounts {
   /** When counting began, ISO 8601. */
   readonly since: string
@@ -13,9 +13,9 @@ export interface ReadGuardStats extends AbortCounts {
   readonly observed: Readonly<Partial<Record<ReadErrorCode, number>>>
   /** Records that `logLimit` left out of the log. */
   readonly suppressed: number
-  /** How often what a client still sent after its answer was read and thrown away. */
+  /** How many times the guard read and discarded what a client still sent after its answer. */
   readonly lingered: number
-  /** Reads under way now. */
+  /** Reads under way now, by phase. */
   readonly reading: Readonly<Record<ConnectionPhase, number>>
 }
 

@@ -4,7 +4,7 @@ import type { LingerOptions } from '../limits/options.js'
 const DEFAULT_TIMEOUT = 2_000
 
 /**
- * Limits the rest of an exchange after its answer was given. The time begins anew with every progress. It is counted time: while
+ * Limits the rest of an exchange after its answer was given. The time starts over with every progress. It is counted time: while
  * this process is blocked, a window that the client has opened waits in the kernel.
  *
  * With `linger: false` nothing more is read once the answer has left. The answer itself still has time to leave.

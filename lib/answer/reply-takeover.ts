@@ -36,7 +36,10 @@ class ReplyTakeover {
     this.#send = replaceSend(reply, (payload) => this.#onSend(payload))
   }
 
-  /** Whether an answer is on its way. One that comes out of a stream is when its head is out: the body that failed may be what feeds it. */
+  /**
+   * Whether an answer is on its way. An answer from a stream only counts once its head is out: the body that failed may be what
+   * feeds the stream.
+   */
   get hasBegun (): boolean {
     return this.#hasBegun
   }

@@ -16,7 +16,7 @@ const REPLY_FROM = 'FST_REPLY_FROM_'
 /** Node's error for a stream that was closed without one; `@fastify/multipart` before 10.1.7 closed its files that way. */
 const PREMATURE_CLOSE = 'ERR_STREAM_PREMATURE_CLOSE'
 
-/** Tells errors as Fastify does, and also those of another realm, e.g. a test runner's. */
+/** Recognizes errors as Fastify does, and also those of another realm, e.g. a test runner's. */
 function isError (value: unknown): value is SentError {
   return value instanceof Error || Object.prototype.toString.call(value) === '[object Error]'
 }

@@ -10,15 +10,15 @@ import type { FailedRead } from '../record/recorder.js'
 import { tellStatus } from '../response/response-abort.js'
 import type { BodySource } from './body-source.js'
 
-/** A body whose read failed, as seen by what ends it. */
+/** What ending a body needs to know of it, once its read has failed. */
 export interface FailedBody {
   readonly source: BodySource
   readonly raw: GuardedRequest
-  /** That of an upgrade request changes when it is routed. */
+  /** An upgrade request gets another response when it is routed. */
   readonly response: ServerResponse
   readonly reply: FastifyReply | undefined
   readonly policy: RoutePolicy
-  /** Does something in the request's own context: what tells of the end of an exchange is called in any. */
+  /** Runs `act` in the request's own async context. The events that end an exchange may arrive in any context. */
   inContext (act: () => void): void
   /** The answer was given without the rest of the body. */
   abandon (facts?: { readonly isAnswerOut: boolean }): void
@@ -44,8 +44,8 @@ function announceClose ({ response, source }: FailedBody): void {
 }
 
 /**
- * Ends a body that is refused: the framework gives the answer, from our error or from one of its own. The request does not
- * stay half way: for a consumer that reads already it has failed, and for one that begins to it is at its end.
+ * Ends a body that is refused. The framework sends the answer, made from our error or from its own. No consumer is left waiting:
+ * one that is already reading gets the error, and one that starts later finds the body at its end.
  */
 export function refuseBody (body: FailedBody, failed: FailedRead): void {
   const { raw, response } = body
@@ -55,37 +55,38 @@ export function refuseBody (body: FailedBody, failed: FailedRead): void {
   else endRequest(raw, response)
 }
 
-/** Fails the consumer, and sees to it that the client gets an answer: the application's, or after a grace our own. */
+/** Fails the consumer, and makes sure that the client gets an answer: the application's, or ours if none comes within its grace. */
 function failAndAnswer (body: FailedBody, failed: FailedRead): void {
   const { raw, reply, response, source } = body
   const { error } = failed
   const hijacked = isHijacked(reply)
   const takeover = reply === undefined ? undefined : takeOverReply(reply, error)
-  // Half an answer that its owner has begun is the owner's to end, in as much time as any other may take.
+  // An answer that has begun (after `reply.hijack()`) is left to its owner, for as long as any held-up answer may take.
   const isBegun = response.headersSent
   const isDeaf = isBeingRead(raw) && raw.listenerCount('error') === 0
   answerAfterGrace({
     isDeaf: isDeaf && !isBegun,
     end: source.endOf(response),
-    // Whoever routes the request since then has made another response.
+    // Not `response`: the request may have been routed since then, and have another one.
     hasAnswer: () => isBegun ? response.writableEnded : body.response.headersSent || takeover?.hasBegun === true,
     isHeldUp: () => isBegun || (!hijacked && !source.isTaken() && takeover?.isHeldUp === true),
     answer: () => body.inContext(() => {
-      // The owner of the connection waits for an end that does not come, or has written: a second answer would have no request.
+      // A second answer would belong to no request if the connection's owner has already written one. And an owner that can't be told
+      // waits for an end of the body that never comes.
       if (isBegun || source.isTaken() || (hijacked && isDeaf)) source.cut()
       else if (takeover === undefined) sendError(response, error)
       else if (!hijacked) takeover.answer()
     })
   })
   if (!hijacked) announceClose(body)
-  // A consumer that heard of it may answer past the reply, and an error handler write the answer to an error of a hook's.
+  // A consumer that got the error may answer without the reply, and an error handler may be answering the error of a hook.
   recordAtEnd(body, failed, () => isTold(raw) || takeover?.isOurs !== false || response.statusCode === error.statusCode)
   failRequest(raw, error)
 }
 
 function endUnanswered (body: FailedBody, failed: FailedRead): void {
   const { reply, response, raw, source } = body
-  // The application is told all the same.
+  // The client gets no answer, but the application still gets the error.
   if (reply !== undefined && !response.headersSent) takeOverReply(reply, failed.error)
   const end = (): void => {
     failRequest(raw, failed.error)
@@ -96,7 +97,7 @@ function endUnanswered (body: FailedBody, failed: FailedRead): void {
   failed.write(false)
 }
 
-/** Ends a body that was still read when its answer had been given: that one stands, and what the consumer would send is dropped. */
+/** Ends a body that was still being read after its answer was sent. That answer stands; the consumer's is dropped. */
 function endAfterAnswer (body: FailedBody, failed: FailedRead): void {
   if (body.reply !== undefined) takeOverReply(body.reply, failed.error).drop()
   failRequest(body.raw, failed.error)
@@ -122,7 +123,7 @@ export function endBody (body: FailedBody, failed: FailedRead): void {
   } else if (response.writableEnded && !hijacked) {
     endAfterAnswer(body, failed)
   } else if (source.isTaken() || (response.headersSent && !hijacked)) {
-    // Half an answer can't be taken back; cut, it can't be taken for a whole one either.
+    // Half an answer can't be taken back. It is cut, so that the client doesn't take it for a whole one.
     endUnanswered(body, failed)
   } else {
     failAndAnswer(body, failed)

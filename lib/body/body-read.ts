@@ -23,10 +23,10 @@ import type { BodySource } from './body-source.js'
 import { TimedBody } from './timed-body.js'
 
 /**
- * What becomes of the bytes of a body:
+ * What happens to the bytes of a body:
  *
  * - `open`: they go to the consumer, and are judged.
- * - `observed`: they go to the consumer, and are not judged any more: the one record is written (`mode: 'observe'`).
+ * - `observed`: they go to the consumer, no longer judged because the one record has been written (`mode: 'observe'`).
  * - `passing`: as `observed`, on a route that is not guarded.
  * - `failed`: a rule was broken: they are thrown away.
  * - `abandoned`: the answer was given without the rest: they are thrown away.
@@ -47,16 +47,16 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
   #state: BodyState = 'open'
   #failure: FailedRead | undefined
   #hasRoute = false
-  /** Its bytes are held against a `bodyLimit`: that of a route which is not known yet may be higher. */
+  /** Whether `bodyLimit` applies to its bytes. It doesn't until the route is known, because the route may allow more. */
   #isLimited = false
-  /** It was at its end before its read began, which is judged once the route is known. */
+  /** The body ended before its read began. It is judged once the route is known. */
   #isEndOwed = false
-  /** The last `onRequest` hook is told of. */
+  /** Whether `afterOnRequest` will still call back, when the last `onRequest` hook has run. */
   #awaitsHooks = false
-  /** The `limit` of `readRawBody()`; 0 where there is none. */
+  /** The `limit` of `readRawBody()`; 0 if there is none. */
   #askedLimit = 0
   #restDeadline: AnswerDeadline | undefined
-  /** The request's own context (`AsyncLocalStorage`, tracing), as far as it is known: failures are noticed in that of a timer or a socket. */
+  /** The request's own async context (`AsyncLocalStorage`, tracing), once known: failures are noticed in that of a timer or a socket. */
   #context: AsyncResource | undefined
   constructor (guard: GuardContext, source: BodySource, readonly raw: GuardedRequest, public response: ServerResponse, policy: RoutePolicy) {
     super(guard, source, declaredLength(raw.headers), policy)
@@ -89,7 +89,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     return this.#state !== 'done' && this.#state !== 'abandoned'
   }
 
-  /** The limits of the route, or `false` for one that is not guarded, hold from here on. */
+  /** Applies the limits of the route from here on; `false` is a route that is not guarded. */
   setRoute (policy: RoutePolicy | false): void {
     if (this.#hasRoute) return
     this.#hasRoute = true
@@ -102,15 +102,15 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     }
   }
 
-  /** No route may ever be known: the limits of the plugin hold until then. */
+  /** Applies the plugin's `bodyLimit` to a request that may never reach a route. */
   limitUnrouted (): void {
     this.#isLimited = true
   }
 
-  /** A reply will answer the request, whose hooks are still to run. */
+  /** Fastify has made the reply to the request, and hasn't run its hooks yet. */
   onRouted (reply: FastifyReply, policy: RoutePolicy | false): void {
     this.reply = reply
-    // That of an upgrade request is made by whoever routes it.
+    // An upgrade request gets its response only when it is routed.
     this.response = reply.raw
     if (this.guard.journal.tellsContext) this.keepContext()
     this.setRoute(policy)
@@ -120,7 +120,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     if (this.isExpecting || this.error !== undefined || this.violation !== undefined) this.awaitHooks(reply.request)
   }
 
-  /** What is there already has come, unless it is refused by its declared length. */
+  /** Counts a body that is already here as a whole, unless its declared length gets it refused. */
   private takeWhole (): void {
     const { wholeBytes } = this.source
     if (wholeBytes === undefined || this.violation !== undefined) return
@@ -138,7 +138,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
 
   /**
    * A refusal waits for the last `onRequest` hook, so that it looks like the application's own answers. Returns whether
-   * that one is still to come.
+   * that hook is still to come.
    */
   private awaitHooks (request: FastifyRequest): boolean {
     this.#awaitsHooks ||= afterOnRequest(request, () => {
@@ -159,11 +159,11 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
 
   /** Whether the client is to get an answer instead of a `100 Continue`, as far as is known. */
   get isRefusalDue (): boolean {
-    // Of an answer that is held up in a hook nothing tells, but its type is named by then.
+    // Nothing shows that an answer is held up in a hook, except that its content type is set by then.
     return this.error !== undefined || (this.#hasRoute && this.violation !== undefined) || this.reply?.hasHeader('content-type') === true
   }
 
-  /** The rule that the body breaks already: by its declared length, or by what came before its read began. */
+  /** The rule that the body already breaks, by its declared length or by what came before its read began. */
   private get violation (): Violation | undefined {
     if (this.passes || this.#state === 'abandoned' || this.error !== undefined) return undefined
     const { expected, received, policy: { limits } } = this
@@ -171,7 +171,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     return checkDeclared(expected, limits)
   }
 
-  /** What has come before the read began: judged by the limits of the route. */
+  /** Counts what came before the read began, so that the limits of the route apply to it. */
   catchUp (): void {
     this.count(this.raw.readableLength)
     this.#isEndOwed = isAtEnd(this.raw)
@@ -182,12 +182,12 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     this.apply(policy)
     const { violation, request } = this
     if (violation === undefined) return
-    // The reply of a request comes to `onRouted`, if it is still to come.
+    // If the route is known but not yet the reply, `onRouted` will get the reply and refuse the body.
     const isAwaited = request === undefined ? this.#hasRoute : this.awaitHooks(request)
     if (!isAwaited) this.fail(violation)
   }
 
-  /** The application asks for a limit of its own beside those of the route: it is enforced also in `mode: 'observe'`. */
+  /** The application asks for a limit in addition to those of the route. It is enforced even in `mode: 'observe'`. */
   askBodyLimit (bodyLimit: number): void {
     const { limits } = this.policy
     this.#askedLimit = bodyLimit
@@ -199,7 +199,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     const received = this.count(bytes)
     if (!this.isConsumed) {
       this.source.onDiscarded()
-      // While the answer is awaited, which may take the application any time, no lingering bounds what is thrown away.
+      // The bounds of lingering only apply after the answer, and the application may take any time to give it.
       if (this.#state === 'failed' && received - (this.error?.received ?? 0) > mostDiscarded(this.policy.limits.linger)) this.holdUntilAnswered()
       return false
     }
@@ -208,7 +208,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     if (bodyLimit > 0 && received > bodyLimit && !this.#awaitsHooks) {
       if (this.#isLimited) return this.fail({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
       const limit = this.guard.mostBytes()
-      // A hook reads the body, which may never let it come to its route, and no route would take so much.
+      // A hook is reading the body, and the request may never reach its route; but no route allows this many bytes.
       if (received > limit && hasConsumer(this.raw)) return this.fail({ code: 'FST_READ_BODY_TOO_LARGE', limit })
     }
     // HTTP/1 frames by Content-Length; inject() does not.
@@ -216,12 +216,12 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     return true
   }
 
-  /** Hooks of the application that come later may enter a context: that of a consumer is the last. */
+  /** Later hooks may enter another async context: the consumer's is the last, and replaces the one kept before. */
   onRead (): void {
     this.keepContext()
   }
 
-  /** The context in which it is called is the request's own, as far as is known by now. */
+  /** Keeps the current async context as the request's own. */
   keepContext (): void {
     this.#context = ownContext()
   }
@@ -253,7 +253,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
   override judge (now: number): void {
     const expiry = this.expiry(now)
     if (expiry === undefined) return
-    // What is left after the answer is no read any more: it ends without a word.
+    // After the answer, the rest of the body is no longer a read: it is ended without a record.
     if (this.#state === 'abandoned') this.source.cut()
     else this.fail(bodyExpiry(expiry, this.policy.limits))
   }
@@ -271,7 +271,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     return false
   }
 
-  /** As `fail`, whatever the mode: also a read that was observed comes to its end. */
+  /** Like `fail()`, but in every mode: it also ends a read that is only observed. */
   private enforce (violation: Violation): boolean {
     if (this.isConsumed && !this.abandonIfAnswerBegun()) this.breakOff(violation)
     return false
@@ -289,7 +289,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     refuseBody(this, this.close(violation))
   }
 
-  /** The source ended before the body did, which the consumer must not take for its end. */
+  /** The source ended before the body did. The consumer must not take this for the end of the body. */
   onTruncated (violation: Violation): void {
     if (this.abandonIfAnswerBegun()) return
     if (this.#state === 'open') this.breakOff(violation)
@@ -312,12 +312,12 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     }
   }
 
-  /** The answer has left since the last look, and there is no consumer that reads on: what is left is abandoned. */
+  /** Abandons the rest of the body if the answer has left since the last look and no consumer is still reading. */
   abandonIfAnswerSent (): boolean {
     return this.abandonIf(this.source.isAnswerOut(this.response))
   }
 
-  /** As `abandonIfAnswerSent`, where the read can't go on: the answer stands, though it may still be on its way. */
+  /** Like `abandonIfAnswerSent()`, for a read that can't go on: a complete answer stands, even if it is still on its way. */
   override abandonIfAnswerBegun (): boolean {
     return this.abandonIfAnswerSent() || this.abandonIf(this.response.writableEnded)
   }
@@ -330,20 +330,21 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     this.abandon()
   }
 
-  /** The answer was given without the rest of the body, which is no read any more. */
+  /** The answer was given without the rest of the body, so the read is over. */
   abandon ({ isAnswerOut } = { isAnswerOut: this.source.isAnswerOut(this.response) }): void {
     if (this.#state === 'abandoned' || this.#state === 'done') return
     const isLast = this.#state === 'failed'
     if (!isLast) this.inContext(() => failRequest(this.raw, this.guard.recorder.error({ code: 'FST_READ_ABORTED' }, this.facts())))
     this.#state = 'abandoned'
     const { limits } = this.policy
-    // Observing must not cut: no limit holds for the rest, and lingering, which has bounds, is off. A body that failed all the same was refused.
+    // Observing must not cut: no limit applies to the rest, and lingering is off because it has bounds. A body that failed in
+    // spite of the mode was refused, and keeps its limits.
     if (limits.mode === 'observe' && !isLast) this.apply(unguarded)
     this.source.abandon(this.policy.limits.linger, { answer: isAnswerOut ? undefined : this.response, isLast })
   }
 
   private close (violation: Violation): FailedRead {
-    // A body that ended while it was refused stays at its end.
+    // A body that ended while it was being refused stays `done`.
     if (this.isConsumed) this.#state = 'failed'
     this.#failure = this.guard.recorder.fail(violation, this.facts(), this.origin, this.reply)
     // What the signal is told may destroy the request, which is still to be answered.
@@ -374,12 +375,12 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     return this.#state === 'open' || this.passes
   }
 
-  /** Whether broken rules change nothing any more. */
+  /** Whether breaking a rule no longer has an effect. */
   private get passes (): boolean {
     return this.#state === 'observed' || this.#state === 'passing'
   }
 
-  /** The answer has left, and a consumer that has begun to read takes nothing of the rest any more: it has what it wanted. */
+  /** Whether the answer has left, and the consumer has read what it wanted and takes no more. */
   private isLeftBehind (now: number): boolean {
     if (!this.isConsumed || !this.source.isAnswerOut(this.response) || !this.source.isHeldBack()) return false
     this.#restDeadline ??= new AnswerDeadline(this.policy.limits.linger)
@@ -387,15 +388,15 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
   }
 
   /**
-   * Node ends a connection whose client has ended its side, but not behind bytes that its parser has refused. Where the
-   * application gives the answer past the framework, there may never be one; and one before it is not waited for, as Node
-   * does not wait.
+   * Whether the guard has to close a connection whose client has ended its side. Node does so, but not after its parser has
+   * refused bytes. An application that answers without the framework may never answer; and earlier answers that are still owed
+   * are not waited for, because Node doesn't wait either.
    */
   private get isLeftAlone (): boolean {
     return this.source.isHalfClosed && (isHijacked(this.reply) || this.source.owesBefore(this.response))
   }
 
-  /** Of a client that has sent so much no more is read; as a paused socket does not show that its client has gone, not for long. */
+  /** Stops reading from a client that has sent too much, but not for long: a paused socket doesn't show that its client has gone. */
   private holdUntilAnswered (): void {
     this.#restDeadline ??= new AnswerDeadline(this.policy.limits.linger)
     this.source.hold()
@@ -408,14 +409,14 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
   }
 
   /**
-   * An answer that can't be sent tells of a client that has gone while Node's parser may be in the middle of what came: what
-   * is left of that is read first. A body that was sent whole is no failed read.
+   * A write that fails shows that the client has gone, perhaps while Node's parser is still in the middle of what came. The
+   * rest of that is parsed first: a body that was sent whole is no failed read.
    */
   private breakOffUnlessWhole (violation: Violation): void {
     setImmediate(() => { if (this.isJudged) this.breakOff(violation) })
   }
 
-  /** Node's parser refuses what a `clientErrorHandler` of the application's then answers. */
+  /** Node's parser has refused the body, and the application's own `clientErrorHandler` answers. */
   private leaveToApplication (violation: Violation, handlers: OwnClientErrorHandlers, socket: Socket): void {
     this.inContext(() => {
       const failed = this.close(violation)
@@ -423,7 +424,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     })
   }
 
-  /** The one record is written. */
+  /** Fails the consumer without a record: the one record has been written already. */
   private failUnrecorded (violation: Violation): void {
     const error = this.guard.recorder.error(violation, this.facts())
     tellStatus(this.response, error)

@@ -11,25 +11,25 @@ export interface AbandonedRest {
   readonly isLast: boolean
 }
 
-/** Where the bytes of a body come from: an HTTP/1 connection, an HTTP/2 stream, or `inject()`. What differs is a method here. */
+/** Where the bytes of a body come from: an HTTP/1 connection, an HTTP/2 stream, or `inject()`. Each difference is a method here. */
 export abstract class BodySource {
   abstract readonly protocol: 'http/1.1' | 'h2'
 
   /** The client, for as long as the record may need it. */
   abstract readonly peer: Peer
 
-  /** What is closed when the client has gone, whatever becomes of its answers. */
+  /** The socket that closes when the client has gone, whatever happens to its answers. */
   abstract readonly socket: Socket | undefined
 
-  /** Bytes of a body that is all there already, though its consumer has not been given it. */
+  /** Length in bytes of a body that is already here as a whole, before its consumer gets any of it. */
   get wholeBytes (): number | undefined {
     return undefined
   }
 
-  /** Whether bytes are not read because the application has not taken what came. */
+  /** Whether reading has stopped because the application hasn't taken what came. */
   abstract isHeldBack (): boolean
 
-  /** Whether the client has ended its side, where a half-closed connection still stands. */
+  /** Whether the client has ended its side of a connection that is still open. */
   get isHalfClosed (): boolean {
     return false
   }
@@ -39,7 +39,7 @@ export abstract class BodySource {
     return false
   }
 
-  /** Why what looks like the end of the body is that of its source, if it is. */
+  /** Why the source ended, if what looks like the end of the body is only the end of its source. */
   cutBy (): Violation | undefined {
     return undefined
   }
@@ -49,13 +49,13 @@ export abstract class BodySource {
     return false
   }
 
-  /** Bytes are no longer read: tells the read when that ends. */
+  /** Reading has stopped: tells the read when it goes on. */
   watchResume (): void {}
 
-  /** Reads no more bytes, until the answer is out. */
+  /** Stops reading until the answer is out. */
   hold (): void {}
 
-  /** The read has other limits than when it was looked at. */
+  /** The read's limits have changed since it was last looked at. */
   abstract onLimitsChanged (): void
 
   /** Bytes came that are thrown away. */
@@ -64,7 +64,7 @@ export abstract class BodySource {
   /**
    * The last byte was read.
    *
-   * @param lastAnswer that of a body that failed, to which no other request follows
+   * @param lastAnswer the answer to a body that failed, after which no other request follows
    */
   abstract onBodyEnd (lastAnswer?: ServerResponse): void
 
@@ -78,12 +78,12 @@ export abstract class BodySource {
     return false
   }
 
-  /** What tells of the end of a response. */
+  /** The object that emits the end of a response. */
   endOf (response: ServerResponse): ServerResponse | ServerHttp2Stream {
     return response
   }
 
-  /** Whether an answer that is not at its end has begun to leave, and nothing of it waits to be taken. */
+  /** Whether an unfinished answer has begun to leave, and nothing of it waits to be taken. */
   isTakenSoFar (response: ServerResponse): boolean {
     return hasLeft(response) && response.writableLength === 0
   }
@@ -94,22 +94,23 @@ export abstract class BodySource {
   }
 
   /**
-   * Node reads nothing while earlier answers are not taken, and that time is the client's, unless it takes them: its body may
-   * lie in the kernel. Since when it has been taking them, in counted milliseconds, where more have been taken at this look.
+   * Node stops reading while earlier answers wait to be taken. That time counts against the client, except while it takes them:
+   * its body may already be in the kernel. Returns since when the client has been taking them, in counted milliseconds, if this
+   * look finds that it has taken more.
    */
   answersTakenSince (_now: number): number | undefined {
     return undefined
   }
 
-  /** What was written so far is not of the response. */
+  /** Nothing that was written so far belongs to the response. */
   markResponse (): void {}
 
-  /** Bytes of the response that the operating system has taken, where it has begun and they are counted. */
+  /** Bytes of the response that the operating system has taken, if the response has begun and they are counted. */
   sentOf (_response: ServerResponse): number | undefined {
     return undefined
   }
 
-  /** Does something that may answer in the place of a response, when its turn comes: answers before it may be owed. */
+  /** Runs `act`, which may answer in place of the response, when it is that response's turn: earlier answers may still be owed. */
   inTurn (_response: ServerResponse, act: () => void): void {
     act()
   }
@@ -117,7 +118,7 @@ export abstract class BodySource {
   /** Says in the answer that no other request follows. */
   abstract announceClose (response: ServerResponse): void
 
-  /** Has the request say that its client has gone, where Node would have said so. */
+  /** Marks the request as aborted, as Node would have done. */
   markAborted (_raw: IncomingMessage): void {}
 
   /** The read failed. */
@@ -138,12 +139,12 @@ export abstract class BodySource {
   /**
    * The answer was given without the rest of the body.
    *
-   * @param rest.answer where it has not left yet
-   * @param rest.isLast whether it failed, so that no other request follows
+   * @param rest.answer the answer, if it hasn't left yet
+   * @param rest.isLast whether the read failed, so that no other request follows
    */
   abstract abandon (linger: LingerOptions | false, rest: AbandonedRest): void
 
-  /** Whether it must not be cut before the event loop has turned. */
+  /** Whether the exchange must not be cut before the next turn of the event loop. */
   get isDelivering (): boolean {
     return false
   }

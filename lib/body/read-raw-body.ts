@@ -7,20 +7,20 @@ import { bytes, givenIn, refuseUnknown } from '../limits/rules.js'
 export interface RawBodyOptions {
   /** Encoding to decode the body with, as `iconv-lite` names it; `true` is UTF-8. Without it the result is a `Buffer`. */
   readonly encoding?: string | true
-  /** Bytes this body may have, below the route's `bodyLimit`; `0` is no limit of its own. It is enforced also in `mode: 'observe'`. */
+  /** Largest body in bytes, in addition to the route's `bodyLimit`; `0` is no limit. Enforced even in `mode: 'observe'`. */
   readonly limit?: number
 }
 
 const NO_FACTS = untimedFacts('body', undefined, 0)
 
-/** By the `type` that raw-body tells its errors apart by. */
+/** Violations by the `type` of raw-body's errors. */
 const violations: Readonly<Record<string, (cause: unknown, limit: number) => Violation>> = {
   'entity.too.large': (cause, limit) => ({ code: 'FST_READ_BODY_TOO_LARGE', limit, cause }),
   'request.size.invalid': (cause) => ({ code: 'FST_READ_LENGTH_MISMATCH', cause }),
   'request.aborted': (cause) => clientGone(cause)
 }
 
-/** What a body failed with before it was wanted. It may have come whole, and its client have gone since. */
+/** Why a body failed before the application asked for it. It may have come whole, and the client may have left afterwards. */
 function failureOf (raw: IncomingMessage, read: BodyRead | undefined): Error | undefined {
   const { errored } = raw
   if (read?.error !== undefined || errored === null) return read?.error

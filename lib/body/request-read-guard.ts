@@ -10,31 +10,31 @@ import { mergeLimits, type RoutePolicy } from '../limits/resolve.js'
 /** One exchange, as the application sees it: `request.readGuard`. */
 export interface RequestReadGuard {
   /**
-   * `'body'` while the body is being read, then `'handler'` until the response begins, then `'response'`; `undefined` where
+   * `'body'` while the body is being read, then `'handler'` until the response begins, then `'response'`; `undefined` once
    * the exchange is over.
    */
   readonly phase: 'body' | 'handler' | 'response' | undefined
-  /** Body bytes that arrived, as sent. */
+  /** Body bytes received so far, as sent. */
   readonly received: number
-  /** Body bytes declared by `Content-Length`; `undefined` where nothing was declared. */
+  /** Body bytes declared by `Content-Length`; `undefined` if none was declared. */
   readonly expected: number | undefined
-  /** Counted milliseconds since dispatch: the client's time only. */
+  /** Milliseconds since the request was dispatched, counting the client's time only. */
   readonly elapsed: number
-  /** Milliseconds not counted: the application held back, or the event loop was blocked. */
+  /** Milliseconds that were not counted: back-pressure, a blocked event loop, the wait for `100 Continue`. */
   readonly paused: number
   /** The limits in force. */
   readonly limits: ReadLimits
   /**
-   * Changes the limits of this one exchange from now on; what is not named stays. Elapsed time still counts against a new
-   * `bodyTimeout`; a new `minBodyRate` or `minResponseRate` starts with a full grace period.
+   * Changes the limits of this one exchange from now on; those you don't name stay. Elapsed time still counts against a
+   * new `bodyTimeout`; a new `minBodyRate` or `minResponseRate` starts with a full grace period.
    *
-   * @throws FST_READ_OPTIONS_INVALID on a wrong value
+   * @throws FST_READ_OPTIONS_INVALID if a value is wrong
    */
   setLimits (changes: ReadGuardRouteOptions): void
   /**
-   * Is aborted when this exchange fails in any phase, with the `ReadError` as its reason: a limit is passed, or the client
-   * has left, also while the handler works or the response is on its way. Never after the exchange has succeeded. It costs
-   * nothing until it is asked for.
+   * Aborted when this exchange fails in any phase, with the `ReadError` as its reason: a limit ran out, or the client left,
+   * even while the handler was working or the response was on its way. Never aborted after the exchange has succeeded.
+   * Costs nothing until you use it.
    */
   readonly signal: AbortSignal
 }
@@ -84,7 +84,7 @@ class NoBodyReadGuard implements RequestReadGuard {
   get phase (): RequestReadGuard['phase'] { return phaseOf(replyTo(this.#request)) }
   get limits (): ReadLimits { return (ownPolicyOf(this.#raw) ?? this.#policy).limits }
   get signal (): AbortSignal {
-    // What listens to it is told in the context of the handler.
+    // The signal's listeners run in the handler's async context.
     keepContext(this.#raw)
     return signalOf(this.#raw)
   }

@@ -6,12 +6,12 @@ import { NOT_WATCHED } from '../clock/watch-list.js'
 import type { RoutePolicy } from '../limits/resolve.js'
 import { ReadClock, type Expiry } from '../clock/read-clock.js'
 
-/** Of a body that took no time: it came whole with its head. */
+/** Stands for the facts of a body that took no time because it came whole with its head. */
 const UNTIMED = null
 
 /** The bytes of a body, and the time they take. */
 export abstract class TimedBody extends ConnectionRead {
-  /** Watched by itself only where it has no connection of its own. */
+  /** Only used for a body without a connection of its own: otherwise the connection is watched. */
   index = NOT_WATCHED
   received = 0
   /** Sends the `100 Continue` that the client waits for. */
@@ -19,11 +19,11 @@ export abstract class TimedBody extends ConnectionRead {
   #waitsForContinue = false
   readonly #lostBefore: number
   /**
-   * Runs from when there is something to wait for, at the first look at the latest: a body that came whole with its head
-   * needs none, nor to be told what time it is.
+   * Begins when there is something to wait for, at the first look at the latest. A body that came whole with its head needs no
+   * clock, and needn't ask for the time.
    */
   #clock: ReadClock | undefined
-  /** `undefined` while it goes on. */
+  /** `undefined` until the body has ended. */
   #atEnd: ReadFacts | typeof UNTIMED | undefined
 
   constructor (readonly guard: GuardContext, readonly source: BodySource, readonly expected: number | undefined, public policy: RoutePolicy) {
@@ -31,7 +31,7 @@ export abstract class TimedBody extends ConnectionRead {
     this.#lostBefore = guard.heartbeat.lost
   }
 
-  /** The consumer does not keep up: until it does, the time is not the client's. */
+  /** The consumer doesn't keep up. Until it does, time doesn't count against the client. */
   onBackPressure (): void {
     const now = this.guard.heartbeat.now()
     const clock = this.clockAt(now)
@@ -44,7 +44,7 @@ export abstract class TimedBody extends ConnectionRead {
     this.#clock?.resume(this.guard.heartbeat.now())
   }
 
-  /** The client waits for `100 Continue`, which `send` sends: until then the time is ours. */
+  /** The client waits for `100 Continue`, which `send` sends. Until then, time doesn't count against the client. */
   awaitContinue (send: () => void): void {
     this.#sendContinue = send
     this.#waitsForContinue = true
@@ -90,7 +90,7 @@ export abstract class TimedBody extends ConnectionRead {
 
   protected remaining (now: number): number {
     const clock = this.clockAt(now)
-    // The pause counts from the look before: its own moment is unknown, and the benefit is the client's.
+    // When the pause began is unknown. It counts from the previous look, in the client's favour.
     if (this.#waitsForContinue || this.source.isHeldBack()) clock.pause(this.guard.heartbeat.before)
     else clock.resume(now)
     // In the middle of an answer (streaming RPC) the client may be waiting for more of it.

@@ -2,29 +2,29 @@ import type { ServerResponse } from 'node:http'
 import type { ClientErrorReport } from '../node/client-error.js'
 import type { ConnectionPhase, Timed } from './watch-list.js'
 
-/** The one thing that is read from a connection at a time. Events that a read does not care for pass it by. */
+/** What is being read from a connection, one thing at a time. A read only implements the events that matter to it. */
 export abstract class ConnectionRead implements Timed {
-  /** `undefined` where nothing is read that has a limit of ours. */
+  /** `undefined` if what is being read has no limit of ours. */
   abstract readonly phase: ConnectionPhase | undefined
 
   abstract look (now: number): number
 
   judge (_now: number): void {}
 
-  /** Whether nothing that comes after it is a request. */
+  /** Whether nothing that follows it is a request. */
   get isLast (): boolean {
     return false
   }
 
-  /** Whether what comes, or is about to, is a head section. */
+  /** Whether a head section is coming, or expected next. */
   get isHead (): boolean {
     return false
   }
 
-  /** Node tells of an error on the connection. */
+  /** Node reports an error on the connection. */
   abstract onClientError (report: ClientErrorReport): void
 
-  /** The answer may have been begun since the last look: if so, the read is abandoned. */
+  /** Abandons the read if its answer has begun since the last look. Returns whether it did. */
   abandonIfAnswerBegun (): boolean {
     return false
   }
@@ -32,10 +32,10 @@ export abstract class ConnectionRead implements Timed {
   /** Bytes came that are thrown away. */
   onDiscarded (): void {}
 
-  /** The socket is gone, and no error told why. */
+  /** The socket is gone, and no error said why. */
   onLost (): void {}
 
-  /** A request was completed after the last one to be handled. */
+  /** A request came that is behind the last one to be handled. */
   onLateRequest (_response: ServerResponse): void {}
 
   /** Its answer has been given. */
@@ -54,6 +54,6 @@ export abstract class ConnectionRead implements Timed {
   /** The application takes bytes again. */
   onResume (): void {}
 
-  /** The application works, and the client waits for it: the time is not the client's until `onResume`. */
+  /** The client waits for the application. Until `onResume()`, time doesn't count against the client. */
   onApplicationWaitedFor (): void {}
 }

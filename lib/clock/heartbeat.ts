@@ -2,7 +2,7 @@ import { AsyncResource } from 'node:async_hooks'
 import { CountedTime, longestBeat } from './counted-time.js'
 import { NOT_WATCHED, WatchList, type Watched } from './watch-list.js'
 
-/** What runs out between two beats is looked at again by then, this many times at the most. */
+/** Reads that run out between two beats are looked at again in between, at most this many times. */
 const LOOKS_BETWEEN = 10
 const VERDICTS_AT_ONCE = 250
 
@@ -18,10 +18,10 @@ interface Round {
 }
 
 /**
- * The only timers: one that runs while anything is watched, and one for what runs out before its next beat. Neither keeps
- * the process alive: where there is something to wait for, its socket does. All times
- * are whole milliseconds, which V8 keeps without an object of their own: events count from the end of the millisecond
- * in which they happen and verdicts from its beginning, so that none comes too early.
+ * The timers behind all limits: one that runs while anything is watched, and one for what runs out before its next beat.
+ * Neither keeps the process alive: if there is something to wait for, its socket does. All times are whole milliseconds, which
+ * V8 stores without an object for each. Events count from the end of the millisecond in which they happen, and verdicts from
+ * its beginning, so that no verdict comes too early.
  */
 export class Heartbeat {
   readonly #list = new WatchList()
@@ -29,7 +29,7 @@ export class Heartbeat {
   readonly #time: CountedTime
   #before = 0
   #timer: NodeJS.Timeout | undefined
-  /** How many there are for which the process is to live on. */
+  /** How many calls of `hold()` keep the process alive. */
   #holds = 0
   #between: NodeJS.Timeout | undefined
   readonly #outside = new AsyncResource('FastifyReadGuard')
@@ -49,7 +49,7 @@ export class Heartbeat {
     return this.#time.lost
   }
 
-  /** When what is looked at was looked at before, in counted milliseconds; 0 if it never was. */
+  /** During a look: when the same one was looked at before, in counted milliseconds; 0 if it never was. */
   get before (): number {
     return this.#before
   }
@@ -58,14 +58,14 @@ export class Heartbeat {
     this.#list.add(watched)
     if (this.#timer !== undefined) return
     this.#time.beat(Math.floor(performance.now()))
-    // In no request's context: what fails by the clock may belong to any.
+    // Not in the current request's async context: the timer finds the failures of all requests.
     this.#timer = this.#outside.runInAsyncScope(() => setInterval(() => this.#beat(), this.#resolution))
     if (this.#holds === 0) this.#timer.unref()
   }
 
   /**
-   * The process lives on for what is watched, until `release()`: of a connection that broke unnoticed nothing else keeps it,
-   * and what waits for its end would not be told.
+   * Keeps the process alive for what is watched, until `release()`. For a connection that broke unnoticed nothing else does,
+   * and code that waits for its end would never be called.
    */
   hold (): void {
     if (this.#holds++ === 0) this.#timer?.ref()
@@ -79,7 +79,7 @@ export class Heartbeat {
     this.#list.delete(watched)
   }
 
-  /** Something else is read than when it was looked at, or by other limits. */
+  /** Since the last look, something else is being read, or other limits apply. */
   wake (watched: Watched): void {
     this.#list.wake(watched)
   }
@@ -97,13 +97,13 @@ export class Heartbeat {
     if (this.#timer !== undefined) this.#beat(Infinity)
   }
 
-  /** @param due what is left alone no longer than until then is looked at; before the next beat, where nothing is given */
+  /** @param due everything that is due before this time is looked at; by default, everything due before the next beat */
   #beat (due?: number): void {
     const now = this.#time.beat(Math.floor(performance.now()))
     clearTimeout(this.#between)
     const round = this.#round(now, now + this.#resolution)
     const { all } = this.#list
-    // Backwards: who is deleted meanwhile has its place taken by one that was passed already.
+    // Backwards: if one is deleted meanwhile, its place is taken by one that was passed already.
     for (let index = all.length - 1; index >= 0; index--) {
       const watched = this.#list.isDue(index, due ?? round.until) ? all[index] : undefined
       if (watched !== undefined) this.#lookAt(watched, round)
@@ -132,7 +132,7 @@ export class Heartbeat {
   }
 
   #conclude ({ now, until, nominated, soon, soonest }: Round): void {
-    // The poll phase comes between a timer and its setImmediate: what lies in the kernel is read before the verdict.
+    // The poll phase comes between a timer and its setImmediate: bytes waiting in the kernel are read before the verdict.
     if (nominated.length > 0) setImmediate(() => this.#judge(nominated, now))
     if (soon.length > 0) this.#lookAgain(soon, Math.max(Math.ceil(soonest), this.#resolution / LOOKS_BETWEEN), until)
   }
@@ -150,9 +150,9 @@ export class Heartbeat {
   }
 
   /**
-   * A few at a time, so that others get a turn between them: the answers to a thousand take a tenth of a second.
+   * Judges a few at a time, so that other events get a turn in between: answering a thousand takes a tenth of a second.
    *
-   * @param now that of the look: what has happened since is not held against anybody before the next one
+   * @param now the time of the look: time that has passed since then doesn't count until the next look
    */
   #judge (nominated: readonly Watched[], now: number, from = 0): void {
     const until = from + VERDICTS_AT_ONCE

@@ -1,12 +1,12 @@
-/** The slowest a read may be, as a token bucket counted in time. */
+/** The slowest a read may be: a deadline that bytes extend (a token bucket counted in time). */
 export interface MinRate {
-  /** Every byte buys `1 / bytesPerSecond` seconds. Positive number. */
+  /** Each byte extends the deadline by `1 / bytesPerSecond` seconds. Positive number. */
   readonly bytesPerSecond: number
-  /** How much can be saved up, in milliseconds, and what a read starts with. Positive integer. */
+  /** How far away the deadline is at the start, and at most, in milliseconds. Positive integer. */
   readonly gracePeriod: number
 }
 
-/** The three limits one read is held against. `0` and `false` turn one off. */
+/** The three limits of one read; `0` and `false` turn one off. */
 export interface ClockLimits {
   /** Counted milliseconds for the whole read. */
   readonly total: number
@@ -20,9 +20,9 @@ export type Expiry = 'total' | 'idle' | 'rate'
 const RUNNING = -1
 
 /**
- * One read against its limits: bytes in, counted time in, verdict out. It has no timer and no socket, and never asks
- * what time it is: every `now` is given, in counted milliseconds (see `CountedTime`). What happens is told in order; the
- * verdict may be asked for a moment that is over, with what has come since to the client's credit.
+ * Checks one read against its limits: bytes in, counted time in, verdict out. It has no timer and no socket, and never asks
+ * what time it is: every `now` is given, in counted milliseconds (see `CountedTime`). Events must be given in order. The
+ * verdict may be asked for a moment in the past: bytes that have come since then count for the client.
  *
  * Total, idle and rate are three ways to run out of time. A limit that is reached exactly has run out.
  */
@@ -62,7 +62,7 @@ export class ReadClock {
     return this.elapsed(now) - this.#lastByte
   }
 
-  /** The client may be waiting for us: idle and rate stand still, the whole time does not. `since` as for `pause`. */
+  /** The client may be waiting for us: idle and rate stand still, but the total goes on. `since` as in `pause()`. */
   standStill (since: number): void {
     if (this.#stillSince === RUNNING) this.#stillSince = Math.max(this.elapsed(since), this.#lastByte)
   }
@@ -95,7 +95,7 @@ export class ReadClock {
     return this.#pausedAt !== RUNNING
   }
 
-  /** @param since may be over: what has come since is not taken back */
+  /** @param since may be in the past: bytes that have come since then still count */
   pause (since: number): void {
     if (this.#pausedAt === RUNNING) this.#pausedAt = Math.max(since, this.#started + this.#pausedTotal + this.#lastByte)
   }
@@ -114,7 +114,7 @@ export class ReadClock {
     this.#limits = limits
   }
 
-  /** Milliseconds until the first limit runs out if nothing more comes: 0 or less where one has, `Infinity` where none will. */
+  /** Milliseconds until the first limit runs out if nothing more comes: 0 or less if one has run out, `Infinity` if none will. */
   remaining (now: number): number {
     const { total, idle, minRate } = this.#limits
     const elapsed = this.elapsed(now)

@@ -3,13 +3,13 @@ import type { ReadPhase } from '../record/errors.js'
 /** What a connection is doing, as `stats()` counts it. */
 export type ConnectionPhase = Exclude<ReadPhase, 'handler'> | 'lingering'
 
-/** What runs out of time. */
+/** Something that can run out of time. */
 export interface Timed {
   /** What is being read, as `stats()` counts it. */
   readonly phase: ConnectionPhase | undefined
   /**
-   * A cheap look: the counted milliseconds that it has left if nothing comes. Where none are left, it is nominated for a
-   * verdict; of what has long to go no more is seen for up to `LONGEST_REST`. With `Infinity` it is looked at every beat.
+   * A cheap look: returns the counted milliseconds that are left if nothing more comes. With none left, it is nominated for a
+   * verdict. With many left, the next look may be up to `LONGEST_REST` away. With `Infinity` it is looked at on every beat.
    */
   look (now: number): number
   /** The verdict, after everything that waited in the kernel has been read. */
@@ -18,28 +18,29 @@ export interface Timed {
 
 /** Something that is looked at while a read may be under way on it. */
 export interface Watched extends Timed {
-  /** Where the list keeps it; written by the list alone. */
+  /** Its place in the list; only the list writes it. */
   index: number
   /** Responses that wait for their client, beside what is read. */
   readonly responding?: number
 }
 
-/** The `index` of what is not watched. */
+/** The `index` of something that is not watched. */
 export const NOT_WATCHED = -1
 
-/** What has long to go is looked at again by then all the same, in counted milliseconds: its connection may have closed. */
+/** The longest time between two looks, in counted milliseconds, however much is left: the connection may have closed. */
 export const LONGEST_REST = 1_000
 
 /** Stagger: connections accepted together would all fall due on one beat, so each block of slots rests this much less, up to 9 times. */
 const STAGGER_MS = 50
-/** Slots in a block: neighbours lie together in memory, and a look at one here and one there takes several times as long. */
+/** Slots in a block. Neighbours lie together in memory: looking at scattered slots takes several times as long. */
 const BLOCK = 256
 
 const FIRST_ROOM = 64
 
 /**
- * What is watched, and until when each may be left alone. A beat passes over thousands of reads, few of which are about to
- * run out: their times stand in columns, as following every one to its socket takes ten times as long as the rest of a beat.
+ * Everything that is watched, and how long each may be left alone. A beat goes over thousands of reads, and few of them are
+ * about to run out. Their times are kept in arrays, because following each one to its socket takes ten times as long as the
+ * rest of a beat.
  */
 export class WatchList {
   readonly #watched: Watched[] = []
@@ -89,7 +90,7 @@ export class WatchList {
     this.#rest[index] = remaining === Infinity || remaining <= 0 ? 0 : Math.min(remaining, LONGEST_REST - Math.floor(index / BLOCK) % 10 * STAGGER_MS)
   }
 
-  /** It may have less left than it said: it is due at the next beat. */
+  /** It may have less time left than it said, so it is due at the next beat. */
   wake ({ index }: Watched): void {
     if (index !== NOT_WATCHED) this.#rest[index] = 0
   }

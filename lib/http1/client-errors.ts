@@ -7,15 +7,15 @@ import { connectionOf } from './connection.js'
 
 export type ClientErrorListener = (error: ClientError, socket: Socket) => void
 
-/** What Node says of a connection in 'clientError', told to the read it happened in. */
+/** Passes what Node reports in 'clientError' to the read in which it happened. */
 export class ClientErrors {
   readonly #server: Server
   readonly #listeners: readonly ClientErrorListener[]
   readonly #headersTimeout: number
 
   /**
-   * @param listeners those that were there before
-   * @param headersTimeout the guard's own, in milliseconds; 0 where it is not enforced
+   * @param listeners the server's own, whose place the guard has taken
+   * @param headersTimeout the guard's own, in milliseconds; 0 if it is not enforced
    */
   constructor (server: Server, listeners: readonly ClientErrorListener[], headersTimeout: number) {
     this.#server = server
@@ -24,11 +24,11 @@ export class ClientErrors {
   }
 
   handle (error: ClientError, socket: Socket): void {
-    // What goes wrong in a TLS handshake is told of the TLS socket; the connection is still that of TCP.
+    // An error in a TLS handshake comes with the TLS socket, but the guard's connection is still that of TCP.
     const connection = connectionOf(socket) ?? connectionOf(rawSocketOf(socket))
     connection?.read?.abandonIfAnswerBegun()
     const read = connection?.read
-    // Of a connection that was found broken, what was read has been told already.
+    // A connection that was found broken has already told its read.
     if (connection === undefined || connection.isFoundBroken || isApplicationError(error)) this.#pass(error, socket)
     else if (this.#isBackstop(error) && (read === undefined || read.isHead)) connection.onHeadOverdue(this.#server.headersTimeout)
     else if (read !== undefined) read.onClientError(this.#report(error, socket))
@@ -38,7 +38,7 @@ export class ClientErrors {
     else this.#pass(error, socket)
   }
 
-  /** Node's timer stands behind the guard's clock, and knows nothing of a blocked event loop: it gives no verdicts. */
+  /** Node's timer only backs up the guard's clock. It gives no verdicts, because it also counts a blocked event loop. */
   #isBackstop (error: ClientError): boolean {
     return causeOf(error) === 'timeout' && isBackstop(this.#server, this.#headersTimeout)
   }
@@ -53,13 +53,13 @@ export class ClientErrors {
   }
 
   #pass (error: ClientError, socket: Socket): void {
-    // As Node does where there is no listener: on the other addresses of an application there is none.
+    // As Node does without a listener: the servers of an application's other addresses have none.
     if (this.#listeners.length === 0) socket.destroy()
     for (const listener of this.#listeners) listener.call(this.#server, error, socket)
   }
 }
 
-/** Those of the listeners that are the application's own, if there are any. */
+/** The listeners that are the application's own, if there are any. */
 export function ownHandlers (server: Server, listeners: readonly ClientErrorListener[]): OwnClientErrorHandlers | undefined {
   const own = listeners.filter(isOwnClientErrorHandler)
   if (own.length === 0) return undefined

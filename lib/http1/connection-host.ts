@@ -4,14 +4,14 @@ import type { ConnectionRead } from '../clock/connection-read.js'
 import type { GuardContext } from '../guard.js'
 import type { Peer } from '../record/abort-record.js'
 
-/** A connection, as seen by what is read from it. */
+/** A connection, as seen by the read that is under way on it. */
 export interface ConnectionHost {
   readonly guard: GuardContext
   readonly socket: Socket
   readonly peer: Peer
   /** `socket.bytesRead` at the end of what was read last. */
   readonly bytes: number
-  /** Its time runs other than when it was looked at. */
+  /** It may run out of time earlier than its last look said. */
   wake (): void
   /** Bytes that were handed to the operating system before the response under way. */
   readonly written: number
@@ -19,7 +19,7 @@ export interface ConnectionHost {
   onTurn (response: ServerResponse): void
   /** Its last answer was given, or is about to be: nothing that still comes is a request. */
   readonly isOver: boolean
-  /** As of a body's source. */
+  /** See `BodySource.answersTakenSince()`. */
   answersTakenSince (now: number): number | undefined
   /** The only transition from one read to the next. */
   become (read: ConnectionRead | undefined): void
@@ -27,10 +27,10 @@ export interface ConnectionHost {
   beginHead (now: number, options: { readonly mayBeStray: boolean }): ConnectionRead
   /** What seemed to be a head was the one stray CRLF that a request may have before it. */
   onStray (): void
-  /** What seemed to be a head came behind a request that said that it was the last. */
+  /** What seemed to be a head follows a request that said it was the last (`Connection: close`). */
   onBehindLast (): void
-  /** What was being read has been read. */
+  /** The read is complete, and nothing is being read now. */
   rest (): void
-  /** No longer ours: closed, or handed over. */
+  /** The connection is no longer the guard's: it is closed, or handed over. */
   release (): void
 }

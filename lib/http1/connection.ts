@@ -21,7 +21,7 @@ import { HeadRead } from './head-read.js'
 import { closeAfterLinger, Closing, Linger, PendingAnswer } from './linger.js'
 import { Outgoing } from './outgoing.js'
 
-/** What part of its time a head may have had before it is noticed, and what part of that in which its connection may be silent. */
+/** A later head is noticed after at most this fraction (1/20, 1/4) of `headersTimeout` and of `keepAliveTimeout`. */
 const HEAD_SHARE = 20
 const KEEP_ALIVE_SHARE = 4
 
@@ -29,18 +29,18 @@ const KEEP_ALIVE_SHARE = 4
 const STRAY_CRLF = 2
 
 /**
- * One connection from accept to close. Between two requests it is no more than this object: what is being read hangs
- * on `read`, and Node's own `keepAliveTimeout` has the watch while there is none. Here and in the reads, methods are
- * `private` in the place of `#`, for which every object would keep a mark of its class.
+ * One connection from accept to close. `read` is what is being read from it. Between two requests there is no read: an idle
+ * connection costs only this object, and Node's own `keepAliveTimeout` limits it. Here and in the reads, methods are `private`
+ * instead of `#`, because `#` methods would put a mark of the class on every object.
  */
 export class Connection extends BodySource implements Watched, SocketOwner, ConnectionHost {
   index = NOT_WATCHED
   #read: ConnectionRead | undefined
   bytes = 0
   written = 0
-  /** A head has begun of which nobody has heard: the bytes do not tell of one in the packet of the request before. */
+  /** Node's parser has begun a head without a read: the byte count doesn't show one in the packet of the previous request. */
   #isHeadPending = false
-  /** What is known of the responses that are owed; most connections never have it. */
+  /** What is known of the responses that are still owed. It is only made when needed. */
   #outgoing: Outgoing | undefined
   readonly #address: PackedAddress
   readonly #port: number | undefined
@@ -49,7 +49,7 @@ export class Connection extends BodySource implements Watched, SocketOwner, Conn
     super()
     own(socket, this)
     keepReplies(socket)
-    // A connection that was reset does not tell its peer any more.
+    // Kept from the start: once a connection has been reset, its peer is unknown.
     const { address, family, port } = peerNameOf(socket)
     this.#address = packAddress(address, family)
     this.#port = port
@@ -86,8 +86,8 @@ export class Connection extends BodySource implements Watched, SocketOwner, Conn
    *                closed
    * ```
    *
-   * Beside these: `HalfClosed` where the client ends its side while its answer is owed, `AwaitedAnswer` where the application's
-   * `clientErrorHandler` takes its time over a head that failed, and `Closing` in the place of `Linger` where that is off.
+   * Beside these: `HalfClosed` after the client has ended its side while its answer is owed, `AwaitedAnswer` while the
+   * application's `clientErrorHandler` hasn't answered a head that failed, and `Closing` instead of `Linger` if `linger` is off.
    */
   become (read: ConnectionRead | undefined): void {
     this.#read = read
@@ -97,13 +97,13 @@ export class Connection extends BodySource implements Watched, SocketOwner, Conn
   /** A fresh connection, whose client may be silent for as long as between two requests. */
   accept (): void {
     const now = this.guard.heartbeat.now()
-    // Of a duplex that is no socket, nothing tells when its first byte comes.
+    // A duplex that is no socket doesn't show when its first byte comes.
     const tells = (this.socket.bytesRead as number | undefined) !== undefined
     this.begin(tells ? new FreshRead(this, now) : new HeadRead(this, now, { mayBeStray: false }))
   }
 
   /**
-   * A connection that stands already.
+   * Guards a connection that already exists.
    *
    * @param bytes `socket.bytesRead` at the end of the last request
    */
@@ -113,19 +113,19 @@ export class Connection extends BodySource implements Watched, SocketOwner, Conn
     this.begin(undefined)
   }
 
-  /** A connection of another server, from which a request is handed over. */
+  /** Guards a connection of another server, which hands over a request. */
   adoptForeign (): void {
     this.bytes = this.socket.bytesRead
     this.begin(undefined)
   }
 
-  /** Another server has it, which hands requests over: those that it keeps are not ours to judge, nor are their heads. */
+  /** Whether another server has the connection, and only hands over requests. Those that it keeps are not judged, nor any heads. */
   private get isForeign (): boolean {
     const server = serverOf(this.socket)
     return server !== undefined && !this.guard.servers.has(server)
   }
 
-  /** What is wrong with its connection, the other server is told; what has become of that, the socket keeps. */
+  /** Node reports errors of the connection to the other server only. The socket keeps the error, and the read gets it from there. */
   private tellForeignError (): void {
     const { socket } = this
     const error: ClientError | null = socket.errored
@@ -143,7 +143,7 @@ export class Connection extends BodySource implements Watched, SocketOwner, Conn
     this.guard.heartbeat.add(this)
   }
 
-  /** The head of a later request begins, possibly in the packet of the request before, whose bytes can't be told from its own. */
+  /** The head of a later request begins. It may be in the packet of the previous one, whose bytes can't be told from its own. */
   beginHead (now = this.guard.heartbeat.now(), { mayBeStray } = { mayBeStray: true }): HeadRead {
     this.bytes = Math.max(Math.min(this.bytes, this.socket.bytesRead - 1), 0)
     const head = new HeadRead(this, now, { mayBeStray })
@@ -157,16 +157,16 @@ export class Connection extends BodySource implements Watched, SocketOwner, Conn
     return stray > 0 && stray !== STRAY_CRLF
   }
 
-  /** Node's timer tells of a head that began so many milliseconds ago; where its bytes told of it, our own clock has it. */
+  /** Node's timer reports a head that began `elapsed` ms ago. If the byte count has shown it, the guard's own clock runs already. */
   onHeadOverdue (elapsed: number): void {
     const isFresh = this.#read?.isHead === true && this.#read.phase === undefined
     if (this.#read !== undefined && !(isFresh && this.socket.bytesRead > 0)) return
     const now = this.guard.heartbeat.now()
-    // While Node read nothing the rest of it may have come: how much of the time that was is not known.
+    // While Node wasn't reading, the rest of the head may have come. How long that was is unknown, so the head begins now.
     this.beginHead(isPausedForAnswers(this.socket) ? now : now - elapsed, { mayBeStray: false })
   }
 
-  /** What is being read, if the connection still stands. */
+  /** What is being read, if the connection is still open. */
   get phase (): ConnectionPhase | undefined {
     return this.socket.destroyed ? undefined : this.#read?.phase
   }
@@ -193,15 +193,15 @@ export class Connection extends BodySource implements Watched, SocketOwner, Conn
     if (this.isForeign) return Infinity
     if (!this.headBegan && !this.#isHeadPending) return this.rests
     const mayBeStray = !this.#isHeadPending
-    // Node would close on a head that stalls for its keepAliveTimeout, without a word.
+    // If the head stalled for `keepAliveTimeout`, Node would close the connection without an error.
     keepAliveOver(this.socket)
     return this.beginHead(now, { mayBeStray }).look(now)
   }
 
   /**
-   * How long it may be left alone where nothing is read, in counted milliseconds; `Infinity` while an answer is owed, which may
-   * have to wait for its client. Only its bytes tell of a head that begins, and one is noticed so much later: little, compared
-   * with the time that it has. Node must not close on it before, for want of a whole request.
+   * How long the connection may be left alone while nothing is read, in counted milliseconds. Only the byte count shows that a
+   * head has begun, so it is noticed this much late: little, compared with its limit, and before Node would close the connection
+   * because no whole request has come. `Infinity` (a look at every beat) while an answer is owed, as its client may be slow.
    */
   private get rests (): number {
     if (pendingResponse(this.socket) !== undefined) return Infinity
@@ -224,7 +224,7 @@ export class Connection extends BodySource implements Watched, SocketOwner, Conn
     return this.#outgoing?.isWatched === true ? 1 : 0
   }
 
-  /** Node's timer tells of a head that bytes do not tell of, where it is ours; in its place, the parser does. */
+  /** A head that the byte count doesn't show is reported by Node's `headersTimeout` if the guard has set it, else by the parser. */
   private watchHeads (): void {
     const { headersTimeout, policy } = this.guard.options
     this.#isHeadPending = false
@@ -239,21 +239,21 @@ export class Connection extends BodySource implements Watched, SocketOwner, Conn
   /** A request is on its way to the application. */
   onDispatched (response: ServerResponse): void {
     this.watchHeads()
-    // Behind another one; the response whose turn it is, the socket knows.
+    // It waits behind another response. The one whose turn it is has the socket.
     if (response.socket === null) this.outgoing.queue(response)
     else this.markResponse()
   }
 
   /**
-   * Those before it are out. A response that was destroyed meanwhile will never be given, and nothing behind it: Node 20
-   * closes the connection, later versions wait on it for ever.
+   * The responses before it are out. If it was destroyed meanwhile, it will never be sent, and neither will those behind it:
+   * Node 20 closes the connection, later versions wait for ever.
    */
   onTurn (response: ServerResponse): void {
     this.markResponse()
     if (response.destroyed && this.#read?.phase !== 'lingering') this.socket.destroy()
   }
 
-  /** Node takes a response for finished that the connection has broken off. */
+  /** Node reports a response as finished, although the connection broke before all of it was sent. */
   onUnsent (response: ServerResponse): void {
     this.outgoing.onUnsent(response)
   }
@@ -274,7 +274,7 @@ export class Connection extends BodySource implements Watched, SocketOwner, Conn
     return this.#read?.phase === 'lingering'
   }
 
-  /** A request was told of that may be somebody else's: what is theirs is not judged. What is ours comes to `dispatch`. */
+  /** Node reports a request that another listener may keep: it isn't judged then. Those for the application reach `dispatch()`. */
   onRequest (request: IncomingMessage): void {
     if (this.isOver) return
     this.watchHeads()
@@ -290,7 +290,7 @@ export class Connection extends BodySource implements Watched, SocketOwner, Conn
 
   onBodyEnd (lastAnswer?: ServerResponse): void {
     if (this.#read?.isLast ?? false) return
-    // What follows a refusal is not handled, however late its answer is.
+    // Nothing that follows a refused request is handled, however late its answer is.
     if (lastAnswer === undefined) this.rest()
     else this.become(new PendingAnswer(this, lastAnswer, this.guard.options.policy.limits.linger, { isLast: true }))
   }
@@ -298,7 +298,7 @@ export class Connection extends BodySource implements Watched, SocketOwner, Conn
   get protocol (): 'http/1.1' { return 'http/1.1' }
 
   get peer (): Peer {
-    // By then a wrapper that reads whose connection it is has said so.
+    // By now a wrapper (PROXY protocol) has put the client's address on the socket.
     const { address = unpackAddress(this.#address), port = this.#port } = givenPeerName(this.socket)
     return { remoteAddress: address, remotePort: port, protocol: this.protocol, tls: 'encrypted' in this.socket }
   }
@@ -368,12 +368,12 @@ export class Connection extends BodySource implements Watched, SocketOwner, Conn
     else this.become(new Linger(this, linger, { owes: false }))
   }
 
-  /** Keeps the request from everybody: it has its answer, or gets none. */
+  /** Discards the body of a request that has its answer already, or gets none. */
   discard (request: IncomingMessage): void {
     request.on('data', () => this.onDiscarded())
   }
 
-  /** The request is answered without anybody having seen it, and nothing that follows is one. */
+  /** The request is answered before any listener has seen it. Nothing that follows is a request. */
   refuse (request: IncomingMessage, answer?: ServerResponse): void {
     this.beginBody(new PendingAnswer(this, answer ?? 'all owed', this.guard.options.policy.limits.linger, { isLast: true }))
     this.discard(request)
@@ -401,48 +401,48 @@ export class Connection extends BodySource implements Watched, SocketOwner, Conn
 
   onClosing (): boolean {
     this.#read?.onLastAnswered()
-    // The body may have become an answer on its way, whose turn is over as well.
+    // The first call may have turned a body into a `PendingAnswer`, which must be told as well.
     this.#read?.onLastAnswered()
     if (this.#read?.phase === 'body') this.become(new Closing(this))
     return this.#read?.halfClose() === true
   }
 
-  /** More of its like would be a head. */
+  /** A second stray CRLF would be taken for a head. */
   onStray (): void {
     this.become(undefined)
-    // While an answer is still owed, it is not the client that is waited for.
+    // While an answer is still owed, the server isn't waiting for the client.
     if (pendingResponse(this.socket) === undefined) keepAliveAgain(this.socket)
   }
 
-  /** They are no request (RFC 9112 §9.6), and an answer of their own would stand behind the last, or in its place. */
+  /** Such bytes are no request (RFC 9112 §9.6). An answer to them would follow the last one, or take its place. */
   onBehindLast (): void {
     this.beginBody(new PendingAnswer(this, 'all owed', this.guard.options.policy.limits.linger, { isLast: true }))
   }
 
-  /** What was being read has been read. */
+  /** The read is complete, and nothing is being read now. */
   rest (): void {
     this.become(undefined)
     this.bytes = this.socket.bytesRead
     this.leaveToSuccessor()
   }
 
-  /** Leaves the connection to the guard that has the server by now, if there is one, and nothing is read that must be ended here. */
+  /** Leaves the connection to the guard that has taken over the server, if any, unless a read must be finished here first. */
   leaveToSuccessor (): void {
     const { successor } = this.guard
     const mustEnd = this.#read !== undefined && !this.#read.isHead && !(this.#read instanceof ForeignRead)
     if (successor === undefined || mustEnd) return
     const { bytes } = this
     this.release()
-    // The next request of a foreign one comes to it by itself.
+    // A foreign connection reaches the successor with its next request.
     if (!this.isForeign) successor(this.socket, bytes)
   }
 
-  /** A beat has found the socket destroyed, before Node has told of it. */
+  /** Whether a beat found the socket destroyed before Node reported it. */
   get isFoundBroken (): boolean {
     return this.index === NOT_WATCHED
   }
 
-  /** It is not looked at any more; that it has closed may still have to be told. */
+  /** Stops looking at the connection. It still owns the socket: the close may have to be reported. */
   private unwatch (): void {
     this.become(undefined)
     this.guard.heartbeat.delete(this)

@@ -3,7 +3,7 @@ import { ConnectionRead } from '../clock/connection-read.js'
 import type { ClientErrorReport } from '../node/client-error.js'
 import type { ConnectionHost } from './connection-host.js'
 
-/** The body of a request that another listener of the server has, and may keep: it is read without limits of ours. */
+/** The body of a request that another listener of the server has, and may keep. The guard's limits don't apply to it. */
 export class ForeignRead extends ConnectionRead {
   readonly phase = undefined
   readonly #connection: ConnectionHost
@@ -21,7 +21,7 @@ export class ForeignRead extends ConnectionRead {
   }
 
   onClientError (report: ClientErrorReport): void {
-    // What comes behind the body is a head.
+    // What follows the body is a head.
     if (this.#request.complete) this.#connection.beginHead(this.#connection.guard.heartbeat.now(), { mayBeStray: false }).onClientError(report)
     else report.pass()
   }

@@ -7,12 +7,12 @@ import { clientGone, readFacts, type Violation } from '../record/errors.js'
 import type { ConnectionHost } from './connection-host.js'
 
 /**
- * A connection on which nothing was received yet. Browsers and load balancers open them ahead of need: they have the time
- * that is given between two requests, or that of a head, whichever is longer. It is closed without an answer.
+ * A connection on which nothing has been received yet. Browsers and load balancers open such connections ahead of need, so the
+ * client has as long as Node's `keepAliveTimeout` or `headersTimeout`, whichever is longer. Then it is closed without an answer.
  *
- * A wrapper of the server (PROXY protocol) may hand the connection to Node's parser later than it was accepted. What comes
- * before that is the wrapper's, and no head: until then the client has the time of a silent one, whatever it sends. Only the
- * time in which the wrapper waits for more is the client's: while it works, or lets bytes lie, nothing is counted.
+ * A wrapper of the server (PROXY protocol) may hand the connection to Node's parser some time after it was accepted. Bytes that
+ * come before that are for the wrapper, and no head: whatever the client sends, it has as long as a silent one. Time only counts
+ * while the wrapper waits for more bytes, not while it works or leaves bytes unread.
  */
 export class FreshRead extends ConnectionRead {
   readonly phase = undefined
@@ -43,7 +43,7 @@ export class FreshRead extends ConnectionRead {
     if (this.#isParsed || isAwaitedByWrapper(socket)) this.#clock.resume(now)
     else this.#clock.pause(now)
     if (this.#clock.isPaused) return Infinity
-    // Nobody waits for its first request any more.
+    // A closing application doesn't wait for a first request.
     if (this.#connection.guard.closing) return 0
     const remaining = this.#clock.remaining(now)
     // The first byte is looked for at every beat.
@@ -67,7 +67,7 @@ export class FreshRead extends ConnectionRead {
 
   override onLost (): void {
     const { socket } = this.#connection
-    // A wrapper may have closed it, for what its client sent.
+    // A wrapper may have closed it because of what the client sent.
     const isGone = socket.readableEnded || (socket.errored !== null && !isApplicationError(socket.errored))
     if (!this.#isObserved && isGone) this.#fail(clientGone(socket.errored))
   }

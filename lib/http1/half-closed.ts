@@ -10,21 +10,24 @@ import type { ConnectionHost } from './connection-host.js'
 const INTERVAL = 20_000
 
 /**
- * The client has ended its side while the handler works. It may have gone, or it may wait for its answer: tools like `nc -N`
- * end their side behind the request. Only what is written tells the two apart, as a client that has gone answers it with a
- * reset; so it gets an interim response (RFC 9110 §15.2: a client must be able to take any). A response that has begun, and
- * of which something waits to be taken, goes on as long as it moves: its own bytes tell.
+ * The client has ended its side while the handler works. It may have gone, or it may be waiting for its answer: tools like
+ * `nc -N` end their side after the request. Only a write can tell, because the host of a client that has gone replies with a
+ * reset. So the guard sends an interim response (RFC 9110 §15.2: a client must be able to take any). If a response has begun, and
+ * part of it waits to be taken, its own bytes can tell: it goes on for as long as it moves.
  *
- * Where neither can be (HTTP/1.0 knows no interim response, or the response has begun and is silent, or the request is
- * another listener's), the connection ends as Node ends it by default.
+ * Where neither is possible (HTTP/1.0 has no interim responses, or the response has begun and is silent, or the request is
+ * another listener's), the connection is ended, as Node does by default.
  */
 export class HalfClosed extends ConnectionRead {
   readonly phase = undefined
   readonly #connection: ConnectionHost
   readonly #response: ServerResponse
-  /** Whether it had begun when the client ended its side. */
+  /** Whether the response had begun when the client ended its side. */
   readonly #hasBegun: boolean
-  /** In counted milliseconds; the first question can't fail, as the reset is on its way: the second one is asked at the next look. */
+  /**
+   * When the next interim response is due, in counted milliseconds. The first can't fail, because a reset only follows it: the
+   * second is written at the next look.
+   */
   #nextAt = 0
   /** Bytes that had been written at the last look. */
   #written = 0

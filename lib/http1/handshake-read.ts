@@ -57,7 +57,7 @@ export class HandshakeRead extends ConnectionRead {
     this.#connection.guard.recorder.observe(violation, this.#facts(), this.#origin)
   }
 
-  /** The handshake can't be finished. Other listeners may leave the socket alone: it is closed here. */
+  /** The handshake can't be finished. The socket is closed here, because other listeners may leave it open. */
   #fail (violation: Violation): void {
     const { guard, socket } = this.#connection
     if (!this.#isObserved) guard.recorder.fail(violation, this.#facts(), this.#origin).write(false)

@@ -8,7 +8,7 @@ import type { FailedRead } from '../record/recorder.js'
 import type { ConnectionHost } from './connection-host.js'
 import { closeAfterLinger } from './linger.js'
 
-/** The whole answer to a head that failed: there is no response yet that could write it. */
+/** The whole answer to a head that failed, as text: there is no response yet that could write it. */
 function answerTo (error: ReadError): string {
   const statusCode = error.statusCode ?? 500
   const body = errorBody(error)
@@ -20,8 +20,8 @@ function answerTo (error: ReadError): string {
 }
 
 /**
- * The application was asked for the answer, and takes its time. Until it has ended the connection, or the time is over that an
- * answer has, what still comes is thrown away.
+ * The application's `clientErrorHandler` was asked for the answer, and hasn't given it yet. Until it ends the connection, or the
+ * time for an answer is over, everything that still comes is thrown away.
  */
 class AwaitedAnswer extends ConnectionRead {
   readonly phase = 'lingering'
@@ -67,8 +67,8 @@ class AwaitedAnswer extends ConnectionRead {
 }
 
 /**
- * Answers a head that failed, in turn, as the last of its connection: by the application's own `clientErrorHandler`, where it
- * has one.
+ * Answers a head that failed, when it is its turn. The application's own `clientErrorHandler` gives the answer, if there is one.
+ * It is the last answer on the connection.
  */
 export function answerHead (connection: ConnectionHost, failed: FailedRead): void {
   const { guard, socket } = connection

@@ -15,7 +15,7 @@ export class HeadRead extends ConnectionRead {
   readonly #connection: ConnectionHost
   readonly #clock: ReadClock
   readonly #mayBeStray: boolean
-  /** Its one record is written; where it goes on nevertheless, it is observed. */
+  /** Its one record has been written. In `mode: 'observe'` it goes on all the same. */
   #isRecorded = false
 
   /** @param mayBeStray whether two bytes of it may be the CRLF that RFC 9112 §2.2 has servers ignore */
@@ -46,7 +46,7 @@ export class HeadRead extends ConnectionRead {
     const expiry = this.#clock.expired(now)
     if (expiry === undefined || this.#isRecorded) return
     const { guard } = this.#connection
-    // A stray CRLF after all, whose bytes came one by one: the client owes nothing.
+    // A stray CRLF after all, whose bytes came one by one: no request has begun.
     if (this.#mayBeStray && this.#clock.received === 2) return this.#connection.onStray()
     const violation = headExpiry(expiry, guard.options)
     if (guard.options.policy.limits.mode === 'observe') this.#observe(violation)
@@ -61,7 +61,7 @@ export class HeadRead extends ConnectionRead {
 
   override onLost (): void {
     const { socket } = this.#connection
-    // A head that has begun is told of by 'clientError'; a socket that this process closed says nothing about the client.
+    // If a head has begun, 'clientError' reports it. A socket that this process closed says nothing about the client.
     if (!this.#isRecorded && !this.#mayBeStray && socket.readableEnded) this.#fail(clientGone())
   }
 
@@ -77,7 +77,7 @@ export class HeadRead extends ConnectionRead {
     this.#isRecorded = true
     const failed = guard.recorder.fail(violation, this.#facts(), this.#origin)
     if (violation.code === 'FST_READ_ABORTED') {
-      // A `clientErrorHandler` of the application's hears of a client that has gone, too.
+      // The application's own `clientErrorHandler` is called for a client that has gone, too.
       failed.write(guard.ownHandlers?.ask(failed.error, socket) === true)
       socket.destroy()
     } else if (socket.bytesRead === 0 || !socket.writable) {
@@ -86,7 +86,7 @@ export class HeadRead extends ConnectionRead {
     } else if (pendingResponse(socket) === undefined) {
       answerHead(connection, failed)
     } else {
-      // An answer written now would be taken for that of the request before.
+      // An answer written now would be taken for the answer to the previous request.
       connection.become(new PendingAnswer(connection, 'all owed', guard.options.policy.limits.linger, {
         isLast: true,
         onOut: () => answerHead(connection, failed),

@@ -9,8 +9,8 @@ import { forget, isAnswerOut, pendingResponse } from '../node/internals.js'
 import type { ConnectionHost } from './connection-host.js'
 
 /**
- * What the client still sends after its answer was given is read and thrown away, so that closing does not reset the
- * connection and destroy the answer on its way (RFC 9112 §9.6).
+ * Reads and throws away what the client still sends after its answer was given. Closing at once would reset the connection, and
+ * destroy the answer on its way (RFC 9112 §9.6).
  */
 export class Linger extends ConnectionRead {
   readonly phase = 'lingering'
@@ -55,7 +55,7 @@ export class Linger extends ConnectionRead {
   override onLateRequest (response: ServerResponse): void {
     if (this.#cameLate) this.#socket.destroy()
     this.#cameLate = true
-    // A single read brings thousands of them, also after the end.
+    // Node would keep these requests, and a single read of the socket may bring thousands, even after it was destroyed.
     if (!this.#owes && pendingResponse(this.#socket) === response) forget(response)
   }
 
@@ -68,18 +68,18 @@ export class Linger extends ConnectionRead {
 interface PendingAnswerOptions {
   /** Whether nothing that comes after it is a request. */
   readonly isLast: boolean
-  /** A response that is queued behind those that are owed, and will not be given. */
+  /** A response that is queued behind those that are owed, and will never be sent. */
   readonly late?: ServerResponse
-  /** Closes, in the place of lingering. */
+  /** Called when the answer is out, instead of lingering: closes the connection. */
   readonly onOut?: () => void
-  /** The connection is lost before the answer is out, or the one before it was the last. */
+  /** Called if the connection is lost before the answer is out, or if an earlier answer was the last. */
   readonly onLost?: () => void
 }
 
 /**
- * A request is over while its answer, or one before it, is still on its way. That is not cut off: lingering begins when it
- * is out. Until then what comes is read and thrown away: a socket that is paused does not show that its client has gone. Past
- * the bytes of lingering it is paused nevertheless, but not for longer than lingering may take.
+ * A request is over while its answer, or an earlier one, is still on its way. That answer isn't cut off: lingering begins when
+ * it is out. Until then everything that comes is read and thrown away, because a paused socket doesn't show that its client has
+ * gone. After as many bytes as `linger` allows the socket is paused nevertheless, but for no longer than `linger` allows.
  */
 export class PendingAnswer extends ConnectionRead {
   readonly phase = 'lingering'
@@ -88,9 +88,9 @@ export class PendingAnswer extends ConnectionRead {
   #linger: LingerOptions | false
   readonly #options: PendingAnswerOptions
   readonly #mostBytes: number
-  /** Runs since so many bytes came that no more are read. */
+  /** Begins when so many bytes have come that no more are read. */
   #held: AnswerDeadline | undefined
-  /** That of the first late request, which will not be given: the answers before it were the last. */
+  /** The response to the first late request. It will never be sent: the answers before it are the last. */
   #late: ServerResponse | undefined
 
   constructor (connection: ConnectionHost, awaited: ServerResponse | 'all owed', linger: LingerOptions | false, options: PendingAnswerOptions) {
@@ -136,7 +136,7 @@ export class PendingAnswer extends ConnectionRead {
     if (this.isLast) lingering.halfClose()
   }
 
-  /** An answer of our own would stand behind the last one (RFC 9112 §9.6). */
+  /** The guard's own answer would follow the last one, so it isn't sent (RFC 9112 §9.6). */
   override onLastAnswered (): void {
     if (this.#options.onOut === undefined) return this.onAnswered()
     this.onLost()
@@ -155,8 +155,8 @@ export class PendingAnswer extends ConnectionRead {
   }
 
   /**
-   * A client that has sent a FIN may still read what is on its way; there is nothing to linger for. An answer that has not
-   * been given yet is not waited for, as Node does not wait for it with any client that has ended its side.
+   * A client that has sent a FIN may still read what is on its way, but sends nothing to linger for. An answer that hasn't been
+   * given yet isn't waited for: for a client that has ended its side, Node doesn't wait either.
    */
   #onClientEnded (): void {
     const { socket } = this.#connection
@@ -175,14 +175,14 @@ export class PendingAnswer extends ConnectionRead {
     return this.#late !== undefined || (this.#awaited !== 'all owed' && !isAnswerOut(this.#awaited))
   }
 
-  /** A client that does not take an answer does not keep the application from closing. */
+  /** Whether the application is closing while the client doesn't take its answer: that must not hold up the application. */
   get #isLeftBehind (): boolean {
     const { guard, socket } = this.#connection
     return guard.closing && this.#awaited !== 'all owed' && this.#awaited.writableEnded && pendingResponse(socket) === this.#awaited
   }
 }
 
-/** The last answer has been given, and nothing is lingered for: what still comes is no request, and the socket closes. */
+/** The last answer has been given, and `linger` is off. Nothing that still comes is a request, and the socket closes. */
 export class Closing extends ConnectionRead {
   readonly phase = 'lingering'
   readonly #connection: ConnectionHost
@@ -205,7 +205,7 @@ export class Closing extends ConnectionRead {
   }
 }
 
-/** The last answer of the connection is out, or was never to be: what the client still sends is read within the bounds. */
+/** Closes a connection whose last answer is out, or won't be sent. Until then it reads what still comes, as `linger` allows. */
 export function closeAfterLinger (connection: ConnectionHost, linger: LingerOptions | false): void {
   if (linger === false) {
     connection.become(new Closing(connection))

@@ -17,14 +17,14 @@ export class Outgoing implements ResponseSink {
   #read: ResponseRead | undefined
   /** Those that were queued behind another one when their request was dispatched. */
   #queued: ServerResponse[] = []
-  /** A response was not taken, and its record says so: those behind it go with it. */
+  /** The connection was reset because a response was not taken. That one's record says so, and those behind it get none. */
   #isReset = false
-  /** While Node reads nothing because its answers are not taken: when some were seen to be, and how many bytes had been by then. */
+  /** While Node has stopped reading because its answers aren't taken: when a look last saw progress, and the bytes taken by then. */
   #takenAt: number | undefined
   #takenBytes = 0
-  /** Its client has all of it, though its end is still to be told. */
+  /** A response that the client has as a whole, although Node hasn't reported its end yet. */
   #whole: ServerResponse | undefined
-  /** Broken off, though Node takes them for finished. */
+  /** Responses that were cut off, although Node reports them as finished. */
   readonly #unsent: ServerResponse[] = []
 
   readonly #onTurn: () => void
@@ -44,7 +44,7 @@ export class Outgoing implements ResponseSink {
     return this.#read !== undefined
   }
 
-  /** Whether nothing is known any more that could make a difference. */
+  /** Whether there is nothing left to keep, so that this object can be dropped. */
   get isOver (): boolean {
     this.#forgetGiven()
     return this.#read === undefined && this.#queued.length === 0 && this.#unsent.length === 0 && this.#whole === undefined &&
@@ -63,13 +63,13 @@ export class Outgoing implements ResponseSink {
 
   onUnsent (response: ServerResponse): void {
     this.#unsent.push(response)
-    // Node would give them their turn on the broken connection, and take them for finished as well.
+    // Node would give the queued ones their turn on the broken connection, and report them as finished as well.
     this.#end(this.#queued.filter(queued => queued !== response))
   }
 
   /**
-   * Node reads nothing while its answers are not taken, or goes on: since when the client has been taking them, where more
-   * have been taken by now.
+   * Since when the client has been taking its answers, if it has taken more by now, or if Node reads again. `isPaused` says
+   * that Node has stopped reading because they weren't taken.
    */
   takenSince (now: number, { isPaused }: { readonly isPaused: boolean }): number | undefined {
     const taken = this.taken()
@@ -108,7 +108,7 @@ export class Outgoing implements ResponseSink {
     return this.#connection.socket.writableLength > 0
   }
 
-  /** What was sent to a request that has not come to the application is the guard's own, or that of another listener, which is not judged. */
+  /** A request that hasn't reached the application is answered by the guard, or by another listener, whose response isn't judged. */
   policyOf (response: ServerResponse | undefined): RoutePolicy | false {
     const { guard, isOver } = this.#connection
     const request = response === undefined ? undefined : replyOf(response.req)?.request
@@ -119,7 +119,7 @@ export class Outgoing implements ResponseSink {
   owedOf (response: ServerResponse): OwedResponse {
     const { guard, peer, socket, written } = this.#connection
     const read = this.#read?.response === response ? this.#read : undefined
-    // Of what waits when the connection breaks it is not known how much has been taken since the last look; Node says then that nothing waits.
+    // How much was taken since the last look is unknown if bytes waited when the connection broke: by now Node says that none wait.
     const isKnown = response === pendingResponse(socket) && response.headersSent && !response.writableEnded && !this.isWaiting()
     return {
       guard,
@@ -138,8 +138,8 @@ export class Outgoing implements ResponseSink {
   }
 
   /**
-   * The client has ended its side. With all of a response, as it counts, it may leave: at the end of a file or of another
-   * server's response the application is told a moment later.
+   * The client has ended its side. That is no failure if, by the declared length, it has the whole response: an application that
+   * sends a file or another server's response may notice the end a moment later.
    */
   onEnd (response: ServerResponse): void {
     const { socket, written } = this.#connection
@@ -147,10 +147,10 @@ export class Outgoing implements ResponseSink {
     if (size !== undefined && !this.isWaiting() && bytesHandedOver(socket) - written >= size) this.#whole = response
   }
 
-  /** The connection is closed: whatever is still owed will not be had, and the client has gone, unless this process closed it. */
+  /** The connection is closed. Responses still owed won't reach the client, which has gone, unless this process closed it. */
   onClose (): void {
     const pending = pendingResponse(this.#connection.socket)
-    // Behind an answer that was given and said that it was the last, none was to come: Node has closed, and not the client.
+    // The last answer was given and said that it was the last. No other was to come: Node has closed, not the client.
     if (pending === undefined && this.#unsent.length === 0) return
     this.#end([...this.#unsent, ...(pending === undefined ? [] : [pending]), ...this.#queued])
   }
@@ -162,7 +162,7 @@ export class Outgoing implements ResponseSink {
     const isRecorded = this.#isReset
     if ((isOurs && !isRecorded) || this.guard.closing) return
     for (const response of responses) {
-      // What is given as an answer after the exchange has failed goes nowhere, and is finished at once.
+      // An answer that is given after the exchange has failed goes nowhere, and Node reports it as finished at once.
       const isOwed = !response.writableFinished || this.#unsent.includes(response) || failureOf(response.req) !== undefined
       if (response === this.#whole) tellFramework(response)
       else if (isOwed) onClientGone(this.owedOf(response), cause, { isRecorded })

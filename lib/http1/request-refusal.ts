@@ -9,7 +9,7 @@ import type { Connection } from './connection.js'
 import { answerHead } from './head-answer.js'
 import { PendingAnswer } from './linger.js'
 
-/** The application's own `clientErrorHandler` answers past the response, which Node has made already: when it is its turn. */
+/** Has the application's own `clientErrorHandler` answer, when it is its turn, without the response that Node has already made. */
 function leaveToApplication (connection: Connection, request: IncomingMessage, response: ServerResponse, failed: FailedRead): void {
   const pending = new PendingAnswer(connection, 'all owed', connection.guard.options.policy.limits.linger, {
     isLast: true,

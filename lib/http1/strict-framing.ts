@@ -22,20 +22,20 @@ function checkTransferCoding (head: FramedHead, coding: string): Violation | und
     return { code: 'FST_READ_MALFORMED', detail: 'unknown transfer coding', statusCode: 501 }
   }
   if (codings.length !== 1) return { code: 'FST_READ_MALFORMED', detail: 'chunked is not applied exactly once' }
-  // Node's parser refuses it itself, unless it was told to be lenient: a proxy may have gone by the other one.
+  // Node's parser refuses this itself, unless it was told to be lenient. A proxy in front may have gone by the other header.
   return head.headers['content-length'] === undefined ? undefined : { code: 'FST_READ_MALFORMED', detail: 'both Content-Length and Transfer-Encoding' }
 }
 
 /**
- * What RFC 9112 has a server refuse and Node's parser lets pass: Transfer-Encoding in HTTP/1.0 (§6.1), a transfer
- * coding other than chunked (§6.1), Content-Length beside it (§6.3), more than one Host (§3.2), a version of HTTP that is
- * not spoken (RFC 9110 §15.6.6), and header lines that Node would drop unseen.
+ * Checks what RFC 9112 forbids and Node's parser accepts: Transfer-Encoding in HTTP/1.0 (§6.1), a transfer coding other than
+ * chunked (§6.1), Content-Length beside it (§6.3), more than one Host (§3.2), an HTTP version that is not supported (RFC 9110
+ * §15.6.6), and header lines that Node would silently discard.
  *
- * @param framing of `framingOf`
+ * @param framing the result of `framingOf()`
  */
 export function checkFraming (head: FramedHead, maxHeaders: number, framing = framingOf(head.rawHeaders)): Violation | undefined {
   if (!isKnownVersion(head)) return { code: 'FST_READ_MALFORMED', detail: `HTTP/${head.httpVersionMajor}.${head.httpVersionMinor} is not spoken`, statusCode: 505 }
-  // Node builds its `headers` where they are asked for.
+  // Node only builds `headers` when they are asked for.
   const coding = (framing & Framing.coding) !== 0 ? head.headers['transfer-encoding'] : undefined
   if (coding !== undefined) {
     const violation = checkTransferCoding(head, coding)

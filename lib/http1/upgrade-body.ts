@@ -11,7 +11,7 @@ import type { Peer } from '../record/abort-record.js'
 import { clientGone } from '../record/errors.js'
 import type { Connection } from './connection.js'
 
-/** The connection of an upgrade request until the body has ended, with which it changes hands. */
+/** The connection of an upgrade request until its body has ended. Then the connection changes hands. */
 class UpgradeSource extends BodySource {
   readonly protocol = 'http/1.1'
   readonly peer: Peer
@@ -42,12 +42,12 @@ class UpgradeSource extends BodySource {
     return this.#connection.isHeldBack()
   }
 
-  /** Its new owner may write before the body has ended; an answer to an earlier request was to come before. */
+  /** The new owner may write before the body has ended; and if an earlier answer is still owed, ours would come before it. */
   override isTaken (): boolean {
     return this.#owed || this.#connection.socket.bytesWritten > this.#written
   }
 
-  /** Whoever takes the connection before the body is wanted answers without one (RFC 9110 §7.8). */
+  /** If the new owner takes the connection before the body is wanted, it answers without `100 Continue` (RFC 9110 §7.8). */
   override sendContinue (_response: ServerResponse, onSent: () => void): void {
     if (!this.isTaken()) {
       const { socket } = this.#connection
@@ -85,7 +85,7 @@ class UpgradeSource extends BodySource {
     this.#connection.markAborted(raw)
   }
 
-  /** An application that routes the request makes a response of its own, in whose place ours would stand on the connection. */
+  /** An application that routes the request makes its own response. Ours must not take that one's place on the connection. */
   override prepareAnswer (response: ServerResponse): void {
     if (response !== this.#response) return
     const { socket } = this.#connection
@@ -93,14 +93,14 @@ class UpgradeSource extends BodySource {
     response.once('finish', () => socket.destroySoon())
   }
 
-  /** It changes hands, unless our answer is to be the last on it. */
+  /** The connection changes hands, unless our answer is to be its last. */
   onBodyEnd (): void {
     if (!this.#connection.isOver && this.#response.socket === null) this.#connection.release()
   }
 
-  /** No server closes after this answer. */
+  /** Node doesn't close the connection after this answer, so it is closed here. */
   abandon (linger: LingerOptions | false, rest: AbandonedRest): void {
-    // Over TLS Node's stand-in for the socket fails to end it a second time, with an error that may have no listener.
+    // Over TLS, Node's stand-in for the socket emits an error when the socket is ended twice. It may have no listener.
     this.#stream.on('error', () => {})
     this.#connection.abandon(linger, rest)
     this.#connection.socket.destroySoon()
@@ -121,7 +121,7 @@ export function readUpgradeBody (guard: GuardContext, connection: Connection, re
   const body = new BodyRead(guard, source, request, response, guard.options.policy)
   connection.beginBody(body)
   if (expectsContinue(request)) expectContinue(request, response, body)
-  // Node aborts no request that it has handed over.
+  // Node doesn't abort a request once it has handed over the connection.
   request.socket.once('close', () => { if (!body.isDone) body.onTruncated(clientGone()) })
   // Whoever answers and ends the connection without the body, as with a 401, does not want it: what is left is no read any more.
   request.socket.once('finish', () => { if (source.isTaken() && !isBeingRead(request)) body.onAnswered() })

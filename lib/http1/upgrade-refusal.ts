@@ -13,7 +13,7 @@ function assignInTurn (socket: Socket, response: ServerResponse): void {
   else pending.once('finish', () => assignInTurn(socket, response))
 }
 
-/** Throws away the request, and what follows it, unseen. */
+/** Throws away the request and everything that follows it. */
 export function turnAway (request: IncomingMessage, stream: Duplex): void {
   // Node has taken its listeners off, and an error without one would end the process.
   stream.on('error', () => {})
@@ -33,7 +33,7 @@ export function refuseUpgrade (connection: Connection, request: IncomingMessage,
   connection.rest()
   if (refuseRequest(connection, request, response, violation, received)) return true
   turnAway(request, stream)
-  // No server closes after this answer.
+  // Node doesn't close the connection after this answer.
   response.once('finish', () => socket.destroySoon())
   assignInTurn(socket, response)
   return false

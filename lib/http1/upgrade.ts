@@ -10,8 +10,8 @@ import { readUpgradeBody } from './upgrade-body.js'
 import { refuseUpgrade, turnAway } from './upgrade-refusal.js'
 
 /**
- * Whether Node gives away a body. Node 26 emits the event as soon as the head is complete, and hands the connection over
- * when the body that it parses has ended; earlier versions hand over at once, and what follows the head is the new owner's.
+ * Whether Node parses the body of an upgrade request. Node 26 emits the event as soon as the head is complete, and hands over the
+ * connection when the body has ended. Earlier versions hand it over at once, and what follows the head is the new owner's.
  */
 function isBodyParsed (request: IncomingMessage): boolean {
   return hasBody(request) && (!request.complete || request.readableLength > 0)

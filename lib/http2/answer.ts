@@ -9,9 +9,9 @@ import { cancel } from './reset.js'
 import type { SessionRead } from './session.js'
 
 /**
- * The answer to a body that failed, on its way. A client that opens no window for it would keep the stream, and with it
- * the session, for as long as it likes. Nothing tells how much of a stream its client has taken: while anything is taken of
- * the session, the answer may be what moves.
+ * The answer to a body that failed, while it is on its way. Without a limit, a client that opens no window for it could keep
+ * the stream, and with it the session, for as long as it likes. Node doesn't say how much of one stream its client has taken:
+ * as long as anything is taken on the session, it may be this answer.
  */
 export class StreamAnswer implements Watched {
   readonly phase = undefined

@@ -2,9 +2,9 @@ import type { ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 import { bytesBeingWritten, peerNameOf } from '../node/internals.js'
 
-/** How long a session is quiet before it is asked, in counted milliseconds; where something waits, the next look tells. */
+/** How long a session is silent before it is asked, in counted milliseconds. If frames wait to be sent, it need not be silent. */
 const INTERVAL = 1_000
-/** How long a client may leave so many PINGs unanswered that Node sends no more, in counted milliseconds. */
+/** How long a client may leave PINGs unanswered once Node sends no more of them, in counted milliseconds. */
 const UNANSWERED = 10_000
 
 const NOT_ASKED = -1
@@ -12,18 +12,18 @@ const NOT_ASKED = -1
 /** A PING's frame header and its payload (RFC 9113 §6.7). */
 const PING_BYTES = 17
 
-/** Whether a session still stands: Node does not always notice that it does not, and keeps all of it for ever. */
+/** Finds out whether a session is still alive. Node doesn't always notice when it isn't, and would keep all of it for ever. */
 export class SessionHealth {
   readonly #session: ServerHttp2Session
   readonly #socket: Socket
-  /** Over TCP, where there is always a peer: it may be gone before its session begins. */
+  /** Whether it is over TCP, and so has a peer. The peer isn't asked for here: it may be gone before its session begins. */
   readonly #hasPeer: boolean
-  /** When it was last known that the connection stands. */
+  /** When the connection was last known to be alive. */
   #stood = 0
   #checked = 0
-  /** Whether it was asked since bytes came: nothing else makes nghttp2 end a session. */
+  /** Whether it was asked since bytes last came: only bytes that come make nghttp2 end a session. */
   #isAsked = false
-  /** `bytesRead` as of the last answer, where nothing came with it. */
+  /** `bytesRead` at the last answer to a PING, if nothing else came with it. */
   #bytesAtAnswer = 0
   /** `bytesWritten` when it was asked, until it is known whether the question has left. */
   #writtenAtAsking = NOT_ASKED
@@ -35,16 +35,16 @@ export class SessionHealth {
     this.#hasPeer = socket.localAddress !== undefined
   }
 
-  /** Bytes came. The answer alone is no news: nothing is to be asked after it. */
+  /** Bytes came. If they are only the answer to a PING, there is no reason to ask again. */
   onBytes (now: number): void {
     this.#stood = now
     if (this.#socket.bytesRead !== this.#bytesAtAnswer) this.#isAsked = false
   }
 
   /**
-   * Ends a connection that is no more.
+   * Destroys a connection that has broken.
    *
-   * @param isBusy whether it has streams, or is to end: an idle session that was asked is left alone
+   * @param isBusy whether it has streams, or is closing: an idle session that was asked is left alone
    * @returns whether nghttp2 has ended the session
    */
   isTerminated (now: number, isBusy: boolean): boolean {
@@ -61,17 +61,17 @@ export class SessionHealth {
   }
 
   /**
-   * Over TLS Node may not notice that a connection broke while it wrote (tested on Node 20, 22 and 24). The system knows: a
-   * connection that is no more has no peer.
+   * Over TLS Node may not notice that a connection broke while it wrote (tested on Node 20, 22 and 24). The operating system
+   * knows: a broken connection has no peer.
    */
   #isBroken (now: number): boolean {
     return this.#isQuiet(now) && this.#hasPeer && peerNameOf(this.#socket).address === undefined
   }
 
   /**
-   * Where a client breaks the protocol nghttp2 says GOAWAY, and neither reads nor writes any more: that the client leaves is
-   * not seen either. Node 20 does not tell, later versions do not after a GOAWAY of the client's. So a session that has
-   * fallen silent is asked, once: the question leaves where it stands.
+   * When a client breaks the protocol, nghttp2 sends GOAWAY, and from then on neither reads nor writes: if the client leaves,
+   * that isn't noticed either. Node 20 doesn't report this, and later versions don't if the client has sent a GOAWAY. So a
+   * session that has fallen silent is asked once (by a PING or a GOAWAY): if it is alive, that frame leaves.
    */
   #isSilenced (now: number): boolean {
     if (bytesBeingWritten(this.#socket) > 0) return false
@@ -86,7 +86,7 @@ export class SessionHealth {
   #ask (): boolean {
     const { bytesWritten } = this.#socket
     this.#isAsked = this.#session.closed ? this.#repeatGoAway() : this.#ping()
-    // Node writes in the next turn of the event loop, of which two looks may be the same.
+    // Node writes in the next turn of the event loop, and two looks may come in the same turn.
     if (this.#isAsked) setImmediate(() => { this.#writtenAtAsking = bytesWritten })
     return this.#isAsked
   }
@@ -98,7 +98,7 @@ export class SessionHealth {
     })
   }
 
-  /** Node sends no PING on a session that is to end. What was said before can be said again (RFC 9113 §6.8). */
+  /** Node sends no PING on a session that is closing. A GOAWAY may be sent again (RFC 9113 §6.8). */
   #repeatGoAway (): true {
     this.#session.goaway()
     return true

@@ -10,9 +10,9 @@ import { decline } from './reset.js'
 const SILENCE = 100
 
 /**
- * What the client still sends on a stream after its answer was given, read and thrown away. RFC 9113 §8.1 lets a server
- * decline it at once, and forbids clients to discard the answer then; curl and Node's own client do so nevertheless.
- * Chromium on the other hand shows the answer when it has sent all or was told to stop: where nothing comes any more,
+ * Reads and throws away what the client still sends on a stream after its answer was given. RFC 9113 §8.1 lets a server decline
+ * that at once, and forbids clients to discard the answer because of it; curl and Node's own client discard it nevertheless.
+ * Chromium, on the other hand, only shows the answer when it has sent everything or was told to stop: once nothing more comes,
  * there is nothing to wait for.
  */
 export class StreamLinger implements Watched {
@@ -23,11 +23,11 @@ export class StreamLinger implements Watched {
   #received = 0
   /** In counted milliseconds. */
   #lastByte: number
-  /** No more is to be read than the stream's window lets in; what is left is declined when the answer has left. */
+  /** Nothing more is read, so the stream's window limits what still comes. The rest is declined when the answer has left. */
   #isOver = false
   /** The END_STREAM of the answer is out, or never will be. */
   #isEndSent = false
-  /** It has been for some turns of the event loop: clients take an answer that is reset in the same packet for one that was cut short. */
+  /** END_STREAM left some turns of the event loop ago: clients believe an answer was cut short if a reset is in the same packet. */
   #isAnswered = false
 
   constructor (guard: GuardContext, stream: ServerHttp2Stream, linger: LingerOptions | false) {
@@ -85,15 +85,15 @@ export class StreamLinger implements Watched {
     if (this.#isOver) return
     this.#isOver = true
     this.#stream.pause()
-    // Not in the middle of what nghttp2 hands over.
+    // Not while nghttp2 is handing over data.
     if (this.#isAnswered) setImmediate(() => this.#decline())
   }
 
-  /** Not before the answer its END_STREAM, whose place a RST_STREAM would take. */
+  /** Called when END_STREAM of the answer has left: a RST_STREAM would take its place. */
   #decline (): void {
     this.#guard.heartbeat.delete(this)
     decline(this.#stream)
-    // Unread, what is left would keep the stream, and with it the session: even one whose client has gone.
+    // Unread bytes would keep the stream, and with it the session, even if the client has gone.
     this.#stream.resume()
   }
 }

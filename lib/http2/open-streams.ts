@@ -6,14 +6,14 @@ import { cancelUnsent } from './reset.js'
 import type { StreamResponse } from './stream-response.js'
 
 /**
- * A client may reset a stream with NO_ERROR. Node waits for the end of what it has sent then, and for that of an answer which
- * can't leave any more.
+ * A client may reset a stream with NO_ERROR. Node then waits for the end of what the client has sent, and for the end of an
+ * answer that can't leave any more.
  */
 function destroyIfReset (this: ServerHttp2Stream): void {
   if (this.closed && !this.writableFinished) this.destroy()
 }
 
-/** The streams of a session that have a head, and have not closed. */
+/** The streams of a session whose head has come, and which haven't closed. */
 export class OpenStreams {
   /** Their responses, from when they are dispatched. */
   readonly #responses = new Map<ServerHttp2Stream, StreamResponse | undefined>()
@@ -39,7 +39,7 @@ export class OpenStreams {
     return this.#added
   }
 
-  /** Node tells of a stream and of its request in either order. */
+  /** Node may report a stream before or after its request. */
   enter (stream: ServerHttp2Stream): void {
     if (this.#responses.has(stream)) return
     this.#added++
@@ -48,7 +48,7 @@ export class OpenStreams {
 
   add (stream: ServerHttp2Stream): void {
     this.enter(stream)
-    // Before the framework hears of it, and asks for the status.
+    // Prepended: the framework's own listener asks for the status.
     stream.prependListener('close', this.#onClose)
     stream.on('end', destroyIfReset)
   }
@@ -77,8 +77,8 @@ export class OpenStreams {
   }
 
   /**
-   * The application closes, which a client that does not take its answer must not keep it from; one that is slow has its
-   * time.
+   * The application is closing. A client that doesn't take its answer must not hold that up; one that is merely slow gets
+   * its time.
    *
    * @param taken bytes that the client has taken on the session
    * @returns how many streams it has reset

@@ -17,10 +17,10 @@ import { StreamResponse, type ResponseSession } from './stream-response.js'
 
 const kSession = Symbol('fastify-read-guard.session')
 
-/** Bytes of the frame that answers a PING, and of that which answers SETTINGS. */
+/** Sizes of the frames that answer a PING and SETTINGS, in bytes. */
 const PING_ACK = 17
 const SETTINGS_ACK = 9
-/** A RST_STREAM. */
+/** Size of a RST_STREAM, in bytes. */
 const RESET = 13
 
 interface GuardedSession extends ServerHttp2Session {
@@ -29,7 +29,7 @@ interface GuardedSession extends ServerHttp2Session {
 
 /**
  * The head sections of one HTTP/2 session: its preface up to the client's SETTINGS, and each header block until its
- * stream is dispatched. Nothing tells that a block has begun but nghttp2's count of the streams it has seen. A session
+ * stream is dispatched. Only nghttp2's count of the streams it has seen shows that a block has begun. A session
  * without requests is left to the framework's own `http2SessionTimeout`.
  */
 export class SessionRead implements Watched, ResponseSession {
@@ -47,16 +47,16 @@ export class SessionRead implements Watched, ResponseSession {
   /** `bytesRead` when the header section began. */
   #base = 0
   #error: Error | undefined
-  /** The error with which nghttp2 ended the session, where the record of a stream blames it on its client already. */
+  /** The error with which nghttp2 ended the session, if the record of a stream already blames the client for it. */
   #recordedError: Error | undefined
   readonly #open = new OpenStreams()
   #failedReads = 0
   /** Bytes of frames that are no part of a response, some of which have not left yet. */
   #controlBytes = 0
   #dataTaken = 0
-  /** `bytesRead` when the last of them failed. */
+  /** `bytesRead` when the last read failed. */
   #bytesAtFailure = 0
-  /** Runs while nothing more is to come of the session. */
+  /** Runs once nothing more can come of the session. */
   #deadline: AnswerDeadline | undefined
 
   constructor (guard: GuardContext, session: GuardedSession) {
@@ -72,19 +72,19 @@ export class SessionRead implements Watched, ResponseSession {
     session.once('remoteSettings', () => this.#onHeadOver(0))
     session.on('stream', (stream: ServerHttp2Stream) => this.#onStream(stream))
     session.once('error', (error: Error) => { this.#error = error })
-    // Frames that a client can ask for without taking anything of its responses.
+    // A client can ask for these frames without taking anything of its responses.
     session.on('ping', () => { this.#controlBytes += PING_ACK })
     session.on('remoteSettings', () => { this.#controlBytes += SETTINGS_ACK })
     guard.heartbeat.add(this)
     guard.heartbeat.hold()
   }
 
-  /** The record of a stream blames the error on its client: the session does not once more. */
+  /** The record of a stream blames the client for the error, so the session doesn't record it again. */
   markRecorded (error: Error): void {
     this.#recordedError = error
   }
 
-  /** A read of one of its streams failed, and its client has not left: a session has only so many of these. */
+  /** A read of one of its streams failed, and its client hasn't left. A session may have `maxFailedReads` of these. */
   onReadFailed (): void {
     this.#bytesAtFailure = this.#socket.bytesRead
     if (++this.#failedReads === this.#guard.options.maxFailedReads) this.#session.close()
@@ -117,7 +117,7 @@ export class SessionRead implements Watched, ResponseSession {
     return this.#open.added
   }
 
-  /** One of its streams is reset for its client's sake: that is nothing which the client takes. */
+  /** The guard resets one of its streams: the frame isn't part of what the client takes of its responses. */
   onReset (): void {
     this.#controlBytes += RESET
   }
@@ -137,7 +137,7 @@ export class SessionRead implements Watched, ResponseSession {
 
   look (now: number): number {
     const { closing } = this.#guard
-    // Closing the server does so from Node 24 on; before, a client that is never silent would keep it from closing.
+    // From Node 24 on, closing the server does this. Before, a client that is never silent would keep the server from closing.
     if (closing) this.#session.close()
     this.#sample(now)
     if (this.#health.isTerminated(now, closing || this.#open.count > 0)) this.#onTerminated()
@@ -170,7 +170,7 @@ export class SessionRead implements Watched, ResponseSession {
     this.#onHeadOver(stream.id ?? 0)
   }
 
-  /** Whether nothing more is to come of it. */
+  /** Whether nothing more can come of the session. */
   get #isDrained (): boolean {
     return this.#session.destroyed || (this.#session.closed && this.#open.count === 0)
   }
@@ -179,7 +179,7 @@ export class SessionRead implements Watched, ResponseSession {
   #onTerminated (): void {
     const error = protocolError()
     this.#error = error
-    // A read that failed since, for want of bytes, has the record.
+    // If a read has failed since, because no more bytes came, it has the record.
     if (this.#bytesAtFailure === this.#socket.bytesRead) this.markRecorded(error)
     this.#session.destroy(error)
   }
@@ -196,15 +196,15 @@ export class SessionRead implements Watched, ResponseSession {
     if (arrived === 0) return
     this.#bytes = bytesRead
     this.#health.onBytes(now)
-    // Frames of other kinds come and go unseen: a stream that nghttp2 has met and Node was not told of is a block under way.
+    // Other frames leave no trace: if nghttp2 has seen a stream that Node wasn't told of, its header block is under way.
     const { lastProcStreamID = 0 } = this.#session.state
     if (this.#clock === undefined && lastProcStreamID > this.#dispatched && !this.#session.closed) this.#begin(lastProcStreamID, bytesRead - arrived, now)
     this.#clock?.arrive(bytesRead - this.#base - this.#clock.received, now)
   }
 
   /**
-   * A block seems to be under way, unless nghttp2 has refused the stream without a word. The PING tells the
-   * two apart: nothing may come in the middle of a block (RFC 9113 §6.10), and so no answer to it.
+   * A header block seems to be under way, unless nghttp2 has silently refused the stream. A PING tells the two apart: nothing
+   * may come in the middle of a block (RFC 9113 §6.10), so an answer to the PING means that none is under way.
    */
   #begin (stream: number, base: number, now: number): void {
     const clock = this.#newClock(now)
@@ -245,8 +245,8 @@ export class SessionRead implements Watched, ResponseSession {
   }
 
   /**
-   * Node waits for the client to take what was written, and to close its side, and may leave a session standing whose
-   * client does not end a block.
+   * Whether the wait is over. Node itself waits for the client to take what was written and to close its side, and may keep a
+   * session whose client doesn't finish a header block.
    */
   #isLingerOver (now: number): boolean {
     const { linger } = this.#guard.options.policy.limits
@@ -273,7 +273,7 @@ export class SessionRead implements Watched, ResponseSession {
   }
 }
 
-/** The session of a stream, which forgets it when it is destroyed. */
+/** The session of a stream. A destroyed stream has forgotten its session. */
 export function sessionOf ({ session }: ServerHttp2Stream): SessionRead | undefined {
   return (session as GuardedSession | undefined)?.[kSession]
 }

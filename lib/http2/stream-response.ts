@@ -30,15 +30,15 @@ export interface ResponseSession {
 }
 
 /**
- * The response on one HTTP/2 stream. Node does not tell how much of a stream its client has taken: a write stays as long as
- * it was until all of it is. So what is taken on the session counts for each of its streams that wait.
+ * The response on one HTTP/2 stream. Node doesn't say how much of a stream its client has taken: a write keeps its full length
+ * until all of it is taken. So whatever is taken on the session counts for each of its streams that wait.
  */
 export class StreamResponse implements ResponseSink {
   readonly #session: ResponseSession
   readonly #stream: ServerHttp2Stream
   readonly #response: ServerResponse
   #read: ResponseRead | undefined
-  /** What had been taken on the session before it, where no other stream was open. */
+  /** Bytes that had been taken on the session before it, if no other stream was open. */
   readonly #base: number | undefined
   readonly #streams: number
 
@@ -80,7 +80,7 @@ export class StreamResponse implements ResponseSink {
     return waitsForClient(this.#stream)
   }
 
-  /** A request that has not come to the application is answered by the guard, or by another listener, which is not judged. */
+  /** A request that hasn't reached the application is answered by the guard or by another listener: neither is judged. */
   policyOf (): RoutePolicy | false {
     const request = replyOf(this.#response.req)?.request
     if (request === undefined) return false
@@ -92,7 +92,7 @@ export class StreamResponse implements ResponseSink {
     return { guard, response, peer, body: bodyReadOf(response.req), policy: this.policyOf(), sent: this.#sent, timing: this.#read?.timing }
   }
 
-  /** Of the session it is known how much was taken: with the frames' own bytes, where there was no other stream meanwhile. */
+  /** Only known if there was no other stream meanwhile: it is what was taken on the session, including the frames' own bytes. */
   get #sent (): number | undefined {
     const { streams, dataTaken } = this.#session
     const isAlone = this.#base !== undefined && streams === this.#streams
@@ -105,13 +105,13 @@ export class StreamResponse implements ResponseSink {
     cancelUnsent(this.#stream)
   }
 
-  /** The stream is closed: what is still owed will not be had. */
+  /** The stream is closed: a response that is still owed won't reach its client. */
   onClose (): void {
     const { writableFinished, headersSent, aborted } = this.#stream
     const isOut = writableFinished && headersSent && !aborted
     const { cause, isEndedHere } = this.#session
     if (isOut || isEndedHere || this.guard.closing) return
-    // A client that broke the protocol has the record of its session.
+    // If the client broke the protocol, its session has the record.
     onClientGone(this.owedOf(this.#response), cause, { isRecorded: isProtocolError(cause) })
   }
 }

@@ -17,12 +17,12 @@ import { sessionOf, type SessionRead } from './session.js'
 
 const { NGHTTP2_FLOW_CONTROL_ERROR, NGHTTP2_NO_ERROR, NGHTTP2_PROTOCOL_ERROR } = constants
 
-/** Whether END_STREAM has come already: over a connection that is no socket Node hands over a whole request before it tells of it. */
+/** Whether END_STREAM has come already: over a connection that is no socket, Node hands over a whole request before it reports it. */
 function hasEnded ({ stream }: Http2ServerRequest): boolean {
   return isAtEnd(stream) && !stream.aborted && stream.rstCode === NGHTTP2_NO_ERROR
 }
 
-/** The body of one HTTP/2 stream. Its session and the other streams go on, whatever becomes of it. */
+/** The body of one HTTP/2 stream. Its session and the other streams go on, whatever happens to it. */
 class StreamSource extends BodySource implements StreamSink {
   readonly protocol = 'h2'
   readonly peer: Peer
@@ -54,14 +54,14 @@ class StreamSource extends BodySource implements StreamSink {
     this.#ended = true
   }
 
-  /** Before Node declines what is left of a request that has no consumer yet. */
+  /** Called before Node declines the rest of a request that has no consumer yet. */
   onAnswerOut (): void {
     this.#read?.abandonIfAnswerSent()
   }
 
   /**
-   * The stream is read as its request is; only its window bounds what comes in before. That of the whole session can't
-   * be taken up by others: Node opens it again as bytes come, read or not.
+   * The stream is only read while its request is. Until then its window limits what comes in. Other streams can't use up the
+   * window of the session: Node opens that again as bytes come, read or not.
    */
   isHeldBack (): boolean {
     return this.#stream.isPaused() || !isBeingRead(this.#request as unknown as IncomingMessage)
@@ -101,7 +101,7 @@ class StreamSource extends BodySource implements StreamSink {
     return headersSent && writableLength === 0
   }
 
-  /** A stream that is reset ends as well, and Node ends that of a HEAD before its answer is given, whose headers are all of it. */
+  /** A stream also finishes when it is reset, and that of a HEAD request before its answer, which is only headers, is given. */
   override isAnswerOut (response: ServerResponse): boolean {
     const stream = this.endOf(response)
     return stream.writableFinished && stream.headersSent && !stream.aborted
@@ -130,7 +130,7 @@ class StreamSource extends BodySource implements StreamSink {
     new StreamLinger(this.#guard, this.#stream, linger).begin()
   }
 
-  /** Where a stream is reset in the middle of what nghttp2 hands over, Node 22 and 26 end the process. */
+  /** If a stream is reset while nghttp2 is handing over data, Node 22 and 26 end the process. */
   override get isDelivering (): boolean {
     return !this.#stream.closed
   }
@@ -146,8 +146,8 @@ class StreamSource extends BodySource implements StreamSink {
   }
 
   /**
-   * The consumer would take the truncated body for a complete one. One that was sent whole is no failed read, whenever its client
-   * leaves: the consumer has not taken it yet.
+   * Without an error the consumer would take a truncated body for a complete one. A body that was sent whole is no failed read,
+   * even if its client leaves before the consumer has taken it.
    */
   onAborted (): void {
     const read = this.#read
@@ -157,9 +157,9 @@ class StreamSource extends BodySource implements StreamSink {
   }
 
   /**
-   * nghttp2 resets a stream that keeps less or more than its Content-Length promised (RFC 9113 §8.1.1); from Node 22 on
-   * more of it ends the whole session, as more than the stream's window does. A client's own RST_STREAM with the same code
-   * looks the same, but for a length.
+   * nghttp2 resets a stream whose body is shorter or longer than its Content-Length (RFC 9113 §8.1.1). From Node 22 on, a longer
+   * one ends the whole session, and so does one that exceeds the stream's window. A client's own RST_STREAM with the same code
+   * looks the same, except for the length.
    */
   #violation (read: BodyRead): Violation {
     const { expected, received } = read
@@ -170,7 +170,7 @@ class StreamSource extends BodySource implements StreamSink {
     if (endsSession && isRecorded) this.#session?.markRecorded(cause)
     if (!endsSession && rstCode !== NGHTTP2_PROTOCOL_ERROR && rstCode !== NGHTTP2_FLOW_CONTROL_ERROR) return clientGone(cause)
     if (expected !== undefined && received !== expected) return { code: 'FST_READ_LENGTH_MISMATCH', cause }
-    // After a reset of the client's nghttp2 waits for nothing more of the stream; it does after one of its own.
+    // After a reset by the client, nghttp2 waits for nothing more of the stream; after its own reset it does.
     return endsSession || !isClosedByClient(this.#stream) ? { code: 'FST_READ_MALFORMED', detail: 'HTTP/2 protocol error', cause } : clientGone(cause)
   }
 }

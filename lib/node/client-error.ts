@@ -1,14 +1,14 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** What 'clientError' brings: an error of llhttp (`HPE_…`), of Node's own timers, or of the network. */
+/** The error of a 'clientError': an error of llhttp (`HPE_…`), of Node's own timers, or of the network. */
 export interface ClientError extends Error {
   code?: string
-  /** Of an error of the network. */
+  /** Only set on an error of the network. */
   syscall?: string
-  /** llhttp's own words. */
+  /** llhttp's description of the error. */
   reason?: string
-  /** How far llhttp came in the bytes that it had last. */
+  /** How far llhttp came in `rawPacket`, the last bytes that it got. */
   bytesParsed?: number
   rawPacket?: Buffer
 }
@@ -18,12 +18,12 @@ export function isApplicationError ({ code = '', syscall }: ClientError): boolea
   return syscall === undefined && code !== 'ECONNRESET' && !code.startsWith('HPE_') && !code.startsWith('ERR_')
 }
 
-/** Whether the parser refused bytes of the client's. */
+/** Whether the parser refused bytes from the client. */
 export function isParserError ({ code }: ClientError): boolean {
   return code?.startsWith('HPE_') === true
 }
 
-/** Whether the parser refused bytes behind a request that said that it was the last (`Connection: close`). */
+/** Whether the parser refused bytes that follow a request which said it was the last (`Connection: close`). */
 export function isBehindLast ({ code }: ClientError): boolean {
   return code === 'HPE_CLOSED_CONNECTION'
 }
@@ -39,17 +39,17 @@ export function causeOf (error: ClientError): ClientErrorCause {
 
 /** The application's own listeners of 'clientError': its `clientErrorHandler`, for example. */
 export interface OwnClientErrorHandlers {
-  /** They stand in the place of Fastify's own handler: what they leave unanswered stays so. */
+  /** They replace Fastify's own handler: an error that they don't answer stays unanswered. */
   readonly areAlone: boolean
-  /** Has them answer, and tells whether one has written something by now. */
+  /** Asks them for the answer. Returns whether one of them has written something by now. */
   ask (error: Error, socket: Socket): boolean
 }
 
-/** A 'clientError', told to what is being read on the connection. */
+/** A 'clientError', as passed to what is being read on the connection. */
 export interface ClientErrorReport {
   readonly error: ClientError
   readonly server: Server
   readonly socket: Socket
-  /** Tells the other listeners, as if the guard were not there. */
+  /** Calls the other listeners, as if the guard were not there. */
   readonly pass: () => void
 }

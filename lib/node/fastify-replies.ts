@@ -7,7 +7,7 @@ import { http2Request } from './request-kind.js'
 import { sinkOf } from './request-hooks.js'
 
 /*
- * How a reply is met when Fastify makes it, and found again. Tested with Fastify 5.12 and 6.0.0-alpha.4.
+ * How the guard learns of a reply when Fastify makes it, and finds it again. Tested with Fastify 5.12 and 6.0.0-alpha.4.
  */
 
 function ofSymbol (holder: object, wanted: string): unknown {
@@ -15,7 +15,7 @@ function ofSymbol (holder: object, wanted: string): unknown {
   return key === undefined ? undefined : (holder as Record<symbol, unknown>)[key]
 }
 
-/** The description of the symbol by which Fastify keeps what writes its own log lines; since 5.12, `logController`. */
+/** The description of the symbol by which Fastify keeps the object that writes its own log lines; since 5.12, `logController`. */
 const LOG_CONTROLLER = 'fastify.logController'
 
 interface LogController {
@@ -28,7 +28,7 @@ interface Watcher {
   isClosed: boolean
 }
 
-/** Applications may share a controller, one after the other as well: it is overridden once. */
+/** Applications may share a controller, at the same time or one after the other, so each controller is overridden once. */
 const watchersOf = new WeakMap<LogController, Watcher[]>()
 
 function watchersOn (controller: LogController, log: NonNullable<LogController['incomingRequest']>): Watcher[] {
@@ -44,10 +44,10 @@ function watchersOn (controller: LogController, log: NonNullable<LogController['
 }
 
 /**
- * Calls back for every reply that an application makes, before all hooks: then Fastify writes "incoming request", or would.
- * A hook that does no more costs several times as much.
+ * Calls back for every reply that an application makes, before all hooks: that is when Fastify writes "incoming request", or
+ * would. A hook that only does this costs several times as much.
  *
- * @returns whether this Fastify can be told so
+ * @returns whether this version of Fastify allows it
  */
 export function onReplyMade (root: FastifyInstance, onMade: (reply: FastifyReply) => void): boolean {
   const controller = ofSymbol(root, LOG_CONTROLLER) as LogController | undefined
@@ -55,7 +55,7 @@ export function onReplyMade (root: FastifyInstance, onMade: (reply: FastifyReply
   if (controller === undefined || log === undefined) return false
   const watchers = watchersOn(controller, log)
   const watcher = { root, onMade, isClosed: false }
-  // Requests may still come to one that is about to close, on connections that stand: it is let go when the next one comes.
+  // A closing application may still get requests, on open connections: its watcher is dropped when the next one is added.
   watchers.splice(0, watchers.length, ...watchers.filter(({ isClosed }) => !isClosed), watcher)
   root.addHook('onClose', (_app, done) => {
     watcher.isClosed = true
@@ -64,7 +64,7 @@ export function onReplyMade (root: FastifyInstance, onMade: (reply: FastifyReply
   return true
 }
 
-/** Whether the hooks of a route are still to run for a request that has just been made: one whose URL Fastify refuses has no parameters. */
+/** Whether the hooks of a route will run for a new request. A request whose URL Fastify refuses has no parameters. */
 export function runsHooks ({ params }: FastifyRequest): boolean {
   return params !== null
 }
@@ -76,8 +76,8 @@ interface Replied {
 }
 
 /**
- * Keeps the way from a request to its reply, which Fastify has the other way round only. Over HTTP/1 the connection has that of the
- * response whose turn it is, which costs less than a property on every request; where there is a body, its read has it.
+ * Keeps the reply for its request: Fastify only knows the request of a reply. Over HTTP/1 the connection keeps the reply whose turn
+ * it is, which costs less than a property on every request. If there is a body, its read has the reply.
  */
 export function rememberReply (reply: FastifyReply): void {
   const { raw: response, request } = reply
@@ -87,29 +87,29 @@ export function rememberReply (reply: FastifyReply): void {
   holder[kReply] = reply
 }
 
-/** What is injected outlives its reply, for which the garbage collector would have to do more. */
+/** An injected raw request outlives its reply. Keeping the reply on it would give the garbage collector more to do. */
 function holderWithoutSocket (request: FastifyRequest): Replied {
   return (isInjected(request.raw) ? request : request.raw) as Replied
 }
 
-/** A connection on which the reply of a request may be kept. */
+/** Lets a connection keep the reply of a request. */
 export function keepReplies (socket: Socket & Replied): void {
   socket[kReply] = null
 }
 
-/** Forgets the reply that a connection keeps, once it has been given. Returns whether it has been since it was asked last. */
+/** Forgets the reply that a connection keeps, once it has been sent. Returns whether it has forgotten one. */
 export function forgetReply (socket: Socket & Replied): boolean {
   if (socket[kReply]?.raw.writableFinished !== true) return false
   socket[kReply] = null
   return true
 }
 
-/** As `replyOf`, of a request of Fastify's, which may have been injected. */
+/** Like `replyOf()`, for a request of Fastify's, which may have been injected. */
 export function replyTo (request: FastifyRequest & Replied): FastifyReply | undefined {
   return request[kReply] ?? replyOf(request.raw)
 }
 
-/** The reply that answers a request; `undefined` where the request has not come to the application, or has its answer. */
+/** The reply that answers a request; `undefined` if the request hasn't reached the application, or has its answer. */
 export function replyOf (raw: IncomingMessage & Replied): FastifyReply | undefined {
   const known = sinkOf(raw)?.reply ?? raw[kReply]
   if (known != null || http2Request(raw) !== undefined) return known ?? undefined

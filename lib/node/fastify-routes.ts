@@ -2,9 +2,9 @@ import diagnosticsChannel from 'node:diagnostics_channel'
 import type { FastifyInstance, RouteOptions } from 'fastify'
 
 /*
- * What routes an application has, and what they say. No hook tells of routes that were added before a plugin was loaded:
- * Fastify loads it when the application starts, or when it is waited for. So the applications themselves are told of, by
- * a documented channel, from when this package is loaded. Tested with Fastify 5.12 and 6.0.0-alpha.4.
+ * The routes of an application, and their options. No hook reports routes that were added before a plugin was loaded, and Fastify
+ * only loads a plugin when the application starts, or when it is awaited. So from the moment this package is loaded, it learns of
+ * new applications by a documented channel. Tested with Fastify 5.12 and 6.0.0-alpha.4.
  */
 
 /** A route with the instance that it was added to. Other `onRoute` hooks may still change its options. */
@@ -15,7 +15,7 @@ export interface KnownRoute {
 
 const routesByApplication = new WeakMap<FastifyInstance, KnownRoute[]>()
 
-/** Published when an application is made, before anybody can add a route. */
+/** Published when an application is made, before a route can be added. */
 const INITIALIZATION = 'fastify.initialization'
 
 /** @param instance of the application: those that it was registered in have hooks of their own, which later ones of theirs inherit */
@@ -51,8 +51,7 @@ export function isWithin (instance: FastifyInstance, other: FastifyInstance): bo
 }
 
 /**
- * The routes of an application, also those that are still to come, and whether there are others, which came before this package
- * was loaded.
+ * The routes of an application, also those still to come. `hasUnknown`: some were added before this package was loaded.
  *
  * @param instance of the application, in which a plugin is being registered
  */
@@ -62,7 +61,7 @@ export function routesOf (instance: FastifyInstance): { readonly known: KnownRou
   return known === undefined ? { hasUnknown: hasRoutes(root), known: watchRoutes(instance) } : { known, hasUnknown: false }
 }
 
-/** Printed where there is no route. */
+/** Fastify prints this if there is no route. */
 const NO_ROUTES = '(empty tree)'
 
 function hasRoutes (app: FastifyInstance): boolean {

@@ -4,10 +4,10 @@ import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest }
 import { isAtEnd } from './request-kind.js'
 
 /*
- * What Fastify and light-my-request do without documenting it. Tested with Fastify 5.12 and 6.0.0-alpha.4.
+ * Undocumented internals of Fastify and light-my-request. Tested with Fastify 5.12 and 6.0.0-alpha.4.
  */
 
-/** Fastify installs its own 'clientError' handler bound, where the user gave none. */
+/** The name of Fastify's own 'clientError' handler, a bound function, which it installs if the application gives none. */
 const DEFAULT_CLIENT_ERROR_HANDLER = 'bound defaultClientErrorHandler'
 
 /** Whether a 'clientError' listener is the application's own. */
@@ -25,8 +25,8 @@ interface GivenOptions {
 }
 
 /**
- * Who has set Node's `headersTimeout` on an application's servers, which a value does not tell that is Node's default: its
- * options, perhaps the factory that made them, or nobody.
+ * What has set Node's `headersTimeout` on an application's servers: its options, perhaps the factory that made them, or nothing.
+ * The value alone doesn't tell, because Node's default may have been set as well.
  */
 export function headersTimeoutSetter (app: FastifyInstance): 'options' | 'factory' | undefined {
   const key = Object.getOwnPropertySymbols(app).find(({ description }) => description === OPTIONS)
@@ -43,16 +43,16 @@ interface RouteContext {
   preParsing: ParsingHook[] | null
 }
 
-/** The descriptions of the symbols by which Fastify keeps the context of its route on a request, and from `preParsing` on the body. */
+/** The descriptions of the symbols by which a request has the context of its route and, from `preParsing` on, the body. */
 const ROUTE_CONTEXT = 'fastify.context'
 const PAYLOAD = 'fastify.RequestPayloadStream'
 
 /**
  * Calls back once the last `onRequest` hook of a request has passed it on, before the hooks of `preParsing`, whatever the order
- * in which hooks were added: the request gets hooks of its own, so that no other one pays. The error that is returned is its
- * answer.
+ * in which hooks were added. The request gets a list of hooks of its own, so that other requests pay nothing. An error that the
+ * callback returns becomes the answer.
  *
- * @returns whether that is still to come, and will be told of
+ * @returns whether the callback is still to come
  */
 export function afterOnRequest (request: FastifyRequest, onPassed: () => Error | undefined): boolean {
   const symbols = Object.getOwnPropertySymbols(request)
@@ -76,7 +76,7 @@ export function replaceSend (reply: FastifyReply, send: Send): Send {
   return original
 }
 
-/** Fastify throws this while an error that was sent before is held up in an `onError` hook: that one is the answer. */
+/** Fastify throws this while an error that was sent before is held up in an `onError` hook: the earlier error is the answer. */
 export function isSendInsideOnError (error: unknown): boolean {
   return (error as { code?: string }).code === 'FST_ERR_SEND_INSIDE_ONERR'
 }
@@ -84,20 +84,20 @@ export function isSendInsideOnError (error: unknown): boolean {
 /** Where pino has the serializers of a logger, which its children inherit. Other loggers have none. */
 const kSerializers = Symbol.for('pino.serializers')
 
-/** The description of the symbol by which pino keeps what adds fields to every line; other loggers have none. */
+/** The description of the symbol by which pino keeps the function that adds fields to every line; other loggers have none. */
 const MIXIN = 'pino.mixin'
 
-/** Whether an application has no logger: in its place Fastify has one function for every level, which does nothing. */
+/** Whether an application has no logger: Fastify's stand-in has one function for all levels, which does nothing. */
 export function isSilent (log: FastifyBaseLogger): boolean {
   return log.info === log.fatal
 }
 
-/** Whether an application takes the client's address from what a proxy says: only then can a request have the addresses on its way. */
+/** Whether an application takes the client's address from a proxy's headers (`trustProxy`): only then do requests have `ips`. */
 export function trustsProxy (request: FastifyRequest): boolean {
   return 'ips' in request
 }
 
-/** Whether lines of a logger may depend on the context in which they are written. */
+/** Whether a logger's lines may depend on the async context in which they are written. */
 export function logsContext (log: FastifyBaseLogger): boolean {
   if (isSilent(log)) return false
   if (!(kSerializers in log)) return true
@@ -109,9 +109,9 @@ export function logsContext (log: FastifyBaseLogger): boolean {
 }
 
 /**
- * The URL of a request as the application's own `req` serializer has it: what that one leaves out (a token in the query) is
- * not to be logged. Where it has no URL, or throws, there is none to be had: whatever else was made up could bring back
- * what it hides.
+ * The URL of a request as the application's own `req` serializer gives it: anything that the serializer leaves out (a token in
+ * the query) must not be logged. If it gives no URL, or throws, there is no URL: any other value could show what the serializer
+ * hides.
  */
 export function loggedUrl (request: FastifyRequest | IncomingMessage, log: object): string | undefined {
   const serializers = (log as { [kSerializers]?: { req? (request: object): unknown } })[kSerializers]
@@ -125,10 +125,10 @@ export function loggedUrl (request: FastifyRequest | IncomingMessage, log: objec
 }
 
 /**
- * `request.ip`, which by `trustProxy` goes back to the address of the connection: Node does not tell that any more once it
- * has closed.
+ * `request.ip`. With `trustProxy` it is worked out from the address of the connection, which Node no longer knows once the
+ * connection has closed.
  *
- * @param remoteAddress of the connection
+ * @param remoteAddress the address of the connection
  */
 export function clientAddress (request: FastifyRequest, remoteAddress: string | undefined): string | undefined {
   const { headers, socket } = request.raw
@@ -137,7 +137,7 @@ export function clientAddress (request: FastifyRequest, remoteAddress: string | 
     if (request.raw.httpVersionMajor === 1 && socket.remoteAddress === remoteAddress) return request.ip
     return (Object.create(request, { raw: { value: raw } }) as FastifyRequest).ip
   } catch {
-    return undefined // of a `trustProxy` function of the application's
+    return undefined // thrown by the application's `trustProxy` function
   }
 }
 
@@ -149,7 +149,7 @@ export function isInjected (raw: IncomingMessage): boolean {
   return 'isLightMyRequest' in raw
 }
 
-/** Whether `inject()` was given a body that comes bit by bit: its length need not be told. */
+/** Whether `inject()` was given a body that comes bit by bit: its length need not be declared. */
 export function hasInjectedStream (raw: IncomingMessage): boolean {
   if (!isInjected(raw)) return false
   const body = injectedBody(raw)
@@ -157,8 +157,8 @@ export function hasInjectedStream (raw: IncomingMessage): boolean {
 }
 
 /**
- * How a body comes that has no connection: as a stream, whole with its request, of so many bytes where nothing is simulated, or
- * without an end (`simulate.end: false`, and requests that an adapter emits before they are at their end).
+ * How the body of a request without a connection comes: as a stream, whole with its request (its length in bytes, if nothing is
+ * simulated), or without an end (`simulate.end: false`, and requests that an adapter emits before they have ended).
  */
 export function injectedBody (raw: IncomingMessage): Readable | number | 'whole' | 'endless' {
   if (!isInjected(raw)) return isAtEnd(raw) ? 'whole' : 'endless'
@@ -170,9 +170,9 @@ export function injectedBody (raw: IncomingMessage): Readable | number | 'whole'
 }
 
 /**
- * Fastify runs `onResponse` and writes its last line on 'finish' or 'error' of the response, by one listener of both. Of a
- * response whose client has gone neither comes: that listener is called as for any other end, which is no error of the
- * application's. What else listens hears of it by 'close'.
+ * Fastify runs `onResponse` and writes its last log line on 'finish' or 'error' of the response, with one listener for both. For
+ * a response whose client has gone, neither is emitted. So that listener is called here, without an error, because the
+ * application made none. Other listeners have 'close'.
  */
 export function tellFramework (response: ServerResponse): void {
   const onFinish = response.listeners('finish')

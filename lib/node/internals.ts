@@ -3,11 +3,10 @@ import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 
 /*
- * What Node's HTTP servers keep without documenting it. Each was looked up in, and is pinned by tests on, Node 20, 22, 24
- * and 26.
+ * Undocumented internals of Node's HTTP servers. Each was looked up in, and is pinned by tests on, Node 20, 22, 24 and 26.
  */
 
-/** `HTTPParser.kOnMessageBegin`: where the parser looks for what to call at the first byte of a message. Node itself has nothing there. */
+/** `HTTPParser.kOnMessageBegin`: the key of the parser's callback for the first byte of a message. Node itself sets none. */
 const kOnMessageBegin = 0
 
 interface HttpSocket extends Socket {
@@ -17,7 +16,7 @@ interface HttpSocket extends Socket {
   parser?: HttpParser | null
   _parent?: Socket | null
   _bytesDispatched?: number
-  /** Node's own mark of a pause of its own. */
+  /** Set while Node itself has paused the socket. */
   _paused?: boolean
   _handle?: WriteHandle & { getpeername? (name: PeerName): number } | null
 }
@@ -31,7 +30,7 @@ interface HttpParser {
 interface WriteHandle {
   /** Bytes handed over. */
   readonly bytesWritten?: number
-  /** Bytes handed over that the kernel has not taken yet. Over TLS only that of the TCP connection below grows shorter. */
+  /** Bytes handed over that the kernel has not taken yet. Over TLS, only the count of the TCP connection below goes down. */
   readonly writeQueueSize?: number
 }
 
@@ -41,21 +40,21 @@ export interface PeerName {
   readonly port?: number
 }
 
-/** Who is at the other end; nothing where the connection is broken, or has no names. Node keeps the answer to `socket.remoteAddress`. */
+/** The peer's address; empty if the connection is broken, or has none. Unlike `socket.remoteAddress`, Node doesn't cache it. */
 export function peerNameOf (socket: Socket): PeerName {
   const name: PeerName = {}
   ;(socket as HttpSocket)._handle?.getpeername?.(name)
   return name
 }
 
-/** What a wrapper of the server (PROXY protocol) has put on the socket in the place of Node's own; nothing where there is none. */
+/** The address that a wrapper of the server (PROXY protocol) has put on the socket in place of Node's own; empty if none. */
 export function givenPeerName (socket: Socket): PeerName {
   if (!Object.hasOwn(socket, 'remoteAddress')) return {}
   const { remoteAddress: address, remotePort: port } = socket
   return { ...(address !== undefined && { address }), ...(port !== undefined && { port }) }
 }
 
-/** Bytes that the kernel has not taken yet: an HTTP/2 session hands them over past what the socket itself counts. */
+/** Bytes that the kernel hasn't taken yet. The socket's own count misses those that an HTTP/2 session hands over. */
 export function bytesBeingWritten (socket: Socket): number {
   return (socket as HttpSocket)._handle?.writeQueueSize ?? 0
 }
@@ -65,7 +64,7 @@ export function isPausedForAnswers (socket: Socket): boolean {
   return (socket as HttpSocket)._paused === true
 }
 
-/** Bytes that the operating system has taken of what was written. Over TLS those that wait are counted encrypted. */
+/** Bytes that the operating system has taken of what was written. Over TLS, bytes that wait are counted as encrypted. */
 export function bytesTaken (socket: Socket): number {
   const dispatched = (socket as HttpSocket)._handle?.bytesWritten ?? socket.bytesWritten
   return Math.max(0, dispatched - bytesBeingWritten(rawSocketOf(socket) ?? socket))
@@ -74,17 +73,17 @@ export function bytesTaken (socket: Socket): number {
 const EVENT_STREAM = /^content-type: *text\/event-stream/im
 const CONTENT_LENGTH = /^content-length: *(\d+)\r$/im
 
-/** Headers that are given to `writeHead()` are in its text alone, which those of HTTP/2 do not have: there `_header` only says whether they were sent. */
+/** Headers given to `writeHead()` are only in the text of `_header`. Over HTTP/2 it is a flag: whether they were sent. */
 type WithHeader = ServerResponse & { readonly _header?: string | boolean | null }
 
-/** Bytes that a response that has begun says its body has. */
+/** The length of the body, in bytes, that a response that has begun declares. */
 export function declaredLength (response: WithHeader): number | undefined {
   const { _header: text } = response
   const length = typeof text === 'string' ? CONTENT_LENGTH.exec(text)?.[1] : response.getHeader('content-length')
   return length === undefined ? undefined : Number(length)
 }
 
-/** As `declaredLength`, with the head, over HTTP/1: its client knows its end from that, whatever is still to be done for it here. */
+/** Like `declaredLength()`, plus the head, over HTTP/1. The client knows the end from that, even if Node has yet to finish it. */
 export function declaredSize (response: WithHeader): number | undefined {
   const length = declaredLength(response)
   return length === undefined || typeof response._header !== 'string' ? undefined : length + response._header.length
@@ -97,12 +96,12 @@ export function isEventStream (response: WithHeader): boolean {
   return EVENT_STREAM.test(typeof text === 'string' ? text : `content-type: ${String(response.getHeader('content-type'))}`)
 }
 
-/** Bytes that were handed to the socket's handle so far: a field, where `socket.bytesWritten` adds up what waits. */
+/** Bytes that were handed to the socket's handle so far. It is a plain field, while `socket.bytesWritten` adds up what waits. */
 export function bytesHandedOver (socket: Socket): number {
   return (socket as HttpSocket)._bytesDispatched ?? 0
 }
 
-/** Whether something of a response was given to its client's connection: one that waits for its turn has all of it still, and no connection. */
+/** Whether any of a response was given to its connection. One that waits for its turn has no connection, and holds it all. */
 export function hasBegun ({ headersSent, socket, writableLength }: ServerResponse): boolean {
   return headersSent && (socket !== null || writableLength === 0)
 }
@@ -121,8 +120,8 @@ export function pendingResponse (socket: Socket): ServerResponse | undefined {
 }
 
 /**
- * Node keeps a request until its response is finished (`resOnFinish`): takes leave of one that gets none. It must be the
- * first of those that its connection still owes an answer: Node asserts so, and an assertion ends the process.
+ * Makes Node forget a request that gets no response: it keeps each one until its response is finished (`resOnFinish`). The
+ * request must be the first that its connection still owes an answer: Node asserts that, and a failed assertion ends the process.
  */
 export function forget (response: ServerResponse): void {
   response.emit('finish')
@@ -152,28 +151,28 @@ export function keepAliveAgain (socket: Socket): void {
 /** The `maxHeaderPairs` of Node's parser, halved. */
 const DEFAULT_MAX_HEADERS = 1000
 
-/** Header lines that a head may have. Node 20 drops more without a word; later versions refuse them, as of 22.23 and 24.21. */
+/** Header lines that a head may have. Node 20 silently discards more; later versions refuse them, as of 22.23 and 24.21. */
 export function maxHeadersCount (socket: Socket): number {
   const count = serverOf(socket)?.maxHeadersCount
   if (typeof count !== 'number') return DEFAULT_MAX_HEADERS
   return count > 0 ? count : Infinity
 }
 
-/** Lets one header line too many be seen: Node 20 drops lines in batches (of 31), and the first of them might be gone. */
+/** Lets one header line too many be seen: Node 20 discards lines in batches (of 31), and the first one too many might be gone. */
 export function keepOneMoreHeader (socket: Socket): void {
   const { parser } = socket as HttpSocket
   if (parser != null && parser.maxHeaderPairs > 0) parser.maxHeaderPairs += 2 // name and value
 }
 
 /**
- * Node ends a connection when its client has ended its side, also one whose answer is still awaited, unless it is told to
- * leave that open. Whoever listens to 'end' decides then.
+ * Tells Node to leave a connection open when its client has ended its side: by default Node ends it, even if an answer is still
+ * owed. Instead, the listener of 'end' decides.
  */
 export function allowHalfOpen (server: Server & { httpAllowHalfOpen?: boolean }): void {
   server.httpAllowHalfOpen = true
 }
 
-/** Node has parsers in a pool: one function for all of them, which finds out whose it is by now. */
+/** Node reuses its parsers, so one function serves all of them, and asks the parser which socket it has now. */
 export function headWatcher (onHead: (socket: Socket) => void): (socket: Socket) => void {
   function tellBegun (this: HttpParser): void {
     if (this.socket != null) onHead(this.socket)
@@ -184,23 +183,23 @@ export function headWatcher (onHead: (socket: Socket) => void): (socket: Socket)
   }
 }
 
-/** How far behind the guard's own limit Node's timer stands, in milliseconds. */
+/** How much longer than the guard's own limit Node's timer is, in milliseconds. */
 const BACKSTOP_MARGIN = 1_000
-/** How often Node looks for what its timers say, in milliseconds; its default is 30 000. Taken up when the server starts to listen. */
+/** How often Node checks its timeouts, in milliseconds; its default is 30 000. It takes effect when the server starts to listen. */
 const BACKSTOP_INTERVAL = 1_000
 
-/** Node's `headersTimeout` where nothing was given, in milliseconds. */
+/** Node's `headersTimeout` if none was given, in milliseconds. */
 const DEFAULT_HEADERS_TIMEOUT = 60_000
 
 interface BackstopServer extends Server {
   connectionsCheckingInterval?: number
 }
 
-/** What was set in the place of Node's default. */
+/** What the guard has set in place of Node's default. */
 const backstops = new WeakMap<Server, number>()
 
 /**
- * Sets Node's `headersTimeout` behind ours, where the application has not given one of its own. It must never be above a
+ * Sets Node's `headersTimeout` a little above ours, unless the application has given its own. It must never be above a
  * `requestTimeout` that is on: Node takes the smaller of the two for the head section, whatever it is called, and the
  * larger for the whole request.
  *
@@ -221,13 +220,13 @@ export function isBackstop (server: Server, headersTimeout: number): boolean {
   return headersTimeout > 0 && server.headersTimeout === headersTimeout + BACKSTOP_MARGIN
 }
 
-/** As `isBackstop`, of the server that accepted the connection. */
+/** Like `isBackstop()`, for the server that accepted the connection. */
 export function hasBackstop (socket: Socket, headersTimeout: number): boolean {
   const server = serverOf(socket)
   return server !== undefined && isBackstop(server, headersTimeout)
 }
 
-/** Whether Node's `headersTimeout`, as far as it can be told that of a server made elsewhere, is a default that is below ours. */
+/** Whether Node's `headersTimeout` is below ours, and is the default as far as its value shows: the server was made elsewhere. */
 export function isDefaultBelow (server: Server, headersTimeout: number): boolean {
   return server.headersTimeout === DEFAULT_HEADERS_TIMEOUT && (headersTimeout > DEFAULT_HEADERS_TIMEOUT || headersTimeout === 0)
 }
@@ -237,7 +236,7 @@ export function maxHeaderSize (socket: Socket): number {
   return (serverOf(socket) as (Server & { maxHeaderSize?: number }) | undefined)?.maxHeaderSize ?? defaultMaxHeaderSize
 }
 
-/** Whether Node refuses a body that its method or status does not have (`rejectNonStandardBodyWrites`); the head has been written by then. */
+/** Whether Node refused a body that the method or status forbids (`rejectNonStandardBodyWrites`). By then the head is written. */
 export function isBodyRefused (error: unknown): boolean {
   return (error as { code?: string }).code === 'ERR_HTTP_BODY_NOT_ALLOWED'
 }
@@ -252,30 +251,30 @@ export function isAnswerOut (response: ServerResponse): boolean {
   return response.writableFinished
 }
 
-/** Puts a response on a connection whose turn it is, as Node does with those that it makes itself. */
+/** Puts a response on its connection when it is its turn, as Node does with the responses that it makes itself. */
 export function assignResponse (response: ServerResponse, socket: Socket): void {
   response.assignSocket(socket)
 }
 
-/** The socket itself, where a session shows a stand-in that ends with it: a method of the stand-in returns the socket below. */
+/** The socket itself. `session.socket` is a stand-in that ends with the session, but its methods return the socket. */
 export function socketOfSession (session: ServerHttp2Session): Socket {
   return session.socket.off('close', () => {})
 }
 
-/** Whether END_STREAM was sent, or nothing more can be. Node has finished by then; with a closed window, that has not left. */
+/** Whether END_STREAM was sent, or nothing more can be. 'finish' doesn't show it: while the window is closed, it can't leave. */
 export function isEndSent ({ destroyed, state }: ServerHttp2Stream): boolean {
   return destroyed || state.localClose !== 0
 }
 
 /**
- * Whether something of the answer on a stream waits for its client. Fastify gives a large one in pieces, and Node has ended
- * the stream of a HEAD before its answer is given.
+ * Whether part of the answer on a stream waits for its client. Fastify writes a large answer in pieces, and Node ends the stream
+ * of a HEAD request before its answer is given.
  */
 export function waitsForClient (stream: ServerHttp2Stream): boolean {
   return stream.writableLength > 0 || (stream.writableEnded && stream.headersSent && !isEndSent(stream))
 }
 
-/** Whether nghttp2 waits for nothing more of a stream: not after a reset of its own. */
+/** Whether nghttp2 waits for nothing more of a stream. After its own reset it still waits. */
 export function isClosedByClient ({ state }: ServerHttp2Stream): boolean {
   return state.remoteClose !== 0
 }
@@ -305,9 +304,9 @@ type SniCallback = (this: Socket, servername: string, done: (error: Error | null
 const SNI_CALLBACK = 'snicallback'
 
 /**
- * Tells when the application looks for a certificate, and when it has found one. Returns what ends that.
+ * Calls back when the application looks for a certificate, and when it has found one. Returns a function that ends this.
  *
- * @param onLooking gets the TCP connection, and returns what is called back
+ * @param onLooking gets the TCP connection, and returns the function to call when the certificate is found
  */
 export function watchSni (server: Server, onLooking: (socket: Socket | undefined) => () => void): () => void {
   const key = Object.getOwnPropertySymbols(server).find(({ description }) => description === SNI_CALLBACK)

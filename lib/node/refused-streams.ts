@@ -1,9 +1,9 @@
 import { constants, type ServerHttp2Stream } from 'node:http2'
 
-/** Of each major version the first that is mended, as minor and patch. */
+/** The first fixed release of each major version, as minor and patch. */
 const mendedSince = new Map([[22, [23, 2]], [24, [18, 1]], [26, [5, 1]]])
 
-/** Whether a stream may be reset, with any code, while nghttp2 reads of it (nodejs/node#64113). Node 20 is not mended any more. */
+/** Whether a stream may be reset, with any code, while nghttp2 is reading it (nodejs/node#64113). Node 20 won't be fixed. */
 export function isMended (version: string): boolean {
   const [major = 0, minor = 0, patch = 0] = version.split('.').map(Number)
   const since = mendedSince.get(major)
@@ -29,7 +29,7 @@ function handleOf (stream: ServerHttp2Stream): StreamHandle | undefined {
   return key === undefined ? undefined : (stream as unknown as Record<symbol, StreamHandle | undefined>)[key]
 }
 
-/** One that Node refuses never has a stream. */
+/** The handle of a stream that Node refuses never gets its stream. */
 function hasStream (handle: StreamHandle): boolean {
   return keyOf(handle, OWNER) !== undefined
 }
@@ -37,13 +37,14 @@ function hasStream (handle: StreamHandle): boolean {
 let isDone = isMended(process.versions.node)
 
 /**
- * A session that is to close refuses the streams that come before its GOAWAY has left, while nghttp2 reads of them. Before
- * Node was mended that frees what nghttp2 goes on to read and write: it ends the process, or worse. A client needs no more for it than
- * to send on. So these streams are not reset: the GOAWAY closes them, and tells that they were not processed (RFC 9113 §6.8).
+ * A session that is closing refuses the streams that come before its GOAWAY has left, while nghttp2 is still reading them. Without
+ * the fix, that frees memory which nghttp2 goes on to read and write: it ends the process, or worse. A client only has to keep
+ * sending to cause it. So these streams are not reset: the GOAWAY closes them, and says that they were not processed (RFC 9113
+ * §6.8).
  *
- * All streams share the method. What the application resets is left alone.
+ * All streams share the method. Streams that the application resets are left alone.
  *
- * @param stream any of them
+ * @param stream any stream
  */
 export function refuseSafely (stream: ServerHttp2Stream): void {
   if (isDone) return

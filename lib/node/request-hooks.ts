@@ -5,12 +5,12 @@ import type { FastifyReply } from 'fastify'
 import { http2Request } from './request-kind.js'
 
 /*
- * Every method of a request that is overridden, on the instance. Tested on Node 20, 22, 24 and 26.
+ * All methods of a request that are overridden, each on the instance. Tested on Node 20, 22, 24 and 26.
  */
 
-/** What the overrides tell. */
+/** Receives what the overrides notice. */
 export interface RequestSink {
-  /** What answers the request, once that is known. */
+  /** The reply to the request, once there is one. */
   readonly reply: FastifyReply | undefined
   /** The body was read to its end. */
   readonly isDone: boolean
@@ -20,7 +20,7 @@ export interface RequestSink {
   onEnd (): boolean
   /** The consumer does not keep up. */
   onBackPressure (): void
-  /** A consumer begins to wait for more than has come, or to read what has failed. */
+  /** A consumer begins to wait for more bytes, or to read a request that has failed. */
   onRead (): void
   /** The answer is out, and the handler has not read the request. */
   onDump (): void
@@ -40,10 +40,10 @@ export function sinkOf (raw: IncomingMessage): RequestSink | undefined {
 
 const { push, destroy, resume } = Readable.prototype
 
-/** The requests that are at their end for every consumer, though the rest is still to come. */
+/** Requests that have ended for every consumer, although the rest of the body is still to come. */
 const ended = new WeakSet<IncomingMessage>()
 
-/** Every body byte passes here before any consumer sees it, and the stream is not made to flow. */
+/** Every byte of a body passes here before any consumer sees it. Unlike a 'data' listener, this doesn't make the stream flow. */
 function countedPush (this: GuardedRequest, chunk: Uint8Array | string | null, encoding?: BufferEncoding): boolean {
   const sink = this[kSink]
   if (sink === undefined) return push.call(this, chunk, encoding)
@@ -54,37 +54,37 @@ function countedPush (this: GuardedRequest, chunk: Uint8Array | string | null, e
   return more
 }
 
-/** Node would drop the rest unseen: it is thrown away here instead, where it is counted. */
+/** Node would discard the rest uncounted. Here it is read instead, so that it is counted before it is thrown away. */
 function countedDump (this: GuardedRequest): void {
   this[kSink]?.onDump()
   if (!ended.has(this)) this.resume()
 }
 
-/** The own `_read` of the request's class: what reading it does without us. */
+/** The `_read` of the request's class, as it is without our override. */
 function readOf (request: IncomingMessage): (size: number) => void {
   return (Object.getPrototypeOf(request) as IncomingMessage)._read
 }
 
-/** A consumer that waits comes by here, in its own context; a body that came whole is not waited for. */
+/** Called in the async context of a consumer that waits for bytes. Nothing waits for a body that came whole. */
 function firstRead (this: GuardedRequest, size: number): void {
   this._read = readOf(this)
   this[kSink]?.onRead()
   this._read(size)
 }
 
-/** @param wholeBytes of a body that is all there already, and whose chunks need not be seen */
+/** @param wholeBytes length of a body that is already here as a whole: its chunks need not be seen */
 export function hookRequest (raw: GuardedRequest, sink: RequestSink, { wholeBytes }: { readonly wholeBytes: number | undefined }): void {
   raw[kSink] = sink
   if (wholeBytes !== undefined) return
   raw.push = countedPush
-  // Those of HTTP/2 have none; requests that adapters make may have a `_read` of their own.
+  // HTTP/2 requests have no `_dump`; requests that adapters make may have their own `_read`.
   if (raw._dump !== undefined) raw._dump = countedDump
   if (raw._read === readOf(raw)) raw._read = firstRead
 }
 
 function ignore (): void {}
 
-/** The listeners that have heard the error of a failed request; no request is listed before it fails. */
+/** The 'error' listeners that have been called for a failed request. A request gets its entry when it fails. */
 const told = new WeakMap<IncomingMessage, Set<object>>()
 
 /** Whether a consumer has heard that the request failed. */
@@ -92,7 +92,10 @@ export function isTold (raw: IncomingMessage): boolean {
   return (told.get(raw)?.size ?? 0) > 0
 }
 
-/** Destroys without the socket: Node's own takes it along, and with it the answer. An 'error' without a listener would end the process. */
+/**
+ * Destroys the request without its socket: Node's own `_destroy` takes the socket along, and with it the answer. An 'error' without
+ * a listener would end the process.
+ */
 function passOn (this: IncomingMessage, error: Error | null, callback: (error?: Error | null) => void): void {
   process.nextTick(() => {
     const listeners = this.rawListeners('error')
@@ -103,7 +106,7 @@ function passOn (this: IncomingMessage, error: Error | null, callback: (error?: 
   })
 }
 
-/** Tells a consumer that starts to read a failed request, where a destroyed stream would stay silent for ever. */
+/** Gives the error to a consumer that starts to read a failed request: a destroyed stream would stay silent for ever. */
 function tellLate (this: IncomingMessage): IncomingMessage {
   const { errored } = this
   sinkOf(this)?.onRead()
@@ -122,9 +125,9 @@ function tellLate (this: IncomingMessage): IncomingMessage {
 }
 
 /**
- * 'error' tells that the read failed, and the deprecated 'aborted' that the connection is gone: it is told when that is so.
- * Libraries act on both, and take the first for the application's affair while the socket stands. Where 'error' has no
- * listener, 'aborted' is told at once: there is no other way to learn of the failure.
+ * Holds back the deprecated 'aborted' until it is true: it says that the connection is gone, while 'error' says that the read
+ * failed. Libraries act on both, and leave an 'error' to the application while the socket is open. If 'error' has no listener,
+ * 'aborted' is emitted at once, because nothing else would report the failure.
  */
 function deferAborted (raw: IncomingMessage): void {
   const listeners = raw.listeners('aborted')
@@ -135,7 +138,7 @@ function deferAborted (raw: IncomingMessage): void {
   }
   const connection = http2Request(raw)?.stream ?? raw.socket
   if (raw.listenerCount('error') > 0 && !connection.destroyed) connection.once('close', tell)
-  // After the tick in which the stream is destroyed comes that in which it says so.
+  // The stream is destroyed in one tick, and reports it in a later one.
   else process.nextTick(() => process.nextTick(() => process.nextTick(tell)))
 }
 
@@ -144,15 +147,15 @@ function closeQuietly (this: IncomingMessage, _error: Error | null, callback: (e
 }
 
 /**
- * Ends a request whose body is refused before it is read: a consumer that drains it, before an error handler answers for
- * example, is at its end at once. Its connection is left alone: at the end of a request that is not complete, Node's own
- * `_destroy` would take it along.
+ * Ends a request whose body is refused before it is read, so that a consumer that drains it (for example before an error handler
+ * answers) is done at once. The connection is left alone: if an incomplete request ends, Node's own `_destroy` would destroy the
+ * connection as well.
  */
 export function endRequest (raw: GuardedRequest, response: EventEmitter): void {
   if (raw.destroyed || raw.readableEnded) return
   ended.add(raw)
   raw._destroy = closeQuietly
-  // When the answer is out, Node takes a request that is at its end off the parser, and would drop the rest uncounted.
+  // When the answer is out, Node takes an ended request off the parser, and would discard the rest uncounted.
   response.prependListener('finish', () => { Object.defineProperty(raw, 'readableEnded', { value: false }) })
   push.call(raw, null)
 }
@@ -170,7 +173,7 @@ export function failRequest (raw: GuardedRequest, error: Error): void {
   destroy.call(raw, error)
 }
 
-/** Calls back when the body is first wanted: every consumer of a stream comes by its `_read`. */
+/** Calls back when the body is first wanted: every consumer of a stream calls its `_read`. */
 export function onFirstRead (request: IncomingMessage, wanted: () => void): void {
   const { _read: read } = request
   request._read = function (this: IncomingMessage, size) {

@@ -2,11 +2,11 @@ import type { IncomingMessage } from 'node:http'
 import type { Http2ServerRequest, ServerHttp2Stream } from 'node:http2'
 
 interface ReadableInternals {
-  /** Of every stream of Node's. Its public sides tell of what was consumed, not of what has come. */
+  /** Every stream of Node's has it. The public properties say what was consumed, not what has come. */
   readonly _readableState?: { readonly ended: boolean }
 }
 
-/** A request of an HTTP/2 session: Node emits both classes in one event. The version alone may stand in any client's request line. */
+/** The request, if it is an HTTP/2 one: Node emits both classes in one event. The version isn't enough: any client may write it. */
 export function http2Request (raw: IncomingMessage): Http2ServerRequest | undefined {
   return raw.httpVersionMajor === 2 && 'stream' in raw ? raw as unknown as Http2ServerRequest : undefined
 }
@@ -20,10 +20,10 @@ function isHeaderNamed (name: string | undefined, known: string): boolean {
 export const Framing = { body: 1, coding: 2, host: 4, moreHosts: 8 } as const
 
 /**
- * Goes over the header lines once: most names are told apart by their length, and nothing makes Node build its `headers`, which a
+ * Goes over the header lines once. Most names are told apart by their length, and Node doesn't have to build `headers`, which a
  * request without a body may never need.
  *
- * @returns of `Framing`
+ * @returns bits of `Framing`
  */
 export function framingOf (rawHeaders: readonly string[]): number {
   let framing = 0
@@ -49,7 +49,7 @@ export function hasBody (raw: IncomingMessage): boolean {
   if (request !== undefined) return !request.stream.endAfterHeaders
   const { rawHeaders } = raw as { readonly rawHeaders?: readonly string[] }
   if (rawHeaders !== undefined && rawHeaders.length > 0) return (framingOf(rawHeaders) & Framing.body) !== 0
-  // An adapter's requests may have nothing but these.
+  // An adapter's requests may have no `rawHeaders`.
   return Number(raw.headers['content-length'] ?? 0) > 0 || raw.headers['transfer-encoding'] !== undefined
 }
 
@@ -58,12 +58,12 @@ export function isUpgrade (raw: IncomingMessage): boolean {
   return (raw as { readonly upgrade?: boolean | null }).upgrade === true
 }
 
-/** Whether the last byte of a body has come: its request, or stream, may still be full of what nobody has read. */
+/** Whether the last byte of a body has come. The request, or stream, may still hold bytes that weren't read. */
 export function isAtEnd (readable: IncomingMessage | ServerHttp2Stream): boolean {
   return (readable as ReadableInternals)._readableState?.ended === true
 }
 
-/** Whether the client waits for `100 Continue`, asked as Node asks. */
+/** Whether the client waits for `100 Continue`, by the same test as Node's. */
 export function expectsContinue ({ httpVersionMinor, headers: { expect = '' } }: IncomingMessage): boolean {
   return httpVersionMinor === 1 && /(?:^|\W)100-continue(?:$|\W)/i.test(expect)
 }

@@ -2,28 +2,28 @@ import diagnosticsChannel from 'node:diagnostics_channel'
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** Published when Node takes a response for finished. */
+/** Published when Node considers a response finished. */
 const FINISH = 'http.server.response.finish'
 
-/** Node 20 and 22 say so of a response whose connection broke while most of it was still to be sent; 24 and 26 do not. */
+/** Node 20 and 22 also publish it when the connection broke while most of a response was still to be sent; 24 and 26 do not. */
 const saysFinishOfUnsent = Number(process.versions.node.split('.', 1)) < 24
 
 type OnUnsent = (response: ServerResponse, socket: Socket) => void
 
 const unsentWatchers = new Set<OnUnsent>()
 
-/** One for all applications: of the responses of all of them Node tells each one that listens. */
+/** One subscriber for all applications, because the channel publishes the responses of all of them. */
 function onFinish (message: unknown): void {
   const { response, socket } = message as { response: ServerResponse, socket: Socket } // what this channel tells
-  // Of a write that failed its callback is told before the socket is destroyed; one without a head was never given.
+  // A write that fails calls back before the socket is destroyed, hence `errored`. A response without a head was never sent.
   if (!response.headersSent || (!socket.destroyed && socket.errored === null)) return
   for (const onUnsent of unsentWatchers) onUnsent(response, socket)
 }
 
 /**
- * Tells of responses that Node says have left, and that have not.
+ * Calls back for responses that Node reports as finished, and that haven't left.
  *
- * @returns what ends it
+ * @returns a function that ends this
  */
 export function watchUnsent (onUnsent: OnUnsent): () => void {
   if (!saysFinishOfUnsent) return () => {}
@@ -36,7 +36,7 @@ export function watchUnsent (onUnsent: OnUnsent): () => void {
 }
 
 /*
- * What is overridden of a response, on the instance. Tested on Node 20, 22, 24 and 26.
+ * All members of a response that are overridden, each on the instance. Tested on Node 20, 22, 24 and 26.
  */
 
 /**
@@ -48,7 +48,7 @@ export function keepUntilAnswered (response: ServerResponse): void {
   response.destroy = (error?: Error) => response.writableEnded ? destroy.call(response, error) : response
 }
 
-/** From now on the response has this status for whoever asks, whatever is set: of one that can't be sent, nothing else tells. */
+/** From now on the response has this status, whatever is set. If it can't be sent, nothing else shows how the exchange ended. */
 export function pinStatus (response: ServerResponse, statusCode: number): void {
   Object.defineProperty(response, 'statusCode', { configurable: true, enumerable: true, get: () => statusCode, set: () => {} })
 }

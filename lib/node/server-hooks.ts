@@ -10,7 +10,7 @@ import type { Duplex } from 'node:stream'
 
 export type RequestListener = (request: IncomingMessage, response: ServerResponse) => void
 
-/** Ends what a function of this file began. */
+/** Undoes what a function of this file did. */
 export type Detach = () => void
 
 export function listen (server: Server, event: string, listener: (...given: never[]) => void): Detach {
@@ -19,14 +19,14 @@ export function listen (server: Server, event: string, listener: (...given: neve
   return () => { server.off(event, untyped) }
 }
 
-/** Takes the place of an event's listeners, which it returns: from then on the caller decides what they see. A listener added by `once` is called once. */
+/** Removes an event's listeners and returns them: now the caller decides what they see. One added by `once` is called once. */
 export function takeOver<Listener> (server: Server, event: string): Listener[] {
   const listeners = server.rawListeners(event) as Listener[] // an EventEmitter does not know its listeners' types
   server.removeAllListeners(event)
   return listeners
 }
 
-/** Puts a listener in the place of another one: those before it and behind it stay there. Returns whether that one listens. */
+/** Puts a listener in the exact place of another one among the others. Returns whether the other one was there. */
 export function replaceListener (server: Server, event: string, replaced: RequestListener, own: RequestListener): boolean {
   const listeners = server.rawListeners(event) as RequestListener[]
   const index = listeners.indexOf(replaced)
@@ -37,7 +37,7 @@ export function replaceListener (server: Server, event: string, replaced: Reques
   return true
 }
 
-/** Listens to an event that Node handles by itself where it has no listener: steps back when the application's own comes. */
+/** Listens to an event that Node handles by itself if it has no listener. Steps back when the application adds its own. */
 export function listenWhileAlone (server: Server, event: string, own: RequestListener): Detach {
   if (server.listenerCount(event) > 0) return () => {}
   const stepBack = (added: string | symbol, listener: unknown): void => {
@@ -51,7 +51,7 @@ export function listenWhileAlone (server: Server, event: string, own: RequestLis
   }
 }
 
-/** Calls back each time such a listener is added to an event, once it is there. */
+/** Calls back each time a listener that is meant is added to an event, once it is there. */
 export function onListenerAdded (server: Server, event: string, isMeant: (listener: unknown) => boolean, onAdded: () => void): Detach {
   const onNew = (added: string | symbol, listener: unknown): void => {
     if (added === event && isMeant(listener)) queueMicrotask(onAdded)
@@ -70,12 +70,12 @@ interface Begun {
 /** Published for every request of HTTP/1, before any listener has it. */
 const REQUEST_START = 'http.server.request.start'
 
-/** Events of which the first listener may keep a request from those behind it. */
+/** Events whose first listener may keep a request from the listeners behind it. */
 const requestEvents: readonly (string | symbol)[] = ['request', 'checkContinue', 'checkExpectation']
 
 /**
- * Tells of the requests of a server to which others listen as well: they may keep what is theirs from the guard's own
- * listeners, which come before or behind. Where there are no others, requests need not be told of, which costs time.
+ * Calls back for the requests of a server that has other listeners as well. Those may keep requests from the guard's own
+ * listeners, whether they come before or behind them. Without other listeners it doesn't call back, because that costs time.
  */
 export function watchForeignRequests (server: Server, isOwn: (listener: unknown) => boolean, onRequest: (request: IncomingMessage, socket: Socket) => void): Detach {
   let isWatching = false
@@ -111,10 +111,10 @@ interface OwnEmit {
 }
 
 /**
- * Comes before the listeners of 'upgrade' and 'connect', in the place of `server.emit`: a listener can't keep an event from
- * those behind it, and whether there is one decides what Node does with such a request.
+ * Comes before the listeners of 'upgrade' and 'connect' by overriding `server.emit`. A listener can't do it: it can't keep an event
+ * from the listeners behind it, and Node treats such a request differently if there is a listener.
  *
- * @param onUpgrade gets what the listeners would, and a function that tells them. Returns whether it takes care of that.
+ * @param onUpgrade gets what the listeners would get, and a function that calls them. Returns whether it takes care of that.
  */
 export function interceptUpgrades (server: Server, onUpgrade: (request: IncomingMessage, stream: Duplex, handOver: () => void) => boolean): Detach {
   const emit = server.emit as (event: string | symbol, ...given: unknown[]) => boolean // one signature in the place of many
@@ -125,7 +125,7 @@ export function interceptUpgrades (server: Server, onUpgrade: (request: Incoming
     return onUpgrade(request, stream, () => { emit.call(this, event, ...given) }) || emit.call(this, event, ...given)
   }
   Object.assign(emitUpgrade, { [kOwnEmit]: true })
-  // Requests are emitted, too: the detour is made only where upgrades are listened to.
+  // Requests are emitted, too, so the override is only made once upgrades have a listener.
   const begin = (event: string | symbol): void => {
     if (event !== 'upgrade' && event !== 'connect') return
     server.off('newListener', begin)
@@ -134,7 +134,7 @@ export function interceptUpgrades (server: Server, onUpgrade: (request: Incoming
   server.on('newListener', begin)
   for (const event of ['upgrade', 'connect']) if (server.listenerCount(event) > 0) begin(event)
   return () => {
-    // Whoever has replaced it since calls it.
+    // A later override of `emit` may still call this one, so it can't be removed.
     isActive = false
     server.off('newListener', begin)
   }

@@ -12,7 +12,7 @@ export interface SocketOwner {
   onResume (): void
   /** The client has ended its side. */
   onEnd (): void
-  /** The socket is closed, and no other listener has heard of it. */
+  /** The socket is closed, and no other listener has been called yet. */
   onClose (): void
 }
 
@@ -22,7 +22,7 @@ type Listeners = Record<string, unknown>
 
 export interface GuardedSocket extends Socket {
   [kOwner]?: SocketOwner | undefined
-  /** Where an EventEmitter keeps its listeners: an array where an event has more than one. */
+  /** Where an EventEmitter keeps its listeners: an array if an event has more than one. */
   readonly _events?: Listeners
 }
 
@@ -34,22 +34,22 @@ function tellClose (this: GuardedSocket): void {
   this[kOwner]?.onClose()
 }
 
-/** One function for all connections: a listener of its own would cost each of them more than all else that is kept of it. */
+/** All connections share one function: a closure for each would take more memory than all else that is kept for it. */
 export function own (socket: GuardedSocket, owner: SocketOwner): void {
   socket[kOwner] = owner
   socket.on('end', tellEnd)
   pack(socket, 'end')
-  // Before Node tells the requests and responses: what is asked of them is then true already.
+  // Prepended, so that the guard comes before Node tells the requests and responses: their listeners find the final state.
   socket.prependListener('close', tellClose)
 }
 
-/** An array that grew keeps room for 16 more, which is more than all else that is kept of an idle connection. */
+/** Trims the listeners: an array that grew keeps room for 16 more, which is more than all else kept for an idle connection. */
 function pack ({ _events: listeners }: GuardedSocket, event: string): void {
   const several = listeners?.[event]
   if (listeners !== undefined && Array.isArray(several)) listeners[event] = several.slice()
 }
 
-/** A response has come and gone, for which Node has listened as well. */
+/** Called after a response, for which Node has added listeners as well. */
 export function packListeners (socket: GuardedSocket): void {
   pack(socket, 'close')
 }
@@ -65,14 +65,14 @@ export function ownerOf (socket: Socket | undefined): SocketOwner | undefined {
 }
 
 /**
- * In the place of `socket.destroySoon`, which Node calls after a response with `Connection: close`: closing while the
+ * Replaces `socket.destroySoon`, which Node calls after a response with `Connection: close`: closing while the
  * client still sends resets the connection, and destroys the answer.
  */
 function closeAfterRest (this: GuardedSocket): void {
   if (this[kOwner]?.onClosing() !== true) Socket.prototype.destroySoon.call(this)
 }
 
-/** From now on the owner decides when Node's closing takes place. */
+/** From now on the owner decides when Node closes the socket. */
 export function holdClosing (socket: GuardedSocket): void {
   socket.destroySoon = closeAfterRest
 }

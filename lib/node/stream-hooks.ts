@@ -1,7 +1,7 @@
 import type { ServerHttp2Stream } from 'node:http2'
 import { Readable } from 'node:stream'
 
-/** What becomes of a stream, for its body. */
+/** Receives what happens to a stream, for its body. */
 export interface StreamSink {
   /** END_STREAM came. */
   onEndStream (): void
@@ -19,7 +19,7 @@ interface GuardedStream extends ServerHttp2Stream {
 
 const { push } = Readable.prototype
 
-/** After an early answer Node ends a stream that is reset as it does at END_STREAM, only that it has closed it before. */
+/** After an early answer, Node ends a stream that is reset just as at END_STREAM, except that it has closed the stream before. */
 function tellingPush (this: GuardedStream, chunk: unknown, encoding?: BufferEncoding): boolean {
   if (chunk === null && !this.closed) this[kSink]?.onEndStream()
   return push.call(this, chunk, encoding)
@@ -34,8 +34,8 @@ function tellAborted (this: GuardedStream): void {
 }
 
 /**
- * Tells what becomes of a stream, before Node's compatibility layer hears of it: an override of `push` on the instance, and listeners
- * that all streams share. Tested on Node 20, 22, 24 and 26.
+ * Reports what happens to a stream before Node's compatibility layer learns of it, by an override of `push` on the instance, and by
+ * listeners that all streams share. Tested on Node 20, 22, 24 and 26.
  */
 export function watchStream (stream: GuardedStream, sink: StreamSink): void {
   stream[kSink] = sink

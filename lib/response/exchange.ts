@@ -5,8 +5,8 @@ import type { RoutePolicy } from '../limits/resolve.js'
 import type { ReadError } from '../record/errors.js'
 
 /*
- * What is known of single exchanges beside their bodies. Most exchanges have none of it: nothing is kept before it is asked
- * for, or before something fails.
+ * What is known of an exchange beside its body. For most exchanges that is nothing: nothing is kept before it is asked for, or
+ * before something fails.
  */
 
 const failures = new WeakMap<IncomingMessage, ReadError>()
@@ -18,7 +18,7 @@ export function failureOf (raw: IncomingMessage): ReadError | undefined {
   return failures.get(raw)
 }
 
-/** An exchange has failed, in whatever phase: those that hold its signal are told. */
+/** Marks an exchange as failed, in any phase, and aborts its signal. */
 export function failExchange (raw: IncomingMessage, error: ReadError): void {
   if (failures.has(raw)) return
   failures.set(raw, error)
@@ -30,7 +30,7 @@ export function signalOf (raw: IncomingMessage): AbortSignal {
   const known = controllers.get(raw)
   if (known !== undefined) return known.signal
   const controller = new AbortController()
-  // Every query and fetch of a handler may listen.
+  // Every query and fetch of a handler may add a listener.
   setMaxListeners(0, controller.signal)
   controllers.set(raw, controller)
   const failure = failures.get(raw)
@@ -38,7 +38,7 @@ export function signalOf (raw: IncomingMessage): AbortSignal {
   return controller.signal
 }
 
-/** Limits that the application has given to this one exchange, if it has. */
+/** Limits that the application has set for this one exchange, if any. */
 export function ownPolicyOf (raw: IncomingMessage): RoutePolicy | undefined {
   return policies.get(raw)
 }
@@ -49,7 +49,7 @@ export function setOwnPolicy (raw: IncomingMessage, policy: RoutePolicy): void {
 
 const contextOptions = { requireManualDestroy: true } as const
 
-/** Keeps the context in which it is called (`AsyncLocalStorage`, tracing): failures are noticed in that of a timer or a socket. */
+/** Keeps the current async context (`AsyncLocalStorage`, tracing): failures are noticed in that of a timer or a socket. */
 export function ownContext (): AsyncResource {
   return new AsyncResource('FastifyReadGuard', contextOptions)
 }
@@ -60,12 +60,12 @@ interface RequestWithContext extends IncomingMessage {
   [kContext]?: AsyncResource
 }
 
-/** Keeps the context of a request without a body: that of one with a body is its read's affair. */
+/** Keeps the async context of a request without a body. For a request with a body, its read does so. */
 export function keepContext (raw: RequestWithContext): void {
   raw[kContext] = ownContext()
 }
 
-/** Does something in the context that was kept, if one was. */
+/** Runs `act` in the context that was kept, if one was. */
 export function inContextOf (raw: RequestWithContext, act: () => void): void {
   const context = raw[kContext]
   if (context === undefined) act()

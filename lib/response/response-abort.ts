@@ -14,9 +14,9 @@ import { failExchange, failureOf, inContextOf } from './exchange.js'
 export interface RequestBody {
   readonly received: number
   readonly expected: number | undefined
-  /** Whether it is still read: its read tells of a client that goes. */
+  /** Whether it is still being read: then its read reports a client that leaves. */
   readonly isUnderWay: boolean
-  /** Does something in the request's own context. */
+  /** Runs `act` in the request's own async context. */
   inContext (act: () => void): void
 }
 
@@ -26,15 +26,15 @@ export interface OwedResponse {
   readonly response: ServerResponse
   readonly peer: Peer
   readonly body: RequestBody | undefined
-  /** The limits of its route; `false` where it is not guarded. */
+  /** The limits of its route; `false` if it is not guarded. */
   readonly policy: RoutePolicy | false
-  /** Bytes of it that the operating system has taken, where it has begun and that is known. */
+  /** Bytes of it that the operating system has taken, if it has begun and this is known. */
   readonly sent: number | undefined
-  /** Of the time that its client took over it, where some of it ever waited. */
+  /** How long its client took over it, if any of it ever had to wait. */
   readonly timing: Pick<ReadFacts, 'elapsed' | 'paused' | 'idle' | 'rate'> | undefined
 }
 
-/** Where nothing of a response had been sent, everybody who asks is told by which status the exchange ended. */
+/** If nothing of a response was sent, its `statusCode` is from now on the status with which the exchange ended. */
 export function tellStatus (response: ServerResponse, { statusCode }: ReadError): void {
   if (!hasBegun(response) && statusCode !== undefined) pinStatus(response, statusCode)
 }
@@ -55,13 +55,13 @@ function shareTaken ({ response, sent }: OwedResponse): string {
   return `: ${sent} bytes were taken, of a body of ${declared} and its head`
 }
 
-/** What tells of the end of a connection, or of a limit, is called in no request's context. */
+/** The end of a connection, or of a limit, is noticed outside of any request's async context. */
 function inOwnContext ({ body, response }: OwedResponse, act: () => void): void {
   if (body === undefined) inContextOf(response.req, act)
   else body.inContext(act)
 }
 
-/** Ends an exchange whose response its client will not have: one record, the signal, and the framework. */
+/** Ends an exchange whose response won't reach its client: writes the one record, aborts the signal, tells the framework. */
 export function failResponse (owed: OwedResponse, violation: Violation): void {
   inOwnContext(owed, () => fail(owed, violation))
 }
@@ -83,7 +83,7 @@ function fail (owed: OwedResponse, violation: Violation): void {
   tellFramework(response)
 }
 
-/** As `failResponse`, in `mode: 'observe'`: the exchange goes on. */
+/** Like `failResponse()`, for `mode: 'observe'`: the exchange goes on. */
 export function observeResponse (owed: OwedResponse, violation: Violation): void {
   const { guard, response, peer, sent } = owed
   const reply = replyOf(response.req)
@@ -92,10 +92,10 @@ export function observeResponse (owed: OwedResponse, violation: Violation): void
 }
 
 /**
- * The client has gone before it had its response.
+ * The client left before it had its response.
  *
  * @param cause what Node said, if it did
- * @param isRecorded whether another record says already why the connection ended
+ * @param isRecorded whether another record already says why the connection ended
  */
 export function onClientGone (owed: OwedResponse, cause: unknown, { isRecorded } = { isRecorded: false }): void {
   inOwnContext(owed, () => end(owed, cause, isRecorded))
@@ -105,10 +105,10 @@ function end (owed: OwedResponse, cause: unknown, isRecorded: boolean): void {
   const { guard, response, policy, body } = owed
   const { req: raw } = response
   if (failureOf(raw) !== undefined) return tellFramework(response)
-  // What is not the application's own is not judged; of a body that is still read, its read tells.
+  // A request that never reached the application is not judged. While a body is still being read, its read reports the client.
   if (replyOf(raw) === undefined || body?.isUnderWay === true) return
   const violation: Violation = { code: 'FST_READ_RESPONSE_ABORTED', cause: cause ?? undefined, detail: shareTaken(owed) }
-  // An event stream has no end of its own: a client that leaves it has had it.
+  // An event stream never ends by itself: a client that leaves has had all it wanted.
   if (policy === false || isRecorded || isEventStream(response)) {
     const error = guard.recorder.error(violation, factsOf(owed))
     tellStatus(response, error)

@@ -11,11 +11,11 @@ import { failResponse, observeResponse, type OwedResponse } from './response-abo
 /** What a response is sent over: an HTTP/1 connection, or an HTTP/2 stream. */
 export interface ResponseSink {
   readonly guard: GuardContext
-  /** Bytes that the operating system has taken so far, of whatever. */
+  /** All bytes that the operating system has taken so far, of this response or not. */
   taken (): number
-  /** Whether bytes wait that it does not take. */
+  /** Whether bytes wait that the operating system doesn't take. */
   isWaiting (): boolean
-  /** The limits in force by now; `false` where the response is not guarded. */
+  /** The limits in force now; `false` if the response is not guarded. */
   policyOf (response: ServerResponse | undefined): RoutePolicy | false
   /** What a record says of the response. */
   owedOf (response: ServerResponse): OwedResponse
@@ -23,12 +23,12 @@ export interface ResponseSink {
   reset (): void
 }
 
-/** What was taken since the last look counts as taken just now: for so many milliseconds at the most, an idle client is not looked at. */
+/** The longest time between two looks, in milliseconds: bytes taken since the last look count as taken just now. */
 const LONGEST_REST = 250
 
 /**
- * One response from when bytes of it had to wait for their client. Most are taken by the operating system at once, and
- * never have one. Its clock runs only while something waits.
+ * One response, from the moment when bytes of it had to wait for the client. The operating system takes most responses at
+ * once: they never need one. Its clock only runs while something waits.
  */
 export class ResponseRead {
   readonly #sink: ResponseSink
@@ -37,12 +37,12 @@ export class ResponseRead {
   /** As of the last look. */
   #taken: number
   readonly #base: number
-  /** Its one record is written. */
+  /** Its one record has been written. */
   #isObserved = false
 
   /**
-   * @param response `undefined` for an answer of the guard's own that has none
-   * @param base bytes that had been taken when it began
+   * @param response `undefined` for an answer that the guard has written without one
+   * @param base all bytes that had been taken when the response began
    */
   constructor (sink: ResponseSink, readonly response: ServerResponse | undefined, policy: RoutePolicy, now: number, base: number) {
     this.#sink = sink
@@ -74,7 +74,7 @@ export class ResponseRead {
     if (expiry === undefined || this.#isObserved || !this.#sink.isWaiting()) return
     const { limits } = this.#policy
     const { response } = this
-    // An exchange that has failed has its record.
+    // An exchange that has failed already has its record.
     const isOwed = response !== undefined && failureOf(response.req) === undefined
     if (isOwed && limits.mode === 'observe') {
       this.#isObserved = true
@@ -98,7 +98,7 @@ export class ResponseRead {
     this.#taken = taken
     if (this.#sink.isWaiting()) this.#clock.resume(now)
     if (arrived > 0) this.#clock.arrive(arrived, now)
-    // What was taken since the last look was taken in the client's time, and what waits no more is not.
+    // Paused last: time counted until the last byte was taken, and nothing waits now.
     if (!this.#sink.isWaiting()) this.#clock.pause(now)
   }
 }
