@@ -43,7 +43,7 @@ function seen (outcomes, test) {
 }
 
 /** @param {Runs} runs */
-export function testsOf (runs) {
+function testsOf (runs) {
   return [...new Set(Object.values(runs).flatMap((ofVariant) => ofVariant.flatMap((outcomes) => [...outcomes.keys()])))]
 }
 
@@ -59,14 +59,6 @@ function differs (runs, variant, test) {
   const usual = new Set(runs.control.map((outcomes) => seen(outcomes, test)))
   const [first, ...later] = runs[variant]
   return (later.length > 0 ? later : [first]).some((outcomes) => !usual.has(seen(outcomes, test)))
-}
-
-/**
- * @param {Runs} runs of a file
- * @returns {boolean} whether to run it again, alone
- */
-export function hasCandidates (runs) {
-  return testsOf(runs).some((test) => differs(runs, 'empty', test) || differs(runs, 'guard', test))
 }
 
 /**
@@ -99,9 +91,9 @@ function isSame (a, b) {
 }
 
 /**
- * @param {readonly Difference[]} differences of one suite
- * @param {readonly Expected[]} expected of this suite, on this Node
- * @returns {{ fresh: Difference[], stale: Expected[] }} what nobody expects, and what is expected and does not happen
+ * @param {readonly Difference[]} differences
+ * @param {readonly Expected[]} expected in the same files, on this Node
+ * @returns {{ fresh: Difference[], stale: Expected[] }} what is not expected, and what is expected and does not happen
  */
 export function judge (differences, expected) {
   return {

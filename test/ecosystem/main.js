@@ -59,8 +59,8 @@ async function run (suite, folder) {
   const began = performance.now()
   const files = await testFiles(suite, folder)
   console.log(`${suite.name} ${suite.version}: ${files.length} files`)
-  const result = await runSuite({ folder, files, jobs: Number(values.jobs), env: suite.env })
   const known = expected.filter((entry) => entry.suite === suite.name && (entry.node?.test(major) ?? true))
+  const result = await runSuite({ folder, files, jobs: Number(values.jobs), expected: known, env: suite.env })
   return { ...result, ...judge(result.differences, known), suite, known, seconds: (performance.now() - began) / 1_000 }
 }
 
