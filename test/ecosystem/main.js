@@ -1,5 +1,6 @@
 // The suites of Fastify and its plugins, with nothing, with an empty plugin and with the guard in every application that they make:
 // npm run test:ecosystem [-- NAME… --quick --jobs N --folder FOLDER --tap FILE]. What differs has to stand in expected.js.
+import { rmSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -8,6 +9,7 @@ import { parseArgs } from 'node:util'
 import { table } from '../../bench/table.js'
 import { judge } from './compare.js'
 import { layOut, testFiles } from './layout.js'
+import { killAll } from './run-file.js'
 import { runSuite } from './run-suite.js'
 
 /** @typedef {import('./suites.js').Suite} Suite */
@@ -58,10 +60,11 @@ const major = process.versions.node.split('.')[0] ?? ''
 async function run (suite, folder) {
   const began = performance.now()
   const files = await testFiles(suite, folder)
-  console.log(`${suite.name} ${suite.version}: ${files.length} files`)
   const known = expected.filter((entry) => entry.suite === suite.name && (entry.node?.test(major) ?? true))
   const result = await runSuite({ folder, files, jobs: Number(values.jobs), expected: known, env: suite.env })
-  return { ...result, ...judge(result.differences, known), suite, known, seconds: (performance.now() - began) / 1_000 }
+  const seconds = (performance.now() - began) / 1_000
+  console.log(`${suite.name} ${suite.version}: ${files.length} files, ${seconds.toFixed(0)} s`)
+  return { ...result, ...judge(result.differences, known), suite, known, seconds }
 }
 
 /**
@@ -105,9 +108,17 @@ function asTap (checks) {
   return `TAP version 14\n${blocks.join('')}1..${names.length}\n`
 }
 
+const parent = values.folder === undefined ? await mkdtemp(join(tmpdir(), 'ecosystem-')) : resolve(values.folder)
+for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) {
+  process.once(signal, () => {
+    killAll()
+    if (values.folder === undefined) rmSync(parent, { recursive: true, force: true })
+    process.exit(1)
+  })
+}
+
 /** @type {Judged[]} */
 const all = []
-const parent = values.folder === undefined ? await mkdtemp(join(tmpdir(), 'ecosystem-')) : resolve(values.folder)
 await mkdir(parent, { recursive: true })
 try {
   /** First all of them: what can't be fetched is known before the first minutes are spent. @type {Array<[Suite, string]>} */

@@ -50,6 +50,14 @@ function byName (lines, path) {
   return outcomes
 }
 
+/** By the process that leads them; each is one of its own, which no signal to this one reaches. @type {Map<number, () => void>} */
+const groups = new Map()
+
+/** Ends what runs at this moment, and whatever it has started. */
+export function killAll () {
+  for (const kill of groups.values()) kill()
+}
+
 /**
  * Runs one test file in a process of its own, and waits until it is gone.
  *
@@ -62,22 +70,25 @@ export async function runFile ({ folder, file, variant, env = {} }) {
     { cwd: folder, env: environment(variant, env), stdio: ['ignore', 'pipe', 'ignore'], detached: true })
   let said = ''
   child.stdout.setEncoding('utf8').on('data', (/** @type {string} */ text) => { said += text })
-  let isLate = false
-  // It leads a group of its own, in which is whatever it has started.
-  const killGroup = () => {
+  const { pid } = child
+  if (pid === undefined) throw new Error(`No process could be started for ${path}`)
+  const kill = () => {
     try {
-      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+      process.kill(-pid, 'SIGKILL')
     } catch (error) {
       if (/** @type {NodeJS.ErrnoException} */ (error).code !== 'ESRCH') throw error
     }
   }
+  groups.set(pid, kill)
+  let isLate = false
   const timer = setTimeout(() => {
     isLate = true
-    killGroup()
+    kill()
   }, MOST_MILLISECONDS)
   await once(child, 'exit')
   clearTimeout(timer)
-  killGroup()
+  kill()
+  groups.delete(pid)
   if (!child.stdout.closed) await once(child.stdout, 'close')
   const outcomes = byName(linesIn(said), path)
   if (isLate) outcomes.set(WHOLE_FILE, { outcome: 'failed', why: `still running after ${MOST_MILLISECONDS / 1_000} s` })

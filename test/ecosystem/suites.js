@@ -23,7 +23,7 @@ export const suites = [
     name: 'fastify',
     version: '5.12.8',
     files: /^test\/.*\.test\.m?js$/,
-    tests: 2_400,
+    tests: 2_390,
     leftOut: {
       'test/build/error-serializer.test.js': 'asks whether a file is as its build would make it, for which the published package lacks the build',
       'test/scripts/validate-ecosystem-links.test.js': 'is about a script of the repository, and makes no application'
@@ -39,7 +39,17 @@ export const suites = [
   { name: '@fastify/otel', version: '0.21.2', files: /^test\/.*\.test\.m?js$/, tests: 73, env: { FASTIFY_VERSION: 'fastify' }, quick: true },
   { name: '@fastify/reply-from', version: '12.6.5', files: /^test\/.*\.js$/, tests: 170 },
   { name: '@fastify/static', version: '10.1.11', files: /^test\/[^/]*\.test\.js$/, tests: 380, quick: true },
-  { name: '@fastify/websocket', version: '11.3.6', files: /^test\/.*\.test\.js$/, tests: 66, quick: true }
+  { name: '@fastify/websocket', version: '11.3.6', files: /^test\/.*\.test\.js$/, tests: 66, quick: true },
+  { name: '@fastify/auth', version: '5.1.1', files: /^test\/.*\.test\.js$/, tests: 83 },
+  { name: '@fastify/caching', version: '9.0.4', files: /^test\/.*\.test\.js$/, tests: 24 },
+  { name: '@fastify/circuit-breaker', version: '4.0.3', files: /^test\/.*\.test\.js$/, tests: 20 },
+  { name: '@fastify/cookie', version: '11.1.5', files: /^test\/.*\.test\.js$/, tests: 57 },
+  { name: '@fastify/etag', version: '6.2.0', files: /^test\/.*\.test\.js$/, tests: 60 },
+  { name: '@fastify/formbody', version: '9.0.1', files: /^test\/.*\.test\.js$/, tests: 8, quick: true },
+  { name: '@fastify/helmet', version: '13.2.0', files: /^test\/.*\.test\.js$/, tests: 34 },
+  { name: '@fastify/sensible', version: '6.0.6', files: /^test\/.*\.test\.js$/, tests: 167 },
+  { name: '@fastify/sse', version: '0.6.0', files: /^test\/.*\.test\.js$/, tests: 54, quick: true },
+  { name: '@fastify/under-pressure', version: '9.2.0', files: /^test\/.*\.test\.js$/, tests: 43 }
 ]
 
 /** Packages whose tests are not published, in no version: they can't be run here. What runs in their stead is named. */
