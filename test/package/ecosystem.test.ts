@@ -156,6 +156,14 @@ t.test('every difference that is expected has its reason, and stands in a suite 
   }
 })
 
+t.test('the documents say how many differences are expected', async (t) => {
+  const text = readFileSync(join(root, 'docs', 'faq.md'), 'utf8').replace(/\s+/g, ' ')
+  const byAnyPlugin = expected.filter((entry) => entry.byAnyPlugin).length
+  t.match(text, `of which ${expected.length - byAnyPlugin} come out otherwise`)
+  t.match(text, `Another ${byAnyPlugin} see only that there is a plugin`)
+  t.match(text, `those of Fastify and ${suites.length - 1} plugins`)
+})
+
 t.test('what comes out otherwise only beside others, or without the guard as well, is flaky and no difference', async (t) => {
   const saying = (outcome: 'passed' | 'failed') => new Map([['a test', { outcome }]])
   const [passed, failed] = [saying('passed'), saying('failed')]
