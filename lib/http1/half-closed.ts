@@ -46,6 +46,10 @@ export class HalfClosed extends ConnectionRead {
     this.#connection = connection
     this.#response = response
     this.#hasBegun = response.headersSent
+    // Nothing comes from it any more: its socket does not keep the process, and an application that closes waits for it.
+    const { guard: { heartbeat }, socket } = connection
+    heartbeat.hold()
+    socket.once('close', () => heartbeat.release())
     if (!this.#hasBegun) response.writeProcessing()
   }
 

@@ -169,6 +169,19 @@ export function injectedBody (raw: IncomingMessage): Readable | number | 'whole'
   return Object.keys(simulate ?? {}).length === 0 ? Buffer.byteLength(payload) : 'whole'
 }
 
+/** The description of the symbol by which Fastify keeps what aborts `request.signal` when the request closes. */
+const ON_ABORT = 'fastify.request.onAbort'
+
+/**
+ * Aborts `request.signal`, where Fastify has made one: when it is told of the end of a response, it no longer waits for the request
+ * to close, of which Node tells later.
+ */
+export function abortSignal (request: FastifyRequest): void {
+  const key = Object.getOwnPropertySymbols(request).find(({ description }) => description === ON_ABORT)
+  const onAbort = key === undefined ? undefined : (request as unknown as Record<symbol, (() => void) | null>)[key]
+  onAbort?.()
+}
+
 /**
  * Fastify runs `onResponse` and writes its last log line on 'finish' or 'error' of the response, with one listener for both. For
  * a response whose client has gone, neither is emitted. So that listener is called here, without an error, because the

@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import { releaseLateStreams, takeOverReply } from '../answer/reply-takeover.js'
 import type { GuardContext } from '../guard.js'
 import type { RoutePolicy } from '../limits/resolve.js'
-import { tellFramework } from '../node/fastify.js'
+import { abortSignal, tellFramework } from '../node/fastify.js'
 import { replyOf } from '../node/fastify-replies.js'
 import { declaredLength, hasBegun, isEventStream } from '../node/internals.js'
 import { pinStatus } from '../node/response-hooks.js'
@@ -61,6 +61,13 @@ function inOwnContext ({ body, response }: OwedResponse, act: () => void): void 
   else body.inContext(act)
 }
 
+/** Tells the application that the client will not have the response. */
+function tellApplication (response: ServerResponse): void {
+  const reply = replyOf(response.req)
+  if (reply !== undefined) abortSignal(reply.request)
+  tellFramework(response)
+}
+
 /** Ends an exchange whose response won't reach its client: writes the one record, aborts the signal, tells the framework. */
 export function failResponse (owed: OwedResponse, violation: Violation): void {
   inOwnContext(owed, () => fail(owed, violation))
@@ -80,7 +87,7 @@ function fail (owed: OwedResponse, violation: Violation): void {
   }
   failExchange(raw, failed.error)
   failed.write(false)
-  tellFramework(response)
+  tellApplication(response)
 }
 
 /** Like `failResponse()`, for `mode: 'observe'`: the exchange goes on. */
@@ -104,7 +111,7 @@ export function onClientGone (owed: OwedResponse, cause: unknown, { isRecorded }
 function end (owed: OwedResponse, cause: unknown, isRecorded: boolean): void {
   const { guard, response, policy, body } = owed
   const { req: raw } = response
-  if (failureOf(raw) !== undefined) return tellFramework(response)
+  if (failureOf(raw) !== undefined) return tellApplication(response)
   // A request that never reached the application is not judged. While a body is still being read, its read reports the client.
   if (replyOf(raw) === undefined || body?.isUnderWay === true) return
   const violation: Violation = { code: 'FST_READ_RESPONSE_ABORTED', cause: cause ?? undefined, detail: shareTaken(owed) }
@@ -113,7 +120,7 @@ function end (owed: OwedResponse, cause: unknown, isRecorded: boolean): void {
     const error = guard.recorder.error(violation, factsOf(owed))
     tellStatus(response, error)
     failExchange(raw, error)
-    tellFramework(response)
+    tellApplication(response)
   } else {
     fail(owed, violation)
   }

@@ -1,10 +1,11 @@
 import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
+import { connect } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { addAbortSignal, PassThrough, Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as wait } from 'node:timers/promises'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest, FastifyServerOptions } from 'fastify'
 import t, { type Test } from 'tap'
 import { guardedApp } from '../../support/app/guarded-app.js'
 import { head, onlyAnswer, RawClient } from '../../support/client/raw-client.js'
@@ -86,6 +87,64 @@ t.test('it is aborted while the response is on its way', async (t) => {
   t.match(signals, [{ reason: { code: 'FST_READ_RESPONSE_ABORTED', phase: 'response' } }])
   t.strictSame(codes, ['FST_READ_RESPONSE_ABORTED'])
 })
+
+/** When `request.signal` is asked for: Fastify makes it then, or for a limit of its own with the request. */
+const makings = { 'it is asked for': {}, '`handlerTimeout` is set': { handlerTimeout: 60_000 } } as const
+
+for (const [making, options] of Object.entries(makings)) {
+  for (const http2 of [false, true]) {
+    t.test(`Fastify's own signal, made where ${making}, is aborted when the client of ${http2 ? 'a stream' : 'a connection'} leaves`, async (t) => {
+      const handled: FastifyRequest[] = []
+      const aborted: string[] = []
+      const { port } = await guardedApp({
+        t,
+        fastify: { ...options, ...(http2 && { http2 }) } as FastifyServerOptions, // `http2: true` makes another type of it
+        guard: { resolution: 50 },
+        routes: (app) => {
+          function keep (request: FastifyRequest): void {
+            handled.push(request)
+            request.signal.addEventListener('abort', () => { aborted.push(request.url) })
+          }
+          app.get('/waits', (request) => {
+            keep(request)
+            return new Promise(() => {})
+          })
+          app.get('/sends', (request) => {
+            keep(request)
+            return new Readable({ read () { this.push(Buffer.alloc(65_536)) } })
+          })
+          app.get('/answers', async (request) => {
+            keep(request)
+            return 'answer'
+          })
+        }
+      })
+      for (const url of ['/waits', '/sends']) {
+        const before = handled.length
+        if (http2) {
+          const session = connect(`http://127.0.0.1:${port}`).on('error', () => {})
+          session.request({ ':path': url }).on('error', () => {}).resume()
+          await until(() => handled.length > before, 'the handler works')
+          session.destroy()
+        } else {
+          const client = new RawClient(port)
+          await client.write(head('GET', url))
+          await until(() => handled.length > before, 'the handler works')
+          client.rst()
+        }
+        await until(() => aborted.includes(url), `it is aborted: ${url}`)
+      }
+      t.strictSame(aborted, ['/waits', '/sends'], 'once each')
+      if (http2) return
+      const client = new RawClient(port)
+      await client.write(head('GET', '/answers'))
+      await client.until(/answer$/)
+      client.rst()
+      await once(client.socket, 'close')
+      t.equal(handled.at(-1)?.signal.aborted, false, 'an answer that was given is none that failed')
+    })
+  }
+}
 
 t.test('it is aborted when a limit is passed', async (t) => {
   const signals: AbortSignal[] = []
