@@ -68,11 +68,12 @@ function failAndAnswer (body: FailedBody, failed: FailedRead): void {
     isDeaf: isDeaf && !isBegun,
     end: source.endOf(response),
     // Whoever routes the request since then has made another response.
-    hasAnswer: () => isBegun ? response.writableEnded : body.response.headersSent || takeover?.hasBegun === true,
-    isHeldUp: () => isBegun || (!hijacked && !source.isTaken() && takeover?.isHeldUp === true),
+    hasAnswer: () => isBegun ? response.writableEnded : body.response.headersSent,
+    isHeldUp: () => isBegun || (!hijacked && !source.isTaken() && (takeover?.hasBegun === true || (!isDeaf && takeover?.isHeldUp === true))),
     answer: () => body.inContext(() => {
       // The owner of the connection waits for an end that does not come, or has written: a second answer would have no request.
-      if (isBegun || source.isTaken() || (hijacked && isDeaf)) source.cut()
+      // Nor can there be a second one where an error handler or a hook does not come to its end, and may yet.
+      if (isBegun || source.isTaken() || (hijacked && isDeaf) || takeover?.hasBegun === true) source.cut()
       else if (takeover === undefined) sendError(response, error)
       else if (!hijacked) takeover.answer()
     })
