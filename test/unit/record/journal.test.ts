@@ -227,7 +227,7 @@ t.test('a logger that throws costs its line, and the process is warned once', as
   const fail = (): never => { throw error }
   const throwing = Object.fromEntries(levels.map(level => [level, fail])) as unknown as FastifyBaseLogger // no more of it is used
   const told: AbortRecord[] = []
-  const journal = new Journal(throwing, resolveOptions({ logLimit: { records: 2, period: 30 }, onAbort: (record) => { told.push(record); throw error } }))
+  const journal = new Journal(throwing, resolveOptions({ logLimit: { records: 2, period: 30 }, onAbort: (record: AbortRecord) => { told.push(record); throw error } }))
   write(journal, 5)
   journal.write(slow, replyTo({ log: throwing, raw: { headers: { 'x-forwarded-for': '10.0.0.1' } } as unknown as FastifyRequest['raw'] }))
   journal.warn('of a server')
