@@ -45,7 +45,7 @@ async function isServed (port) {
  * @param {Attack} attack
  * @returns {Promise<Attacked>}
  */
-export async function attacked ({ port }, attack) {
+async function attacked ({ port }, attack) {
   const { args, path } = tests[attack]
   const attacker = spawn('slowhttptest', [...args, '-c', String(CONNECTIONS), '-r', '250', '-p', '3', '-l', String(SECONDS), '-u', `http://127.0.0.1:${port}${path}`], { stdio: 'ignore' })
   const exited = once(attacker, 'exit')
@@ -70,8 +70,14 @@ export async function attacked ({ port }, attack) {
   return { most, closed, left, served, asked: good.length }
 }
 
-/** @param {Attacked} attacked */
-export function cellOf ({ most, closed, left, served, asked }) {
+/**
+ * What comes of one attack, as a cell of the table.
+ *
+ * @param {import('./servers.js').Running} server
+ * @param {Attack} attack
+ */
+export async function attackCell (server, attack) {
+  const { most, closed, left, served, asked } = await attacked(server, attack)
   const end = closed === undefined ? `${left} of ${most} open` : `all ${most} closed, ${closed.toFixed(1)} s`
   return `${end}; ${served === asked ? 'all' : `${served} of ${asked}`} served`
 }

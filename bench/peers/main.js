@@ -1,15 +1,15 @@
 // nginx, HAProxy, Apache, stock Fastify and the guard with equal limits, and what each does with the same clients. On Linux; programs that
-// are not there are left out. node bench/peers/main.js [--only wire,attacks --json]
+// are not there are left out. node bench/peers/main.js [--only waits,floods,attacks --json]
 import { parseArgs } from 'node:util'
-import { attacked, attacks, cellOf as attackCell, CONNECTIONS, slowhttptest } from './attacks.js'
+import { attackCell, attacks, CONNECTIONS, slowhttptest } from './attacks.js'
 import { peers } from './servers.js'
 import { limits, WATCHED } from './settings.js'
-import { cellOf as wireCell, outcomeOf, wireCases } from './wire-cases.js'
+import { wireCases, wireCell } from './wire-cases.js'
 
 const { values } = parseArgs({
   options: {
-    /** Which parts: raw clients, and slowhttptest with good clients beside. */
-    only: { type: 'string', default: 'wire,attacks' },
+    /** Which parts: raw clients that wait, those that do not, and slowhttptest with good clients beside. */
+    only: { type: 'string', default: 'waits,floods,attacks' },
     /** The cells alone, by server and client. */
     json: { type: 'boolean', default: false }
   }
@@ -38,15 +38,24 @@ async function withServer ({ name, start }, act) {
   }
 }
 
-// Clients that wait do next to nothing: all at once. Attacks are measured one by one.
-if (parts.includes('wire')) {
-  await Promise.all(there.map((peer) => withServer(peer, (server, own) => Promise.all(wireCases.map(async (wireCase) => {
-    own[wireCase.name] = wireCell(await outcomeOf(server, wireCase))
+// Clients that wait do next to nothing: all at once. Those that do not, and attacks, are measured one by one.
+if (parts.includes('waits')) {
+  const others = wireCases.filter(({ times }) => times === undefined)
+  await Promise.all(there.map((peer) => withServer(peer, (server, own) => Promise.all(others.map(async (wireCase) => {
+    own[wireCase.name] = await wireCell(server, wireCase)
   })))))
+}
+if (parts.includes('floods')) {
+  const floods = wireCases.filter(({ times }) => times !== undefined)
+  for (const peer of there) {
+    await withServer(peer, async (server, own) => {
+      for (const wireCase of floods) own[wireCase.name] = await wireCell(server, wireCase)
+    })
+  }
 }
 if (parts.includes('attacks') && slowhttptest !== undefined) {
   for (const peer of there) {
-    for (const attack of attacks) await withServer(peer, async (server, own) => { own[`\`${attack}\``] = attackCell(await attacked(server, attack)) })
+    for (const attack of attacks) await withServer(peer, async (server, own) => { own[`\`${attack}\``] = await attackCell(server, attack) })
   }
 }
 
@@ -56,7 +65,8 @@ if (values.json) {
   const versions = there.map(({ name, version }) => `${name} ${version}`).filter((_, index, all) => !all[index]?.startsWith('HAProxy,'))
   console.log(`${new Date().toISOString().slice(0, 10)}, Linux, on loopback: ${versions.join('; ')}${slowhttptest === undefined ? '' : `; slowhttptest ${slowhttptest}, ${CONNECTIONS} connections`}.`)
   console.log(`All limits in time are ${limits.seconds} s, all rates ${limits.rate} bytes per second, bodies ${limits.bodyBytes / 1_024} KB; watched for ${WATCHED / 1_000} s.\n`)
-  const rows = [...new Set(there.flatMap(({ name }) => Object.keys(cells[name] ?? {})))]
+  const clients = [...wireCases.map(({ name }) => name), ...attacks.map((attack) => `\`${attack}\``)]
+  const rows = clients.filter((client) => there.some(({ name }) => cells[name]?.[client] !== undefined))
   console.log(`| the client | ${there.map(({ name }) => name).join(' | ')} |`)
   console.log(`|---${'|---'.repeat(there.length)}|`)
   for (const row of rows) console.log(`| ${row} | ${there.map(({ name }) => cells[name]?.[row] ?? '').join(' | ')} |`)

@@ -116,7 +116,7 @@ function haproxy (more) {
 defaults
   mode http
   log global
-  log-format "port=%cp %ST %tsc"
+  log-format "port=%cp %ST %ts"
   timeout client ${seconds}s
   timeout http-request ${seconds}s
   timeout connect 1s
@@ -140,7 +140,8 @@ function fastify (kind) {
         const lines = /** @type {LogLine[]} */ (await child.ask('lines'))
         const ids = new Set(lines.flatMap(({ reqId, req }) => req?.remotePort === client ? [reqId] : []))
         const own = lines.filter(({ reqId, abort }) => abort === undefined ? reqId !== undefined && ids.has(reqId) : abort.remotePort === client)
-        return own.flatMap(({ abort, res, err }) => abort?.reason ?? err?.code ?? (res === undefined || kind === 'guarded' ? [] : String(res.statusCode))).join('; ')
+        if (kind === 'guarded') return own.flatMap(({ abort }) => abort?.reason ?? []).join('; ')
+        return own.flatMap(({ res, err }) => err?.code ?? (res === undefined ? [] : String(res.statusCode))).join('; ')
       },
       stop: child.stop
     }
@@ -157,6 +158,11 @@ function installed (name) {
   return String(JSON.parse(readFileSync(new URL(`../../node_modules/${name}/package.json`, import.meta.url), 'utf8')).version)
 }
 
+/** @param {string | undefined} version `undefined` where the program is not there */
+function atVersion (version) {
+  return version === undefined ? {} : { version }
+}
+
 const haproxyVersion = versionOf('haproxy', '-v', /version ([\d.]+)/)
 
 /** @type {readonly Peer[]} */
@@ -164,7 +170,7 @@ export const peers = [
   { name: 'stock Fastify', version: `${installed('fastify')} on Node ${process.versions.node}`, settings: `its defaults, \`bodyLimit: ${bodyBytes}\``, start: fastify('stock') },
   {
     name: 'nginx',
-    ...pick('nginx', versionOf('nginx', '-v', /nginx\/([\d.]+)/)),
+    ...atVersion(versionOf('nginx', '-v', /nginx\/([\d.]+)/)),
     settings: `\`client_header_timeout ${seconds}s; client_body_timeout ${seconds}s; send_timeout ${seconds}s; client_max_body_size ${bodyBytes}\``,
     start: () => inFront('nginx', (file) => ['-c', file], (port, backend, folder) => `daemon off;
 pid ${folder}/pid;
@@ -187,11 +193,11 @@ http {
 }
 `, behindPort)
   },
-  { name: 'HAProxy', ...pick('haproxy', haproxyVersion), settings: `\`timeout client ${seconds}s\`, \`timeout http-request ${seconds}s\`, and 413 by \`Content-Length\``, start: haproxy('') },
-  { name: 'HAProxy, `wait-for-body`', ...pick('haproxy', haproxyVersion), settings: `and \`http-request wait-for-body time ${seconds}s\`, which is a total time: it cuts every body that takes longer, also a fast one`, start: haproxy(`  http-request wait-for-body time ${seconds}s`) },
+  { name: 'HAProxy', ...atVersion(haproxyVersion), settings: `\`timeout client ${seconds}s\`, \`timeout http-request ${seconds}s\`, and 413 by \`Content-Length\``, start: haproxy('') },
+  { name: 'HAProxy, `wait-for-body`', ...atVersion(haproxyVersion), settings: `and \`http-request wait-for-body time ${seconds}s\`, which is a total time: it cuts every body that takes longer, also a fast one`, start: haproxy(`  http-request wait-for-body time ${seconds}s`) },
   {
     name: 'Apache',
-    ...pick('apache2', existsSync(MODULES) ? versionOf('apache2', '-v', /Apache\/([\d.]+)/) : undefined),
+    ...atVersion(existsSync(MODULES) ? versionOf('apache2', '-v', /Apache\/([\d.]+)/) : undefined),
     settings: `\`RequestReadTimeout header=${seconds}-${2 * seconds},MinRate=${rate} body=${seconds},MinRate=${rate}\`, \`Timeout ${seconds}\`, \`LimitRequestBody ${bodyBytes}\`, event MPM with its 400 workers`,
     start: () => inFront('apache2', (file) => ['-DFOREGROUND', '-f', file], (port, backend, folder) => [
       `ServerRoot ${folder}`, 'ServerName localhost', `Listen 127.0.0.1:${port}`, 'ListenBacklog 4096', 'PidFile pid', 'ErrorLog error.log', `DefaultRuntimeDir ${folder}`,
@@ -209,13 +215,3 @@ http {
     start: fastify('guarded')
   }
 ]
-
-/**
- * The version of a Debian package, where it is there.
- *
- * @param {string} _name
- * @param {string | undefined} version
- */
-function pick (_name, version) {
-  return version === undefined ? {} : { version }
-}
