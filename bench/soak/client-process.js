@@ -1,10 +1,11 @@
 // The clients of the soaked server, in a process of their own: each keeps an account. Started by `main.js`.
+import { connect } from 'node:http2'
 import { setTimeout as delay } from 'node:timers/promises'
 import { answer } from '../child.js'
 import { Connection, head } from './connection.js'
 import * as http1 from './http1-clients.js'
 import * as http2 from './http2-clients.js'
-import { connect } from 'node:http2'
+import { watchLateness } from './lateness.js'
 
 /** @typedef {typeof commands} Commands */
 /** @typedef {import('./server-process.js').Protocol} Protocol */
@@ -20,12 +21,7 @@ import { connect } from 'node:http2'
  * @property {number} begun milliseconds of the calendar
  * @property {number} ended
  * @property {string | undefined} error what the server did not do as it should
- * @property {boolean} isDisturbed this process could not run for so long that the client may have been slow
  */
-
-/** So late a timer is where this process could not run, in milliseconds. */
-const LATE = 250
-const INTERVAL = 25
 
 /** @type {Record<Protocol, { good: readonly http1.Behaviour[], bad: readonly http1.Behaviour[] }>} */
 const behaviours = {
@@ -35,14 +31,7 @@ const behaviours = {
 }
 const protocols = /** @type {Protocol[]} */ (Object.keys(behaviours))
 
-/** When this process last could not run. */
-let lateAt = -Infinity
-let looked = performance.now()
-setInterval(() => {
-  const now = performance.now()
-  if (now - looked > INTERVAL + LATE) lateAt = now
-  looked = now
-}, INTERVAL)
+const takeLateness = watchLateness()
 
 let state = 0
 
@@ -81,17 +70,21 @@ let started = 0
  */
 async function account (ports, protocol, { name, code, act }) {
   const id = `c${++started}-`
-  const [begun, since] = [Date.now(), performance.now()]
+  const begun = Date.now()
+  /** @type {(() => void)[]} */
+  const atEnd = []
   /** @type {number | undefined} */
   let port
   /** @type {string | undefined} */
   let error
   try {
-    await act({ port: ports[protocol], tls: protocol === 'https', id, int, connected: (own) => { port = own } })
+    await act({ port: ports[protocol], tls: protocol === 'https', id, int, connected: (own) => { port = own }, onOver: (close) => { atEnd.push(close) } })
   } catch (thrown) {
     error = String(thrown instanceof Error ? thrown.message : thrown)
   }
-  return { id, protocol, name, code, port, begun, ended: Date.now(), error, isDisturbed: lateAt > since || performance.now() - looked > INTERVAL + LATE }
+  const ended = Date.now()
+  for (const close of atEnd) close()
+  return { id, protocol, name, code, port, begun, ended, error }
 }
 
 /** @type {(() => Promise<void>)[]} one request on each of the connections that are kept all the time */
@@ -120,6 +113,7 @@ const commands = {
       session.request({ ':path': '/read/kept' }).on('close', resolve).on('error', reject).resume()
     }))
   },
+  lateness: takeLateness,
   async askKept () {
     for (const ask of asks) await ask()
   },

@@ -10,6 +10,7 @@ import { chunk, Connection, head } from './connection.js'
  * @property {string} id stands in its URLs, and in those of no other client
  * @property {(min: number, max: number) => number} int a whole number, both bounds included
  * @property {(port: number | undefined) => void} connected tells from which port it has come
+ * @property {(close: () => void) => void} onOver keeps what is to be done when the client is over, whatever it was
  */
 
 /**
@@ -27,8 +28,9 @@ const JSON_TYPE = { 'Content-Type': 'application/json' }
  * @param {Scene} scene
  * @param {{ keepsText?: boolean }} [options]
  */
-async function connected ({ port, tls, connected }, options) {
+async function connected ({ port, tls, connected, onOver }, options) {
   const client = new Connection(port, tls, options)
+  onOver(() => client.tcp.destroy())
   await client.ready
   connected(client.tcp.localPort)
   return client
@@ -366,8 +368,9 @@ export const handshakes = /** @type {readonly Behaviour[]} */ ([
   {
     name: 'a handshake that stalls',
     code: 'FST_READ_HANDSHAKE_TIMEOUT',
-    async act ({ port, connected }) {
+    async act ({ port, connected, onOver }) {
       const client = new Connection(port, false)
+      onOver(() => client.tcp.destroy())
       await client.ready
       connected(client.tcp.localPort)
       // The beginning of a record of type handshake.

@@ -13,8 +13,9 @@ const STREAM = { 'content-type': 'application/x-stream' }
 const PATIENCE = 15_000
 
 /** @param {Scene} scene */
-async function opened ({ port, connected }) {
+async function opened ({ port, connected, onOver }) {
   const session = connect(`https://127.0.0.1:${port}`, { rejectUnauthorized: false })
+  onOver(() => session.destroy())
   session.on('error', () => {})
   await once(session, 'connect')
   connected(session.socket.localPort)

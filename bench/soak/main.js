@@ -30,7 +30,7 @@ const leak = /** @type {Leak | undefined} */ (values.leak)
 const PULSE = 8_000
 /** Bytes that the heap may grow by for each client: the objects of one request take several thousand. */
 const MOST_PER_CLIENT = 300
-/** Shares of clients whose own process could not run, and so say nothing. */
+/** The share of clients that say nothing, because their process or the server's could not run. */
 const MOST_DISTURBED = 0.05
 
 let [passed, failed] = [0, 0]
@@ -84,11 +84,14 @@ async function soak () {
 
   const accounts = await clients.ask('everything', ports)
   const records = await server.ask('records')
+  /** @type {import('./lateness.js').Lateness[]} */
+  const late = []
 
   async function pulse () {
     accounts.push(...await clients.ask('pulse', ports, perSecond, PULSE))
     const rest = await atRest()
     records.push(...await server.ask('records'))
+    late.push(...await server.ask('lateness'), ...await clients.ask('lateness'))
     return { clients: accounts.length, ...rest }
   }
 
@@ -117,11 +120,11 @@ async function soak () {
   for (const { code } of records) byCode[code] = (byCode[code] ?? 0) + 1
   console.log(`\n${table(['code', 'records', 'clients that say so'], Object.entries(byCode).sort(([a], [b]) => a < b ? -1 : 1).map(([code, count]) => [code, count, accounts.filter((account) => account.code === code).length]))}\n`)
 
-  const { differences, disturbed } = reconcile(accounts, records)
+  const { differences, disturbed } = reconcile(accounts, records, late)
   const stats = await server.ask('stats')
   const total = stats.flatMap(({ aborted }) => Object.values(aborted)).reduce((sum, count) => sum + count, 0)
   check(differences.length === 0, `${accounts.length} clients and ${records.length} records agree, one by one`, differences)
-  check(disturbed <= accounts.length * MOST_DISTURBED, `${disturbed} clients say nothing, whose own process could not run`)
+  check(disturbed <= accounts.length * MOST_DISTURBED, `${disturbed} clients say nothing, as a process could not run meanwhile`)
   check(total === records.length, `stats() has counted ${total}`)
   check(stats.flatMap(({ reading }) => Object.values(reading)).every((count) => count === 0), 'nothing is read any more')
   check(new Set(accounts.map(({ code }) => code)).size === Object.keys(byCode).length + 1, 'every code was met')

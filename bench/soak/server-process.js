@@ -5,6 +5,7 @@ import fastify from 'fastify'
 import readGuard from 'fastify-read-guard'
 import { certificate } from '../certificate.js'
 import { answer } from '../child.js'
+import { watchLateness } from './lateness.js'
 
 /** @typedef {'http' | 'https' | 'h2'} Protocol */
 /** @typedef {typeof commands} Commands */
@@ -138,6 +139,7 @@ const commands = {
     records = []
     return taken
   },
+  lateness: watchLateness(),
   stats: () => [...apps.values()].map(({ readGuard }) => readGuard.stats()),
   /** What is there while nothing goes on but the connections that are kept. */
   async rest () {

@@ -13,7 +13,7 @@ type Account = Parameters<typeof reconcile>[0][number]
 type Told = Parameters<typeof reconcile>[1][number]
 
 const begun = Date.parse('2026-01-01T00:00:00.000Z')
-const client: Account = { id: 'c1-', protocol: 'http', name: 'a body that stalls', code: 'FST_READ_BODY_IDLE_TIMEOUT', port: 50_000, begun, ended: begun + 1_000, error: undefined, isDisturbed: false }
+const client: Account = { id: 'c1-', protocol: 'http', name: 'a body that stalls', code: 'FST_READ_BODY_IDLE_TIMEOUT', port: 50_000, begun, ended: begun + 1_000, error: undefined }
 const record: Told = { code: 'FST_READ_BODY_IDLE_TIMEOUT', phase: 'body', url: '/read/c1-', remotePort: 50_000, time: '2026-01-01T00:00:01.000Z', answered: true, protocol: 'http' }
 const inHead: Told = { ...record, code: 'FST_READ_HEADERS_TIMEOUT', phase: 'headers', url: undefined }
 
@@ -28,6 +28,8 @@ t.test('the accounts of the clients and the records are laid side by side, one t
     ['a record that is missing', [client], [], 1],
     ['two records of one client', [client], [record, record], 1],
     ['a record of a good client', [good], [record], 1],
+    ['a record that does not know its port', [{ ...head, code: 'FST_READ_ABORTED' }], [{ ...inHead, code: 'FST_READ_ABORTED', remotePort: undefined }], 0],
+    ['a record that does not know its port, of a client that has one', [head], [inHead, { ...inHead, remotePort: undefined }], 1],
     ['another code', [client], [{ ...record, code: 'FST_READ_BODY_TIMEOUT' }], 1],
     ['a record of nobody', [], [record], 1],
     ['the port of another protocol', [{ ...head, protocol: 'h2' }], [inHead], 2],
@@ -35,7 +37,8 @@ t.test('the accounts of the clients and the records are laid side by side, one t
     ['a client that was not served as it should', [{ ...client, error: '200 in the place of 408' }], [record], 1]
   ]
   for (const [claim, accounts, records, count] of rows) t.equal(reconcile(accounts, records).differences.length, count, claim)
-  t.same(reconcile([{ ...client, isDisturbed: true }], []), { differences: [], disturbed: 1 }, 'a client whose own process could not run says nothing')
+  t.same(reconcile([client], [], [[begun + 900, begun + 1_500]]), { differences: [], disturbed: 1 }, 'a client says nothing where a process could not run meanwhile')
+  t.equal(reconcile([client], [], [[begun + 1_001, begun + 1_500]]).differences.length, 1, 'afterwards makes no difference')
 })
 
 t.test('a slope is not moved by points that lie far off', async (t) => {
