@@ -16,7 +16,7 @@ const PATIENCE = 5_000
 const tests = {
   'slowhttptest -H': { args: ['-H', '-i', '1', '-x', '8'], path: '/' },
   'slowhttptest -B': { args: ['-B', '-i', '1', '-s', '8192', '-x', '8', '-f', 'application/octet-stream'], path: '/' },
-  'slowhttptest -X': { args: ['-X', '-w', '512', '-y', '1024', '-n', '1', '-z', '32'], path: '/large' }
+  'slowhttptest -X': { args: ['-X', '-w', '512', '-y', '1024', '-n', '1', '-z', '32'], path: '/medium' }
 }
 
 /** @typedef {keyof typeof tests} Attack */

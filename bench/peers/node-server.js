@@ -3,17 +3,19 @@ import { createServer } from 'node:http'
 import fastify from 'fastify'
 import readGuard from 'fastify-read-guard'
 import { answer } from '../child.js'
-import { LARGE, limits } from './settings.js'
+import { LARGE, limits, MEDIUM } from './settings.js'
 
 /** @typedef {typeof commands} Commands */
 
 const large = Buffer.alloc(LARGE)
+const medium = Buffer.alloc(MEDIUM)
 
-/** Reads the whole body; `/never` does not answer, `/large` answers with more than fits anywhere. */
+/** Reads the whole body; `/never` does not answer, `/large` and `/medium` answer with more than fits anywhere. */
 function backend () {
   return createServer((request, response) => {
     request.on('error', () => {}).on('end', () => {
       if (request.url === '/large') response.end(large)
+      else if (request.url === '/medium') response.end(medium)
       else if (request.url !== '/never') response.end('fine')
     }).resume()
   }).listen(0, '127.0.0.1', 4_096)
@@ -36,6 +38,7 @@ async function application (isGuarded) {
   app.get('/', async () => 'fine')
   app.post('/', async () => 'fine')
   app.get('/large', async () => large)
+  app.get('/medium', async () => medium)
   app.get('/never', () => {})
   await app.listen({ port: 0, host: '127.0.0.1', backlog: 4_096 })
   return app.server

@@ -171,7 +171,7 @@ export const peers = [
   {
     name: 'nginx',
     ...atVersion(versionOf('nginx', '-v', /nginx\/([\d.]+)/)),
-    settings: `\`client_header_timeout ${seconds}s; client_body_timeout ${seconds}s; send_timeout ${seconds}s; client_max_body_size ${bodyBytes}\``,
+    settings: `\`client_header_timeout ${seconds}s; client_body_timeout ${seconds}s; send_timeout ${seconds}s; client_max_body_size ${bodyBytes}; proxy_max_temp_file_size 0\``,
     start: () => inFront('nginx', (file) => ['-c', file], (port, backend, folder) => `daemon off;
 pid ${folder}/pid;
 error_log ${folder}/error.log;
@@ -188,6 +188,7 @@ http {
     client_body_timeout ${seconds}s;
     send_timeout ${seconds}s;
     client_max_body_size ${bodyBytes};
+    proxy_max_temp_file_size 0;
     location / { proxy_pass http://127.0.0.1:${backend}; }
   }
 }

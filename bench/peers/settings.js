@@ -6,3 +6,5 @@ export const WATCHED = 25_000
 
 /** More than the operating system takes for a client that hardly reads. */
 export const LARGE = 24_000_000
+/** As much, where its window is as small as that of `slowhttptest`: five hundred are served at once. */
+export const MEDIUM = 4_194_304
