@@ -341,7 +341,7 @@ export const bad = [
       const client = await connected(scene, { keepsText: false })
       client.socket.pause()
       await client.write(head('GET', `/large/${scene.id}`))
-      await delay(2_500)
+      await delay(4_000)
       client.socket.resume()
       await client.closed()
       if (client.received > 20_000_000) throw new Error('it was not ended')

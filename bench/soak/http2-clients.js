@@ -254,7 +254,7 @@ export const bad = [
       const stream = request(session, 'GET', `/large/${scene.id}`)
       await once(stream, 'response')
       // It reads nothing, and opens no window.
-      await delay(2_500)
+      await delay(4_000)
       const { bytes } = await answered(stream)
       if (bytes > 20_000_000) throw new Error('it was not ended')
       await end(session)

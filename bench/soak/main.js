@@ -28,8 +28,11 @@ const leak = /** @type {Leak | undefined} */ (values.leak)
 
 /** Clients begin for so long; then all come to their end, and the server is looked at. In milliseconds. */
 const PULSE = 8_000
-/** Bytes that the heap may grow by for each client: the objects of one request take several thousand. */
-const MOST_PER_CLIENT = 300
+/**
+ * Bytes that the heap may grow by for each client: the objects of one request take several thousand. In ten minutes what V8 still makes
+ * at first is no more than a small part.
+ */
+const MOST_PER_CLIENT = lasts < 600_000 ? 2_000 : 300
 /** The share of clients that say nothing, because their process or the server's could not run. */
 const MOST_DISTURBED = 0.05
 
