@@ -61,7 +61,6 @@ for (const protocol of protocols) {
     const server = await ownProcess(t, { protocol, guard, log: { level: 'warn', isSync: true } }, fullDisk(t))
     await expectJudged(t, server, protocol)
     t.ok((await server.facts()).warnings.includes('FST_READ_LOG_FAILED'), 'which the process is warned of')
-    await until(() => /lines are missing from the log/.test(server.stderr()), 'the warning is printed')
     t.equal(await server.end(), 0)
   })
 

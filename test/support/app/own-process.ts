@@ -58,7 +58,7 @@ export async function ownProcess (t: Test, options: OwnProcessOptions, { stdout,
         resolve(message[key] as Told)
       }
       child.on('message', onMessage)
-      child.once('exit', (code, signal) => reject(new Error(`the process ended with ${code ?? signal}: ${said}`)))
+      exited.then(([code]) => reject(new Error(`the process ended with ${code ?? child.signalCode}: ${said}`)))
     })
   }
 
