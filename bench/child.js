@@ -11,6 +11,9 @@ import { fileURLToPath } from 'node:url'
  *   'simulated-connections.js': import('./simulated-connections.js').Commands
  *   'no-network.js': import('./no-network.js').Commands
  *   'linger-attack-server.js': import('./linger-attack-server.js').Commands
+ *   'peers/node-server.js': import('./peers/node-server.js').Commands
+ *   'soak/server-process.js': import('./soak/server-process.js').Commands
+ *   'soak/client-process.js': import('./soak/client-process.js').Commands
  * }} Programs
  */
 

@@ -18,6 +18,16 @@ export function median (numbers) {
 }
 
 /**
+ * How much the second grows for each of the first: the median of the slopes between all pairs, which single points that lie far off do
+ * not move (Theil, 1950; Sen, 1968). NaN where there are no two.
+ *
+ * @param {readonly (readonly [x: number, y: number])[]} points
+ */
+export function slope (points) {
+  return median(points.flatMap(([x, y], index) => points.slice(index + 1).flatMap(([x2, y2]) => x2 === x ? [] : [(y2 - y) / (x2 - x)])))
+}
+
+/**
  * What paired ratios say: their median, the quartiles between which half of them lie, and how far off the median may be.
  *
  * @typedef {{ median: number, low: number, high: number, error: number }} Summary

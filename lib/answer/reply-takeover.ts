@@ -128,20 +128,27 @@ interface OwedAnswer {
   readonly isDeaf: boolean
   /** Emits 'close' at the end of the exchange. */
   readonly end: EventEmitter
+  /** Whether an answer has begun to leave. */
   readonly hasAnswer: () => boolean
-  /** Whether an answer is on its way, but held up in a hook. */
+  /** Whether an answer is on its way, but held up in an error handler or a hook. */
   readonly isHeldUp: () => boolean
-  /** Answers in the application's place. */
+  /** Answers in the application's place, or ends the exchange where it has to stay without an answer. */
   readonly answer: () => void
 }
 
-/** Answers for the application if it has not answered within its grace. The timer does not keep the process alive: the socket does. */
+/**
+ * Answers for the application if it has not answered within its grace. That answer passes the application's hooks, and may be held up
+ * as well: it is asked for once more then. The timer does not keep the process alive: the socket does.
+ */
 export function answerAfterGrace ({ isDeaf, end, hasAnswer, isHeldUp, answer }: OwedAnswer): void {
   let graces = 0
+  let isAsked = false
   const onGraceOver = (): void => {
     if (hasAnswer()) return
-    if (!isDeaf && isHeldUp() && ++graces < MOST_GRACES) timer = setTimeout(onGraceOver, GRACE_MS).unref()
-    else answer()
+    const waits = isHeldUp() && ++graces < MOST_GRACES
+    if (!waits) answer()
+    if (waits || !isAsked) timer = setTimeout(onGraceOver, GRACE_MS).unref()
+    isAsked ||= !waits
   }
   let timer = setTimeout(onGraceOver, isDeaf ? GRACE_DEAF_MS : GRACE_MS).unref()
   end.once('close', () => clearTimeout(timer))

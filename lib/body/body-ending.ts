@@ -68,12 +68,12 @@ function failAndAnswer (body: FailedBody, failed: FailedRead): void {
     isDeaf: isDeaf && !isBegun,
     end: source.endOf(response),
     // Not `response`: the request may have been routed since then, and have another one.
-    hasAnswer: () => isBegun ? response.writableEnded : body.response.headersSent || takeover?.hasBegun === true,
-    isHeldUp: () => isBegun || (!hijacked && !source.isTaken() && takeover?.isHeldUp === true),
+    hasAnswer: () => isBegun ? response.writableEnded : body.response.headersSent,
+    isHeldUp: () => isBegun || (!hijacked && !source.isTaken() && (takeover?.hasBegun === true || (!isDeaf && takeover?.isHeldUp === true))),
     answer: () => body.inContext(() => {
-      // A second answer would belong to no request if the connection's owner has already written one. And an owner that can't be told
-      // waits for an end of the body that never comes.
-      if (isBegun || source.isTaken() || (hijacked && isDeaf)) source.cut()
+      // A second answer would belong to no request if the connection's owner has already written one. An owner that can't be told
+      // waits for an end of the body that never comes. And an error handler or a hook that has not ended may still answer.
+      if (isBegun || source.isTaken() || (hijacked && isDeaf) || takeover?.hasBegun === true) source.cut()
       else if (takeover === undefined) sendError(response, error)
       else if (!hijacked) takeover.answer()
     })

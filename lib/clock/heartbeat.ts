@@ -156,7 +156,15 @@ export class Heartbeat {
    */
   #judge (nominated: readonly Watched[], now: number, from = 0): void {
     const until = from + VERDICTS_AT_ONCE
-    for (const watched of nominated.slice(from, until)) watched.judge(now)
-    if (until < nominated.length) setImmediate(() => this.#judge(nominated, now, until))
+    let next = from
+    // A hook or a logger of the application may throw out of a verdict: those behind it get theirs all the same.
+    try {
+      for (const watched of nominated.slice(from, until)) {
+        next++
+        watched.judge(now)
+      }
+    } finally {
+      if (next < nominated.length) setImmediate(() => this.#judge(nominated, now, next))
+    }
   }
 }

@@ -18,7 +18,9 @@ export interface RecordedRead {
 
 /** What is said once in a process, by the code of the warning. */
 const NO_LOG = 'FST_READ_NO_LOG'
+const LOG_FAILED = 'FST_READ_LOG_FAILED'
 let hasSaidNoLog = false
+let hasSaidLogFailed = false
 
 type Counts = Partial<Record<ReadErrorCode, number>>
 
@@ -74,7 +76,7 @@ export class Journal {
     const request = reply?.request
     const counts = record.observed ? this.#observed : this.#aborted
     counts[record.code] = (counts[record.code] ?? 0) + 1
-    this.#writeLog(record, request?.log ?? this.log)
+    this.#attempt(() => this.#writeLog(record, request?.log ?? this.log))
     if (request !== undefined) this.#warnOfProxy(request)
     this.#call(record, request)
     // publish() turns a subscriber's exception into an uncaught exception, as every diagnostics channel does.
@@ -89,7 +91,7 @@ export class Journal {
 
   /** Says that something can't be guarded. */
   warn (message: string): void {
-    this.log.warn(message)
+    this.#attempt(() => this.log.warn(message))
   }
 
   /** Says that records are made for nobody: by way of the process, as there is no logger. */
@@ -114,12 +116,27 @@ export class Journal {
   }
 
   #call (record: AbortRecord, request: FastifyRequest | undefined): void {
-    const onThrown = (error: unknown): void => this.log.error({ err: error }, 'onAbort threw')
+    const onThrown = (error: unknown): void => this.#attempt(() => this.log.error({ err: error }, 'onAbort threw'))
     try {
       const done: unknown = this.#onAbort?.(record, request) // an async function fits the type as well
       if (done instanceof Promise) done.catch(onThrown)
     } catch (error) {
       onThrown(error)
+    }
+  }
+
+  /**
+   * Writes a line. A logger may throw: pino does at a full disk, and whatever a serializer or a mixin of the application throws. Neither the read that failed
+   * nor its client is to suffer: what is told by other ways than the log is told all the same.
+   */
+  #attempt (log: () => void): void {
+    try {
+      log()
+    } catch (error) {
+      if (hasSaidLogFailed) return
+      hasSaidLogFailed = true
+      const detail = error instanceof Error ? error.stack : String(error)
+      process.emitWarning('The logger threw at a line of the guard: lines are missing from the log', { type: 'FastifyReadGuardWarning', code: LOG_FAILED, ...(detail !== undefined && { detail }) })
     }
   }
 
@@ -155,6 +172,7 @@ export class Journal {
     if (this.#suppressedInPeriod === 0 || this.#logLimit === false) return
     const abortsSuppressed = this.#suppressedInPeriod
     this.#suppressedInPeriod = 0
-    this.log.warn({ abortsSuppressed, period: this.#logLimit.period }, `${abortsSuppressed} records of aborted request reads were left out of the log`)
+    const { period } = this.#logLimit
+    this.#attempt(() => this.log.warn({ abortsSuppressed, period }, `${abortsSuppressed} records of aborted request reads were left out of the log`))
   }
 }

@@ -68,7 +68,15 @@ export async function guardedApp<Facts = void> (options: GuardedAppOptions<Facts
   const app = fastify({ logger: { level: 'debug', stream }, allowErrorHandlerOverride: true, ...server, ...options.fastify } as FastifyServerOptions) as FastifyInstance
   options.t?.teardown(() => app.close())
   options.before?.(app)
-  await app.register(readGuard, { logLimit: false, ...options.guard, onAbort: (record, request) => { mustFitItsType(record); records.push(record); options.guard?.onAbort?.(record, request) } })
+  await app.register(readGuard, {
+    logLimit: false,
+    ...options.guard,
+    onAbort: (record, request) => {
+      mustFitItsType(record)
+      records.push(record)
+      return options.guard?.onAbort?.(record, request) // a promise of an async function
+    }
+  })
   app.addHook('onError', async (_request, _reply, error) => { onError.push(error) })
   app.setErrorHandler((error: Error, _request, reply) => {
     handled.push(error)

@@ -73,6 +73,33 @@ function block (ms: number): void {
   while (performance.now() < end);
 }
 
+t.test('what is thrown out of a verdict holds up none behind it', async (t) => {
+  const heartbeat = new Heartbeat(RESOLUTION)
+  const thrown: unknown[] = []
+  process.setUncaughtExceptionCaptureCallback((error) => { thrown.push(error) })
+  t.teardown(() => process.setUncaughtExceptionCaptureCallback(null))
+  const isOver = (probe: Probe): number => probe.count('judge') > 0 ? Infinity : 0
+  const probes = Array.from({ length: 600 }, () => { // more than are judged at once
+    const probe: Probe = new Probe(() => isOver(probe))
+    return probe
+  })
+  const throwing = probes.filter((_probe, index) => index % 100 === 0)
+  for (const probe of throwing) {
+    const { judge } = probe
+    probe.judge = (now) => {
+      judge.call(probe, now)
+      throw new Error('of the application')
+    }
+  }
+  for (const probe of probes) heartbeat.add(probe)
+  await until(() => probes.every(probe => probe.count('judge') > 0), 'all verdicts')
+  const judged = probes.map(probe => probe.told.filter(({ what }) => what === 'judge'))
+  t.ok(judged.every(({ length }) => length === 1), 'each once')
+  t.equal(new Set(judged.map(([first]) => first?.now)).size, 1, 'by the same beat')
+  t.equal(thrown.length, throwing.length, 'and the process is told of each')
+  unwatch(heartbeat, ...probes)
+})
+
 t.test('what is watched is looked at once a beat', async (t) => {
   const heartbeat = new Heartbeat(RESOLUTION)
   const probe = new Probe()

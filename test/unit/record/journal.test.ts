@@ -218,6 +218,28 @@ t.test('an onAbort that throws or rejects is logged, and harms nothing', async (
   }
 })
 
+t.test('a logger that throws costs its line, and the process is warned once', async (t) => {
+  const error = new Error('no space left on device')
+  const warned: Array<Error & { code?: string, detail?: string }> = []
+  const onWarning = (warning: Error): void => { warned.push(warning) }
+  process.on('warning', onWarning)
+  t.teardown(() => process.off('warning', onWarning))
+  const fail = (): never => { throw error }
+  const throwing = Object.fromEntries(levels.map(level => [level, fail])) as unknown as FastifyBaseLogger // no more of it is used
+  const told: AbortRecord[] = []
+  const journal = new Journal(throwing, resolveOptions({ logLimit: { records: 2, period: 30 }, onAbort: (record: AbortRecord) => { told.push(record); throw error } }))
+  write(journal, 5)
+  journal.write(slow, replyTo({ log: throwing, raw: { headers: { 'x-forwarded-for': '10.0.0.1' } } as unknown as FastifyRequest['raw'] }))
+  journal.warn('of a server')
+  await until(() => warned.length > 0, 'the warning')
+  await until(() => journal.counts().suppressed === 4, 'all are counted')
+  journal.close()
+  t.equal(told.length, 6)
+  t.equal(journal.counts().aborted.FST_READ_BODY_TIMEOUT, 6)
+  t.match(warned, [{ name: 'FastifyReadGuardWarning', code: 'FST_READ_LOG_FAILED', detail: error.stack }])
+  t.equal(warned.length, 1)
+})
+
 t.test('the counts that were given do not change', async (t) => {
   const { journal } = keep()
   write(journal, 1)
