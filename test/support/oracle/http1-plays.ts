@@ -40,7 +40,7 @@ export function worldOf (seed: number, tls: boolean): World {
   return drawWorld(new Random(Math.floor(seed / TOGETHER) + 0x51ed), tls)
 }
 
-export function scriptOf ({ seed, ...smaller }: Choice, world: World): Http1Script {
+function scriptOf ({ seed, ...smaller }: Choice, world: World): Http1Script {
   return drawScript(new Random(Math.imul(seed + 1, 0x9e3779b1)), world, `${seed}`, smaller)
 }
 
