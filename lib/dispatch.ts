@@ -9,7 +9,7 @@ import { sessionOf } from './http2/session.js'
 import { readStreamBody } from './http2/stream.js'
 import { readInjectedBody } from './inject/injected-source.js'
 import { hasInjectedStream } from './node/fastify.js'
-import { maxHeadersCount } from './node/internals.js'
+import { maxHeadersCount } from './node/server-internals.js'
 import { Framing, framingOf, hasBody, http2Request, isAtEnd, isUpgrade } from './node/request-kind.js'
 
 export interface DispatchOptions {

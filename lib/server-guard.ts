@@ -10,7 +10,8 @@ import { ClientErrors, ownHandlers, type ClientErrorListener } from './http1/cli
 import { Connection, connectionOf } from './http1/connection.js'
 import { watchUpgrades } from './http1/upgrade.js'
 import { SessionRead } from './http2/session.js'
-import { allowHalfOpen, isDefaultBelow, keepOneMoreHeader, rawSocketOf, serverOf, setBackstop, speaksHttp1, watchSni } from './node/internals.js'
+import { allowHalfOpen, isDefaultBelow, setBackstop, watchSni } from './node/server-internals.js'
+import { keepOneMoreHeader, rawSocketOf, serverOf, speaksHttp1 } from './node/socket-internals.js'
 import { hasBody } from './node/request-kind.js'
 import { listen, listenWhileAlone, onListenerAdded, replaceListener, takeOver, watchForeignRequests, type Detach, type RequestListener } from './node/server-hooks.js'
 

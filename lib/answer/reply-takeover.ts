@@ -2,7 +2,7 @@ import type { EventEmitter } from 'node:events'
 import type { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
 import { isSendInsideOnError, replaceSend, type Send } from '../node/fastify.js'
-import { isBodyRefused } from '../node/internals.js'
+import { isBodyRefused } from '../node/response-internals.js'
 import type { ReadError } from '../record/errors.js'
 import { isMadeOf } from './wrapping-error.js'
 

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { LingerOptions } from '../limits/options.js'
-import { hasLeft, isAnswerOut } from '../node/internals.js'
+import { hasLeft, isAnswerOut } from '../node/response-internals.js'
 import type { Peer } from '../record/abort-record.js'
 import type { ReadError, Violation } from '../record/errors.js'
 

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { replyTo } from '../node/fastify-replies.js'
-import { hasBegun } from '../node/internals.js'
+import { hasBegun } from '../node/response-internals.js'
 import { keepContext, ownPolicyOf, setOwnPolicy, signalOf } from '../response/exchange.js'
 import type { BodyRead } from './body-read.js'
 import type { ReadGuardRouteOptions, ReadLimits } from '../limits/options.js'

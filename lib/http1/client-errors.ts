@@ -2,7 +2,8 @@ import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { causeOf, isApplicationError, isParserError, type ClientError, type ClientErrorReport, type OwnClientErrorHandlers } from '../node/client-error.js'
 import { isOwnClientErrorHandler } from '../node/fastify.js'
-import { isBackstop, pendingResponse, rawSocketOf } from '../node/internals.js'
+import { isBackstop } from '../node/server-internals.js'
+import { pendingResponse, rawSocketOf } from '../node/socket-internals.js'
 import { connectionOf } from './connection.js'
 
 export type ClientErrorListener = (error: ClientError, socket: Socket) => void

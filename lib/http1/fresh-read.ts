@@ -1,7 +1,7 @@
 import { ConnectionRead } from '../clock/connection-read.js'
 import { ReadClock } from '../clock/read-clock.js'
 import { isApplicationError, type ClientErrorReport } from '../node/client-error.js'
-import { isAwaitedByWrapper, keepAliveTimeoutOf, speaksHttp1 } from '../node/internals.js'
+import { isAwaitedByWrapper, keepAliveTimeoutOf, speaksHttp1 } from '../node/socket-internals.js'
 import { unrouted } from '../record/abort-record.js'
 import { clientGone, readFacts, type Violation } from '../record/errors.js'
 import type { ConnectionHost } from './connection-host.js'

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { ConnectionRead } from '../clock/connection-read.js'
 import type { ClientErrorReport } from '../node/client-error.js'
 import { replyOf } from '../node/fastify-replies.js'
-import { bytesHandedOver, pendingResponse } from '../node/internals.js'
+import { bytesHandedOver, pendingResponse } from '../node/socket-internals.js'
 import type { ConnectionHost } from './connection-host.js'
 
 /** How often a client that has ended its side is asked whether it is still there, in milliseconds; RFC 2518 §10.1 suggests the same. */

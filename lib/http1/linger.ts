@@ -5,7 +5,8 @@ import { LingerBounds, mostDiscarded } from '../answer/linger-bounds.js'
 import { ConnectionRead } from '../clock/connection-read.js'
 import type { LingerOptions } from '../limits/options.js'
 import { causeOf, type ClientErrorReport } from '../node/client-error.js'
-import { forget, isAnswerOut, pendingResponse } from '../node/internals.js'
+import { forget, isAnswerOut } from '../node/response-internals.js'
+import { pendingResponse } from '../node/socket-internals.js'
 import type { ConnectionHost } from './connection-host.js'
 
 /**

@@ -3,7 +3,8 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Connection } from './connection.js'
 import type { Violation } from '../record/errors.js'
-import { assignResponse, pendingResponse } from '../node/internals.js'
+import { assignResponse } from '../node/response-internals.js'
+import { pendingResponse } from '../node/socket-internals.js'
 import { refuseRequest } from './request-refusal.js'
 
 /** Answers to earlier requests go out first. Node queues only the responses that it makes itself, and it makes none here. */

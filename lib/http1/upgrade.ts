@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { GuardContext } from '../guard.js'
-import { maxHeadersCount } from '../node/internals.js'
+import { maxHeadersCount } from '../node/server-internals.js'
 import { hasBody } from '../node/request-kind.js'
 import { interceptUpgrades, type Detach } from '../node/server-hooks.js'
 import { connectionOf, type Connection } from './connection.js'

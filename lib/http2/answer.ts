@@ -4,7 +4,7 @@ import { AnswerDeadline } from '../answer/answer-deadline.js'
 import { NOT_WATCHED, type Watched } from '../clock/watch-list.js'
 import type { GuardContext } from '../guard.js'
 import type { LingerOptions } from '../limits/options.js'
-import { isEndSent } from '../node/internals.js'
+import { isEndSent } from '../node/session-internals.js'
 import { cancel } from './reset.js'
 import type { SessionRead } from './session.js'
 

@@ -1,6 +1,6 @@
 import type { ServerHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
-import { bytesBeingWritten, peerNameOf } from '../node/internals.js'
+import { bytesBeingWritten, peerNameOf } from '../node/socket-internals.js'
 
 /** How long a session is silent before it is asked, in counted milliseconds. If frames wait to be sent, it need not be silent. */
 const INTERVAL = 1_000

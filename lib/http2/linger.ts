@@ -2,7 +2,7 @@ import type { ServerHttp2Stream } from 'node:http2'
 import type { GuardContext } from '../guard.js'
 import { LingerBounds } from '../answer/linger-bounds.js'
 import type { LingerOptions } from '../limits/options.js'
-import { isEndSent } from '../node/internals.js'
+import { isEndSent } from '../node/session-internals.js'
 import { NOT_WATCHED, type Watched } from '../clock/watch-list.js'
 import { decline } from './reset.js'
 

@@ -1,7 +1,7 @@
 import type { ServerHttp2Stream } from 'node:http2'
 import { AnswerDeadline } from '../answer/answer-deadline.js'
 import type { LingerOptions } from '../limits/options.js'
-import { waitsForClient } from '../node/internals.js'
+import { waitsForClient } from '../node/session-internals.js'
 import { cancelUnsent } from './reset.js'
 import type { StreamResponse } from './stream-response.js'
 

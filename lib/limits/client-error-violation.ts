@@ -1,7 +1,7 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { causeOf, type ClientError } from '../node/client-error.js'
-import { maxHeadersCount, maxHeaderSize } from '../node/internals.js'
+import { maxHeadersCount, maxHeaderSize } from '../node/server-internals.js'
 import { clientGone, type Violation } from '../record/errors.js'
 
 /*

@@ -24,7 +24,7 @@ function lintRooms (folder: string): { status: number | null, violations: string
 
 /** Imports that break the rule, by the file that they are written into, and what is said of them. */
 const planted: ReadonlyArray<readonly [file: string, source: string, violation: string]> = [
-  ['node/internals.ts', "export type { AbortRecord } from '../record/abort-record.js'", 'guard: node/ imports only from below: lib/node/internals.ts → lib/record/abort-record.ts'],
+  ['node/socket-internals.ts', "export type { AbortRecord } from '../record/abort-record.js'", 'guard: node/ imports only from below: lib/node/socket-internals.ts → lib/record/abort-record.ts'],
   ['clock/counted-time.ts', "import '../limits/content-length.js'", 'guard: clock/ imports only from below: lib/clock/counted-time.ts → lib/limits/content-length.ts'],
   ['stats.ts', "import './plugin.js'", 'guard: stats imports only from below: lib/stats.ts → lib/plugin.ts'],
   ['http1/strict-framing.ts', "import '../http2/health.js'", 'guard: http1/ imports only from below: lib/http1/strict-framing.ts → lib/http2/health.ts'],
@@ -36,7 +36,7 @@ const planted: ReadonlyArray<readonly [file: string, source: string, violation: 
   ['telemetry/read-meter.ts', "import '../plugin.js'", 'the telemetry knows only what is recorded and counted, and the rules of options: lib/telemetry/read-meter.ts → lib/plugin.ts'],
   ['guard.ts', "import './telemetry/measures.js'", 'neither the guard nor the report knows the telemetry: lib/guard.ts → lib/telemetry/measures.ts'],
   ['telemetry/metric-family.ts', "import './read-meter.js'", 'the metrics of Prometheus do without OpenTelemetry: lib/prometheus.ts →'],
-  ['attic.ts', "import './node/internals.js'", 'a file outside of the rooms imports nothing: lib/attic.ts → lib/node/internals.ts'],
+  ['attic.ts', "import './node/socket-internals.js'", 'a file outside of the rooms imports nothing: lib/attic.ts → lib/node/socket-internals.ts'],
   ['record/peer-address.ts', "import '../cellar/barrel.js'", 'a file outside of the rooms is not imported: lib/record/peer-address.ts → lib/cellar/barrel.ts'],
   ['report/html/html-table.ts', "import './html-tables.js'", 'no circle: lib/report/html/html-table.ts →'],
   ['limits/foreign-names.ts', "import './nowhere.js'", 'every import leads somewhere: lib/limits/foreign-names.ts → ./nowhere.js']

@@ -2,7 +2,7 @@ import net, { isIPv4, type AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import fc from 'fast-check'
 import t from 'tap'
-import { peerNameOf } from '../../../lib/node/internals.js'
+import { peerNameOf } from '../../../lib/node/socket-internals.js'
 import { packAddress, unpackAddress } from '../../../lib/record/peer-address.js'
 
 t.test('an address of IPv4 is kept as a number, and comes back as it was', async (t) => {
