@@ -191,8 +191,8 @@ export interface ReadGuardOptions extends ReadGuardRouteOptions {
   /**
    * How often the reads under way are checked, in milliseconds, 10 to 1000; enforcement may lag by up to this much. A read
    * that is far from its limits is checked once a second. The head of a later request on a connection is noticed after a
-   * twentieth of `headersTimeout`, or a second, at the latest, and a response that begins to wait within a second. Below 10, checking costs more than it finds; above 1000, a limit
-   * of a few seconds would be far from exact.
+   * twentieth of `headersTimeout`, or a second, at the latest, and a response that begins to wait within a second. Below 10,
+   * checking costs more than it finds; above 1000, a limit of a few seconds would be far from exact.
    *
    * @defaultValue `100`; Kestrel checks every second, Node every 30 seconds.
    */
