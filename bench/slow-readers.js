@@ -3,12 +3,12 @@
 import { fork, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { freePort } from './free-port.js'
 import { table } from './table.js'
 
 const { values } = parseArgs({
@@ -49,15 +49,6 @@ async function end (child) {
   const exited = once(child, 'exit')
   child.kill()
   await exited
-}
-
-async function freePort () {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address()) // it listens on a port
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /**

@@ -2,10 +2,11 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { freePort } from '../free-port.js'
 import { startChild } from '../child.js'
 import { limits } from './settings.js'
 
@@ -36,15 +37,6 @@ const { seconds, rate, bodyBytes } = limits
 function versionOf (program, flag, pattern) {
   const { stdout, stderr } = spawnSync(program, [flag], { encoding: 'utf8' })
   return pattern.exec(`${stdout}${stderr}`)?.[1]
-}
-
-async function freePort () {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address()) // it listens on a port
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 /** @param {number} port */
