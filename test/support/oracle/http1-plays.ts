@@ -88,9 +88,8 @@ export async function playTogether (choices: readonly Choice[], { tls, isGuarded
     app.server.closeAllConnections()
   }
   leave()
-  if (!isGuarded) return { wrong, plays }
   const { linger } = world.guard
-  const isAnswerSure = typeof linger === 'object' && (linger.bytes ?? 0) > 100_000 && !world.hasClientErrorHandler
+  const isAnswerSure = isGuarded && typeof linger === 'object' && (linger.bytes ?? 0) > 100_000 && !world.hasClientErrorHandler
   for (const { seed, script, played } of plays) {
     const own = records.filter(({ url, remotePort }) => url === undefined ? remotePort === played.port && played.port !== undefined : script.urls.includes(url))
     for (const what of verdict(script, played, own, isAnswerSure, world)) {
