@@ -1,7 +1,7 @@
 import { constants, type ServerHttp2Stream } from 'node:http2'
 
-/** The first fixed release of each major version, as minor and patch. */
-const mendedSince = new Map([[22, [23, 2]], [24, [18, 1]], [26, [5, 1]]])
+/** Of each major version a release that was found fixed, as minor and patch. An earlier one may be: the override does it no harm. */
+const mendedSince = new Map([[22, [23, 2]], [24, [21, 0]], [26, [5, 1]]])
 
 /** Whether a stream may be reset, with any code, while nghttp2 is reading it (nodejs/node#64113). Node 20 won't be fixed. */
 export function isMended (version: string): boolean {

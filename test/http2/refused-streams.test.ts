@@ -62,6 +62,6 @@ for (const { name, first } of ways) {
 }
 
 t.test('it is known which versions of Node are mended', async (t) => {
-  for (const version of ['20.20.2', '22.12.0', '22.23.1', '24.18.0', '25.9.0', '26.5.0']) t.notOk(isMended(version), version)
-  for (const version of ['22.23.2', '22.24.0', '24.18.1', '24.21.0', '26.5.1', '27.0.0']) t.ok(isMended(version), version)
+  for (const version of ['20.20.2', '22.12.0', '22.23.1', '24.18.0', '24.20.0', '25.9.0', '26.5.0']) t.notOk(isMended(version), version)
+  for (const version of ['22.23.2', '22.24.0', '24.21.0', '24.22.1', '26.5.1', '27.0.0']) t.ok(isMended(version), version)
 })
