@@ -25,19 +25,27 @@ export interface DispatchOptions {
 export function dispatch (guard: GuardContext, request: IncomingMessage, response: ServerResponse, { isLate }: DispatchOptions): boolean {
   const overHttp2 = http2Request(request)
   const connection = overHttp2 === undefined ? connectionOf(request.socket) : undefined
-  const framing = connection === undefined ? 0 : framingOf(request.rawHeaders)
-  if (connection !== undefined && !admit(connection, request, response, framing)) return false
-  if (overHttp2 !== undefined) sessionOf(overHttp2.stream)?.onDispatched(overHttp2.stream, response)
-  const isGuarded = connection === undefined ? hasBody(request) || (overHttp2 === undefined && hasInjectedStream(request)) : (framing & Framing.body) !== 0
+  let isGuarded: boolean
+  if (connection !== undefined) {
+    const framing = framingOf(request.rawHeaders)
+    if (!admit(connection, request, response, framing)) return false
+    isGuarded = (framing & Framing.body) !== 0
+    if (!isGuarded && !isLate) connection.rest()
+  } else {
+    if (overHttp2 !== undefined) sessionOf(overHttp2.stream)?.onDispatched(overHttp2.stream, response)
+    isGuarded = hasBody(request) || (overHttp2 === undefined && hasInjectedStream(request))
+  }
   const isExpecting = guard.expecting === request
   if (isExpecting) guard.expecting = undefined
-  if (!isGuarded) {
-    if (!isLate) connection?.rest()
-    if (isExpecting) response.writeContinue()
-    return true
-  }
+  if (isGuarded) readBody(guard, request, response, connection, { isExpecting })
+  else if (isExpecting) response.writeContinue()
+  return true
+}
+
+function readBody (guard: GuardContext, request: IncomingMessage, response: ServerResponse, connection: Connection | undefined, { isExpecting }: { readonly isExpecting: boolean }): void {
   // What follows the head of an upgrade belongs to the new owner. A body belongs to the listener that has begun to read it.
-  if (isUpgrade(request) || request.readableDidRead) return true
+  if (isUpgrade(request) || request.readableDidRead) return
+  const overHttp2 = http2Request(request)
   if (overHttp2 !== undefined) readStreamBody(guard, overHttp2, request, response)
   // If the request is at its end, its connection is free for the next one.
   else if (connection === undefined || isAtEnd(request)) readInjectedBody(guard, request, response)
@@ -46,7 +54,6 @@ export function dispatch (guard: GuardContext, request: IncomingMessage, respons
   // Another listener has kept the request for a while.
   if (request.readableLength > 0 || isAtEnd(request)) body?.catchUp()
   if (isExpecting && body !== undefined) expectContinue(request, response, body)
-  return true
 }
 
 /** Whether a request may go on to the application: not one that comes after the connection's last answer, nor one that is refused. */

@@ -153,8 +153,12 @@ export async function readGuard (app: FastifyInstance, options: ReadGuardOptions
   function onReply (reply: FastifyReply): void {
     const { request } = reply
     const { raw } = request
-    const goesOn = guard.passing === raw || bodyReadOf(raw) !== undefined || admitUnseen(reply)
-    const read = bodyReadOf(raw)
+    let read = bodyReadOf(raw)
+    let goesOn = true
+    if (read === undefined && guard.passing !== raw) {
+      goesOn = admitUnseen(reply)
+      read = bodyReadOf(raw)
+    }
     if (goesOn && read !== undefined && runsHooks(request)) read.onRouted(reply, policies.of(request))
     else rememberReply(reply)
     if (!goesOn) reply.hijack()

@@ -118,12 +118,13 @@ export class ServerGuard {
   #watchRequests (isMain: boolean): void {
     const server = this.#server
     const guard = this.#guard
+    const routing = this.#routing
     const how = { isLate: false }
     const onRequest: RequestListener = (request, response) => {
       this.#adoptUnseen(request)
       if (!dispatch(guard, request, response, how)) return
       guard.passing = request
-      this.#routing.call(server, request, response)
+      routing.call(server, request, response)
       guard.passing = undefined
     }
     // Does what Node does without a listener, except that `dispatch()` comes first.
@@ -133,15 +134,15 @@ export class ServerGuard {
     const onCheckExpectation: RequestListener = (request, response) => {
       if (dispatch(this.#guard, request, response, how)) refuseExpectation(response)
     }
-    const own: readonly unknown[] = [this.#routing, onRequest, onCheckContinue, onCheckExpectation]
+    const own: readonly unknown[] = [routing, onRequest, onCheckContinue, onCheckExpectation]
     const comeBetween = (): void => {
-      const isInFront = replaceListener(server, 'request', this.#routing, onRequest)
+      const isInFront = replaceListener(server, 'request', routing, onRequest)
       if (isInFront && isMain) this.#guard.isInFront = true
     }
     comeBetween()
     this.#detach.push(
-      onListenerAdded(server, 'request', listener => listener === this.#routing, comeBetween),
-      () => { replaceListener(server, 'request', onRequest, this.#routing) },
+      onListenerAdded(server, 'request', listener => listener === routing, comeBetween),
+      () => { replaceListener(server, 'request', onRequest, routing) },
       listenWhileAlone(server, 'checkExpectation', onCheckExpectation),
       ...(this.#guard.options.deferContinue ? [listenWhileAlone(server, 'checkContinue', onCheckContinue)] : []),
       watchForeignRequests(server, listener => own.includes(listener), (request, socket) => {

@@ -34,6 +34,12 @@ function checkTransferCoding (head: FramedHead, coding: string): Violation | und
  * @param framing the result of `framingOf()`
  */
 export function checkFraming (head: FramedHead, maxHeaders: number, framing = framingOf(head.rawHeaders)): Violation | undefined {
+  // Small, so that it is inlined where every request passes.
+  const isOrdinary = framing <= Framing.body && isKnownVersion(head) && head.rawHeaders.length <= maxHeaders * 2
+  return isOrdinary ? undefined : findViolation(head, maxHeaders, framing)
+}
+
+function findViolation (head: FramedHead, maxHeaders: number, framing: number): Violation | undefined {
   if (!isKnownVersion(head)) return { code: 'FST_READ_MALFORMED', detail: `HTTP/${head.httpVersionMajor}.${head.httpVersionMinor} is not spoken`, statusCode: 505 }
   // Node only builds `headers` when they are asked for.
   const coding = (framing & Framing.coding) !== 0 ? head.headers['transfer-encoding'] : undefined

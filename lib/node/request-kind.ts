@@ -11,36 +11,56 @@ export function http2Request (raw: IncomingMessage): Http2ServerRequest | undefi
   return raw.httpVersionMajor === 2 && 'stream' in raw ? raw as unknown as Http2ServerRequest : undefined
 }
 
-/** @param known in lower case */
-function isHeaderNamed (name: string | undefined, known: string): boolean {
-  return name?.length === known.length && (name === known || name.toLowerCase() === known)
+/**
+ * Compares a header name without regard to case. Making a name lower-case takes longer than all else that is done for a request,
+ * so the two usual ways to write it come first, and then the first letter must be right (`Sec-Fetch-Site` is as long as
+ * `Content-Length`).
+ *
+ * @param usual as most clients write it
+ * @param lower in lower case
+ */
+function isHeaderNamed (name: string, usual: string, lower: string): boolean {
+  if (name === usual || name === lower) return true
+  const first = name.charCodeAt(0)
+  return (first === usual.charCodeAt(0) || first === lower.charCodeAt(0)) && name.toLowerCase() === lower
 }
 
 /** What the header lines of a request say of its framing, as bits. */
-export const Framing = { body: 1, coding: 2, host: 4, moreHosts: 8 } as const
+export const Framing = { body: 1, coding: 2, moreHosts: 4 } as const
+
+/** Lengths of the names that framing depends on: Host, Content-Length, Transfer-Encoding. */
+const HOST = 4
+const CONTENT_LENGTH = 14
+const TRANSFER_ENCODING = 17
 
 /**
- * Goes over the header lines once. Most names are told apart by their length, and Node doesn't have to build `headers`, which a
- * request without a body may never need.
+ * Goes over the header lines once. Names are told apart by their length, so that most are not looked at, and Node doesn't have to
+ * build `headers`, which a request without a body may never need.
  *
  * @returns bits of `Framing`
  */
 export function framingOf (rawHeaders: readonly string[]): number {
   let framing = 0
+  let short = 0
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i]
-    switch (name?.length) {
-      case 4:
-        if (isHeaderNamed(name, 'host')) framing |= (framing & Framing.host) === 0 ? Framing.host : Framing.moreHosts
+    if (name === undefined) continue
+    switch (name.length) {
+      case HOST:
+        short++
         break
-      case 14:
-        if (isHeaderNamed(name, 'content-length') && Number(rawHeaders[i + 1]) > 0) framing |= Framing.body
+      case CONTENT_LENGTH:
+        if (isHeaderNamed(name, 'Content-Length', 'content-length') && Number(rawHeaders[i + 1]) > 0) framing |= Framing.body
         break
-      case 17:
-        if (isHeaderNamed(name, 'transfer-encoding')) framing |= Framing.body | Framing.coding
+      case TRANSFER_ENCODING:
+        if (isHeaderNamed(name, 'Transfer-Encoding', 'transfer-encoding')) framing |= Framing.body | Framing.coding
     }
   }
-  return framing
+  return short > 1 && hasMoreHosts(rawHeaders) ? framing | Framing.moreHosts : framing
+}
+
+function hasMoreHosts (rawHeaders: readonly string[]): boolean {
+  return rawHeaders.filter((name, i) => i % 2 === 0 && isHeaderNamed(name, 'Host', 'host')).length > 1
 }
 
 /** Whether a request says that a body follows (RFC 9112 §6.3; HTTP/2: no END_STREAM came with the headers). */
