@@ -123,6 +123,7 @@ export class Http2Wire extends Duplex {
   #answered = () => {}
   #stream = -1
   #bytes
+  #written = 0
   #frames
   /** @type {Buffer} */
   #unparsed = Buffer.alloc(0)
@@ -149,6 +150,7 @@ export class Http2Wire extends Duplex {
   }
 
   get bytesRead () { return this.#bytes }
+  get bytesWritten () { return this.#written }
 
   /** @override */
   _read () {}
@@ -160,6 +162,7 @@ export class Http2Wire extends Duplex {
    * @param {() => void} done
    */
   _write (chunk, _encoding, done) {
+    this.#written += chunk.length
     done()
     let rest = this.#unparsed.length === 0 ? chunk : Buffer.concat([this.#unparsed, chunk])
     while (rest.length >= FRAME_HEAD && rest.length >= FRAME_HEAD + rest.readUIntBE(0, 3)) {

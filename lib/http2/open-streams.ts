@@ -2,34 +2,18 @@ import type { ServerHttp2Stream } from 'node:http2'
 import { AnswerDeadline } from '../answer/answer-deadline.js'
 import type { LingerOptions } from '../limits/options.js'
 import { waitsForClient } from '../node/session-internals.js'
+import { ownStream, type StreamsOwner } from '../node/stream-hooks.js'
 import { cancelUnsent } from './reset.js'
 import type { StreamResponse } from './stream-response.js'
 
-/**
- * A client may reset a stream with NO_ERROR. Node then waits for the end of what the client has sent, and for the end of an
- * answer that can't leave any more.
- */
-function destroyIfReset (this: ServerHttp2Stream): void {
-  if (this.closed && !this.writableFinished) this.destroy()
-}
-
 /** The streams of a session whose head has come, and which haven't closed. */
-export class OpenStreams {
+export class OpenStreams implements StreamsOwner {
   /** Their responses, from when they are dispatched. */
   readonly #responses = new Map<ServerHttp2Stream, StreamResponse | undefined>()
   /** How long each answer that waits for its client may still take to leave, while the application closes. */
   readonly #deadlines = new WeakMap<ServerHttp2Stream, AnswerDeadline>()
   /** How many streams there have been. */
   #added = 0
-  readonly #onClose: (this: ServerHttp2Stream) => void
-
-  constructor () {
-    const responses = this.#responses
-    this.#onClose = function (this: ServerHttp2Stream) {
-      responses.get(this)?.onClose()
-      responses.delete(this)
-    }
-  }
 
   get count (): number {
     return this.#responses.size
@@ -39,22 +23,28 @@ export class OpenStreams {
     return this.#added
   }
 
-  /** Node may report a stream before or after its request. */
+  /** Node reports a stream before or after its request. */
   enter (stream: ServerHttp2Stream): void {
-    if (this.#responses.has(stream)) return
+    if (!ownStream(stream, this)) return
     this.#added++
     this.#responses.set(stream, undefined)
   }
 
-  add (stream: ServerHttp2Stream): void {
-    this.enter(stream)
-    // Prepended: the framework's own listener asks for the status.
-    stream.prependListener('close', this.#onClose)
-    stream.on('end', destroyIfReset)
-  }
-
   onDispatched (stream: ServerHttp2Stream, response: StreamResponse): void {
     this.#responses.set(stream, response)
+  }
+
+  /**
+   * A client may reset a stream with NO_ERROR. Node then waits for the end of what the client has sent, and for the end of an
+   * answer that can't leave any more.
+   */
+  onStreamEnd (stream: ServerHttp2Stream): void {
+    if (stream.closed && !stream.writableFinished) stream.destroy()
+  }
+
+  onStreamClose (stream: ServerHttp2Stream): void {
+    this.#responses.get(stream)?.onClose()
+    this.#responses.delete(stream)
   }
 
   /** Responses that had to wait for their client. */

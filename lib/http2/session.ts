@@ -167,7 +167,7 @@ export class SessionRead implements Watched, ResponseSession {
 
   #onStream (stream: ServerHttp2Stream): void {
     refuseSafely(stream)
-    this.#open.add(stream)
+    this.#open.enter(stream)
     this.#onHeadOver(stream.id ?? 0)
   }
 

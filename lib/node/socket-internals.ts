@@ -65,7 +65,8 @@ export function isPausedForAnswers (socket: Socket): boolean {
 
 /** Bytes that the operating system has taken of what was written. Over TLS, bytes that wait are counted as encrypted. */
 export function bytesTaken (socket: Socket): number {
-  const dispatched = (socket as HttpSocket)._handle?.bytesWritten ?? socket.bytesWritten
+  // A duplex that is no socket may count nothing.
+  const dispatched = (socket as HttpSocket)._handle?.bytesWritten ?? (socket as Partial<Socket>).bytesWritten ?? 0
   return Math.max(0, dispatched - bytesBeingWritten(rawSocketOf(socket) ?? socket))
 }
 

@@ -1,7 +1,20 @@
+import { EventEmitter } from 'node:events'
 import type { ServerHttp2Stream } from 'node:http2'
 import { Readable } from 'node:stream'
 
-/** Receives what happens to a stream, for its body. */
+/*
+ * The methods of an HTTP/2 stream that are overridden, on the instance. Tested on Node 20, 22, 24 and 26.
+ */
+
+/** Receives the end of each stream of a session. */
+export interface StreamsOwner {
+  /** All that came was read, and every listener was told. */
+  onStreamEnd (stream: ServerHttp2Stream): void
+  /** The stream is closed, and no listener has been told yet. */
+  onStreamClose (stream: ServerHttp2Stream): void
+}
+
+/** Receives what happens to a stream, for its body, before any listener is told: Node's compatibility layer has some. */
 export interface StreamSink {
   /** END_STREAM came. */
   onEndStream (): void
@@ -11,13 +24,34 @@ export interface StreamSink {
   onAborted (): void
 }
 
+const kOwner = Symbol('fastify-read-guard.streams-owner')
 const kSink = Symbol('fastify-read-guard.stream-sink')
 
 interface GuardedStream extends ServerHttp2Stream {
+  [kOwner]?: StreamsOwner
   [kSink]?: StreamSink
 }
 
 const { push } = Readable.prototype
+const { emit } = EventEmitter.prototype
+
+/** One override instead of four listeners, which would take longer to add than all else that is done for a stream. */
+function tellingEmit (this: GuardedStream, event: string | symbol): boolean {
+  switch (event) {
+    case 'close':
+      this[kOwner]?.onStreamClose(this)
+      break
+    case 'finish':
+      this[kSink]?.onAnswerOut()
+      break
+    case 'aborted':
+      this[kSink]?.onAborted()
+  }
+  // eslint-disable-next-line prefer-rest-params -- an array of the rest would be made for every event
+  const isHeard = emit.apply(this, arguments as unknown as [string])
+  if (event === 'end') this[kOwner]?.onStreamEnd(this)
+  return isHeard
+}
 
 /** After an early answer, Node ends a stream that is reset just as at END_STREAM, except that it has closed the stream before. */
 function tellingPush (this: GuardedStream, chunk: unknown, encoding?: BufferEncoding): boolean {
@@ -25,21 +59,16 @@ function tellingPush (this: GuardedStream, chunk: unknown, encoding?: BufferEnco
   return push.call(this, chunk, encoding)
 }
 
-function tellAnswerOut (this: GuardedStream): void {
-  this[kSink]?.onAnswerOut()
+/** Tells the owner of the end of a stream. Returns whether it wasn't told already. */
+export function ownStream (stream: GuardedStream, owner: StreamsOwner): boolean {
+  if (stream[kOwner] !== undefined) return false
+  stream[kOwner] = owner
+  stream.emit = tellingEmit
+  return true
 }
 
-function tellAborted (this: GuardedStream): void {
-  this[kSink]?.onAborted()
-}
-
-/**
- * Reports what happens to a stream before Node's compatibility layer learns of it, by an override of `push` on the instance, and by
- * listeners that all streams share. Tested on Node 20, 22, 24 and 26.
- */
+/** Tells the sink what happens to a stream that has an owner. */
 export function watchStream (stream: GuardedStream, sink: StreamSink): void {
   stream[kSink] = sink
   stream.push = tellingPush
-  stream.prependListener('finish', tellAnswerOut)
-  stream.prependListener('aborted', tellAborted)
 }
