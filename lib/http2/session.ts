@@ -7,7 +7,7 @@ import { NOT_WATCHED, type ConnectionPhase, type Watched } from '../clock/watch-
 import type { GuardContext } from '../guard.js'
 import { headExpiry } from '../limits/expiry.js'
 import { socketOfSession } from '../node/session-internals.js'
-import { bytesBeingWritten, bytesTaken } from '../node/socket-internals.js'
+import { bytesBeingWritten, bytesHandedOver, bytesTaken } from '../node/socket-internals.js'
 import { refuseSafely } from '../node/refused-streams.js'
 import { peerOf, unrouted, type Peer, type ReadOrigin } from '../record/abort-record.js'
 import { clientGone, readFacts, untimedFacts, type ReadFacts, type Violation } from '../record/errors.js'
@@ -103,6 +103,10 @@ export class SessionRead implements Watched, ResponseSession {
   onDispatched (stream: ServerHttp2Stream, response: ServerResponse): void {
     this.#open.enter(stream)
     this.#open.onDispatched(stream, new StreamResponse(this, stream, response))
+  }
+
+  get dataHandedOver (): number {
+    return bytesHandedOver(this.#socket) - this.#controlBytes
   }
 
   get dataTaken (): number {

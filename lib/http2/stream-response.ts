@@ -16,7 +16,9 @@ import { cancelUnsent } from './reset.js'
 export interface ResponseSession {
   readonly guard: GuardContext
   readonly peer: Peer
-  /** Bytes of responses that the client has taken on the session. */
+  /** Bytes of responses that were handed over on the session. */
+  readonly dataHandedOver: number
+  /** How many of these the client has taken. */
   readonly dataTaken: number
   /** Streams that are open, and how many there have been. */
   readonly openStreams: number
@@ -38,14 +40,14 @@ export class StreamResponse implements ResponseSink {
   readonly #stream: ServerHttp2Stream
   readonly #response: ServerResponse
   #read: ResponseRead | undefined
-  /** Bytes that had been taken on the session before it, if no other stream was open. */
+  /** Bytes that had been handed over on the session before it, if no other stream was open. */
   readonly #base: number | undefined
   readonly #streams: number
 
   constructor (session: ResponseSession, stream: ServerHttp2Stream, response: ServerResponse) {
     this.#session = session
     this.#streams = session.streams
-    this.#base = session.openStreams === 1 ? session.dataTaken : undefined
+    this.#base = session.openStreams === 1 ? session.dataHandedOver : undefined
     this.#stream = stream
     this.#response = response
   }
@@ -96,7 +98,7 @@ export class StreamResponse implements ResponseSink {
   get #sent (): number | undefined {
     const { streams, dataTaken } = this.#session
     const isAlone = this.#base !== undefined && streams === this.#streams
-    return isAlone && this.#response.headersSent ? dataTaken - this.#base : undefined
+    return isAlone && this.#response.headersSent ? Math.max(0, dataTaken - this.#base) : undefined
   }
 
   reset (): void {

@@ -14,7 +14,6 @@ interface HttpSocket extends Socket {
   _httpMessage?: ServerResponse | null
   parser?: HttpParser | null
   _parent?: Socket | null
-  _bytesDispatched?: number
   /** Set while Node itself has paused the socket. */
   _paused?: boolean
   _handle?: WriteHandle & { getpeername? (name: PeerName): number } | null
@@ -63,16 +62,14 @@ export function isPausedForAnswers (socket: Socket): boolean {
   return (socket as HttpSocket)._paused === true
 }
 
-/** Bytes that the operating system has taken of what was written. Over TLS, bytes that wait are counted as encrypted. */
-export function bytesTaken (socket: Socket): number {
-  // A duplex that is no socket may count nothing.
-  const dispatched = (socket as HttpSocket)._handle?.bytesWritten ?? (socket as Partial<Socket>).bytesWritten ?? 0
-  return Math.max(0, dispatched - bytesBeingWritten(rawSocketOf(socket) ?? socket))
+/** Bytes that were handed to the operating system so far. A duplex that is no socket may count nothing. */
+export function bytesHandedOver (socket: Socket): number {
+  return (socket as HttpSocket)._handle?.bytesWritten ?? (socket as Partial<Socket>).bytesWritten ?? 0
 }
 
-/** Bytes that were handed to the socket's handle so far. It is a plain field, while `socket.bytesWritten` adds up what waits. */
-export function bytesHandedOver (socket: Socket): number {
-  return (socket as HttpSocket)._bytesDispatched ?? 0
+/** Bytes that the operating system has taken of what was written. Over TLS, bytes that wait are counted as encrypted. */
+export function bytesTaken (socket: Socket): number {
+  return Math.max(0, bytesHandedOver(socket) - bytesBeingWritten(rawSocketOf(socket) ?? socket))
 }
 
 /** Ends a connection without regard to what waits to be sent. */
