@@ -14,7 +14,7 @@ import { clientGone, readFacts, untimedFacts, type ReadFacts, type Violation } f
 import { SessionHealth } from './health.js'
 import { OpenStreams } from './open-streams.js'
 import { isProtocolError, protocolError } from './protocol-error.js'
-import { StreamResponse, type ResponseSession } from './stream-response.js'
+import type { ResponseSession, StreamResponse } from './stream-response.js'
 
 const kSession = Symbol('fastify-read-guard.session')
 
@@ -101,8 +101,11 @@ export class SessionRead implements Watched, ResponseSession {
 
   /** A request is on its way to the application. */
   onDispatched (stream: ServerHttp2Stream, response: ServerResponse): void {
-    this.#open.enter(stream)
-    this.#open.onDispatched(stream, new StreamResponse(this, stream, response))
+    this.#open.enter(this, stream).onDispatched(response)
+  }
+
+  onStreamClosed (response: StreamResponse): boolean {
+    return this.#open.delete(response)
   }
 
   get dataHandedOver (): number {
@@ -171,7 +174,7 @@ export class SessionRead implements Watched, ResponseSession {
 
   #onStream (stream: ServerHttp2Stream): void {
     refuseSafely(stream)
-    this.#open.enter(stream)
+    this.#open.enter(this, stream)
     this.#onHeadOver(stream.id ?? 0)
   }
 

@@ -1,10 +1,13 @@
 import type { ServerResponse } from 'node:http'
 import type { ServerHttp2Stream } from 'node:http2'
+import { AnswerDeadline } from '../answer/answer-deadline.js'
 import { bodyReadOf } from '../body/body-read.js'
 import type { GuardContext } from '../guard.js'
+import type { LingerOptions } from '../limits/options.js'
 import type { RoutePolicy } from '../limits/resolve.js'
 import { replyOf } from '../node/fastify-replies.js'
 import { waitsForClient } from '../node/session-internals.js'
+import type { StreamOwner } from '../node/stream-hooks.js'
 import type { Peer } from '../record/abort-record.js'
 import { ownPolicyOf } from '../response/exchange.js'
 import { onClientGone, type OwedResponse } from '../response/response-abort.js'
@@ -29,27 +32,37 @@ export interface ResponseSession {
   readonly isEndedHere: boolean
   onReadFailed (): void
   onReset (): void
+  /** Returns whether it was open until now. */
+  onStreamClosed (response: StreamResponse): boolean
 }
 
 /**
- * The response on one HTTP/2 stream. Node doesn't say how much of a stream its client has taken: a write keeps its full length
- * until all of it is taken. So whatever is taken on the session counts for each of its streams that wait.
+ * The response on one HTTP/2 stream, from its head on. Node doesn't say how much of a stream its client has taken: a write keeps
+ * its full length until all of it is taken. So whatever is taken on the session counts for each of its streams that wait.
  */
-export class StreamResponse implements ResponseSink {
+export class StreamResponse implements ResponseSink, StreamOwner {
   readonly #session: ResponseSession
   readonly #stream: ServerHttp2Stream
-  readonly #response: ServerResponse
+  #response: ServerResponse | undefined
   #read: ResponseRead | undefined
   /** Bytes that had been handed over on the session before it, if no other stream was open. */
-  readonly #base: number | undefined
-  readonly #streams: number
+  #base: number | undefined
+  #streams = 0
+  /** How long the answer may still take to leave, if it waits for its client while the application closes. */
+  #deadline: AnswerDeadline | undefined
 
-  constructor (session: ResponseSession, stream: ServerHttp2Stream, response: ServerResponse) {
+  /** @param place its place among the open streams, which only they write */
+  constructor (session: ResponseSession, stream: ServerHttp2Stream, public place: number) {
     this.#session = session
-    this.#streams = session.streams
-    this.#base = session.openStreams === 1 ? session.dataHandedOver : undefined
     this.#stream = stream
+  }
+
+  /** Its request is on its way to the application. */
+  onDispatched (response: ServerResponse): void {
+    const session = this.#session
     this.#response = response
+    this.#streams = session.streams
+    if (session.openStreams === 1) this.#base = session.dataHandedOver
   }
 
   get guard (): GuardContext {
@@ -74,6 +87,20 @@ export class StreamResponse implements ResponseSink {
     this.#read?.judge(now)
   }
 
+  /** The application is closing. Returns whether the client took too long, and the stream is reset. */
+  hurry (taken: number, linger: LingerOptions | false, now: number): boolean {
+    if (!this.isWaiting()) {
+      this.#deadline = undefined
+      return false
+    }
+    if (this.#deadline?.isPassed(taken, now) === true) {
+      cancelUnsent(this.#stream)
+      return true
+    }
+    this.#deadline ??= new AnswerDeadline(linger)
+    return false
+  }
+
   taken (): number {
     return this.#session.dataTaken
   }
@@ -84,7 +111,7 @@ export class StreamResponse implements ResponseSink {
 
   /** A request that hasn't reached the application is answered by the guard or by another listener: neither is judged. */
   policyOf (): RoutePolicy | false {
-    const request = replyOf(this.#response.req)?.request
+    const request = this.#response === undefined ? undefined : replyOf(this.#response.req)?.request
     if (request === undefined) return false
     return ownPolicyOf(request.raw) ?? this.guard.policyOf(request)
   }
@@ -96,9 +123,8 @@ export class StreamResponse implements ResponseSink {
 
   /** Only known if there was no other stream meanwhile: it is what was taken on the session, including the frames' own bytes. */
   get #sent (): number | undefined {
-    const { streams, dataTaken } = this.#session
-    const isAlone = this.#base !== undefined && streams === this.#streams
-    return isAlone && this.#response.headersSent ? Math.max(0, dataTaken - this.#base) : undefined
+    const base = this.#session.streams === this.#streams ? this.#base : undefined
+    return base === undefined || this.#response?.headersSent !== true ? undefined : Math.max(0, this.#session.dataTaken - base)
   }
 
   reset (): void {
@@ -107,13 +133,22 @@ export class StreamResponse implements ResponseSink {
     cancelUnsent(this.#stream)
   }
 
-  /** The stream is closed: a response that is still owed won't reach its client. */
+  /**
+   * A client may reset a stream with NO_ERROR. Node then waits for the end of what the client has sent, and for the end of an
+   * answer that can't leave any more.
+   */
+  onEnd (): void {
+    if (this.#stream.closed && !this.#stream.writableFinished) this.#stream.destroy()
+  }
+
+  /** A response that is still owed won't reach its client. */
   onClose (): void {
+    if (!this.#session.onStreamClosed(this)) return
     const { writableFinished, headersSent, aborted } = this.#stream
     const isOut = writableFinished && headersSent && !aborted
+    if (isOut || this.#response === undefined || this.guard.closing) return
     const { cause, isEndedHere } = this.#session
-    if (isOut || isEndedHere || this.guard.closing) return
     // If the client broke the protocol, its session has the record.
-    onClientGone(this.owedOf(this.#response), cause, { isRecorded: isProtocolError(cause) })
+    if (!isEndedHere) onClientGone(this.owedOf(this.#response), cause, { isRecorded: isProtocolError(cause) })
   }
 }

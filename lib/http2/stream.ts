@@ -56,7 +56,7 @@ class StreamSource extends BodySource implements StreamSink {
 
   /** Called before Node declines the rest of a request that has no consumer yet. */
   onAnswerOut (): void {
-    this.#read?.abandonIfAnswerSent()
+    if (this.#read?.isDone === false) this.#read.abandonIfAnswerSent()
   }
 
   /**

@@ -6,12 +6,12 @@ import { Readable } from 'node:stream'
  * The methods of an HTTP/2 stream that are overridden, on the instance. Tested on Node 20, 22, 24 and 26.
  */
 
-/** Receives the end of each stream of a session. */
-export interface StreamsOwner {
+/** Receives the end of a stream. */
+export interface StreamOwner {
   /** All that came was read, and every listener was told. */
-  onStreamEnd (stream: ServerHttp2Stream): void
+  onEnd (): void
   /** The stream is closed, and no listener has been told yet. */
-  onStreamClose (stream: ServerHttp2Stream): void
+  onClose (): void
 }
 
 /** Receives what happens to a stream, for its body, before any listener is told: Node's compatibility layer has some. */
@@ -24,11 +24,11 @@ export interface StreamSink {
   onAborted (): void
 }
 
-const kOwner = Symbol('fastify-read-guard.streams-owner')
+const kOwner = Symbol('fastify-read-guard.stream-owner')
 const kSink = Symbol('fastify-read-guard.stream-sink')
 
 interface GuardedStream extends ServerHttp2Stream {
-  [kOwner]?: StreamsOwner
+  [kOwner]?: StreamOwner
   [kSink]?: StreamSink
 }
 
@@ -39,7 +39,7 @@ const { emit } = EventEmitter.prototype
 function tellingEmit (this: GuardedStream, event: string | symbol): boolean {
   switch (event) {
     case 'close':
-      this[kOwner]?.onStreamClose(this)
+      this[kOwner]?.onClose()
       break
     case 'finish':
       this[kSink]?.onAnswerOut()
@@ -49,7 +49,7 @@ function tellingEmit (this: GuardedStream, event: string | symbol): boolean {
   }
   // eslint-disable-next-line prefer-rest-params -- an array of the rest would be made for every event
   const isHeard = emit.apply(this, arguments as unknown as [string])
-  if (event === 'end') this[kOwner]?.onStreamEnd(this)
+  if (event === 'end') this[kOwner]?.onEnd()
   return isHeard
 }
 
@@ -59,12 +59,14 @@ function tellingPush (this: GuardedStream, chunk: unknown, encoding?: BufferEnco
   return push.call(this, chunk, encoding)
 }
 
-/** Tells the owner of the end of a stream. Returns whether it wasn't told already. */
-export function ownStream (stream: GuardedStream, owner: StreamsOwner): boolean {
-  if (stream[kOwner] !== undefined) return false
+/** Tells the owner of the end of a stream. */
+export function ownStream (stream: GuardedStream, owner: StreamOwner): void {
   stream[kOwner] = owner
   stream.emit = tellingEmit
-  return true
+}
+
+export function ownerOfStream (stream: GuardedStream): StreamOwner | undefined {
+  return stream[kOwner]
 }
 
 /** Tells the sink what happens to a stream that has an owner. */
