@@ -381,7 +381,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
   }
 
   private get origin (): ReadOrigin {
-    return { ...requestOrigin(this.raw, this.request, this.source.peer, this.guard.journal.log), sent: this.source.sentOf(this.response) }
+    return requestOrigin(this.raw, this.request, this.source.peer, this.guard.journal.log, this.source.sentOf(this.response))
   }
 
   protected get isClientServed (): boolean {
