@@ -12,7 +12,7 @@ const POST = 'POST / HTTP/1.1\r\nHost: bench\r\nContent-Type: application/octet-
 /**
  * @typedef {import('./child.js').Client} Client
  * @typedef {import('./servers.js').Server} Server
- * @typedef {'heads' | 'bodies'} Phase
+ * @typedef {'heads' | 'bodies' | 'errors of stock Fastify'} Phase
  */
 
 /**
@@ -26,6 +26,12 @@ const phases = {
     await client.ask('open', server.portOf(), count, POST)
     while ((await server.ask('reading')).body < count) await delay(20)
     await server.ask('expire', limit)
+  },
+  /** What no guard can do without. */
+  'errors of stock Fastify': async (client, server, count) => {
+    await client.ask('open', server.portOf(), count, POST)
+    while (await server.ask('held') < count) await delay(20)
+    await server.ask('refuse')
   }
 }
 
@@ -53,7 +59,8 @@ async function startLoad (port) {
  */
 async function measure (phase, count, limit, loaded) {
   // Times for bodies are set once all of them are there.
-  const server = await startServer([{ late: true, guard: { headersTimeout: phase === 'heads' ? limit : 60_000 } }])
+  const isStock = phase === 'errors of stock Fastify'
+  const server = await startServer([isStock ? { refuses: true } : { late: true, guard: { headersTimeout: phase === 'heads' ? limit : 60_000 } }])
   const client = await startChild('client-process.js')
   try {
     const stopLoad = loaded ? await startLoad(server.portOf()) : undefined
@@ -76,14 +83,15 @@ async function measure (phase, count, limit, loaded) {
 }
 
 /**
- * How late after its limit a read has ended: from there until its answer has left the process.
+ * How late after its limit a read has ended: from there until its answer has left the process. For comparison, as many errors that
+ * stock Fastify sends.
  *
  * @param {{ counts: readonly number[], limit: number, repeats: number, times?: number }} size
  */
 export async function lateness ({ counts, limit, repeats, times = 1 }) {
   const rows = []
   for (const loaded of [false, true]) {
-    for (const phase of /** @type {const} */ (['heads', 'bodies'])) {
+    for (const phase of /** @type {const} */ (['heads', 'bodies', 'errors of stock Fastify'])) {
       for (const count of counts) {
         /** @type {number[]} */
         const late = []

@@ -4,11 +4,13 @@ import { startApp } from './apps.js'
 import { beats, watchBeats } from './beat-probe.js'
 import { answer } from './child.js'
 import { Expiries } from './expiries.js'
+import { Refusals } from './refusals.js'
 
 /**
  * @typedef {object} Probes
  * @property {boolean} [probe] times the guard's beats
  * @property {boolean} [late] tells how late reads are ended
+ * @property {boolean} [refuses] answers requests with an error, without a guard
  * @property {boolean} [peers] asks for the client's address alone
  */
 
@@ -21,6 +23,8 @@ const apps = []
 const body = { a: 'x'.repeat(1_000) }
 /** @type {Expiries | undefined} */
 let expiries
+/** @type {Refusals | undefined} */
+let refusals
 let begun = 0
 subscribe('http.server.request.start', () => { begun++ })
 
@@ -51,10 +55,11 @@ const commands = {
    *
    * @param {ServedOptions} options
    */
-  async start ({ probe = false, late = false, peers = false, ...options }) {
+  async start ({ probe = false, late = false, refuses = false, peers = false, ...options }) {
     if (probe) watchBeats()
     if (late) expiries = new Expiries()
-    const app = await startApp({ ...options, ...(peers && { before: askPeers }), ...expiries?.hooks(options.guard ?? {}) })
+    if (refuses) refusals = new Refusals()
+    const app = await startApp({ ...options, ...(peers && { before: askPeers }), ...expiries?.hooks(options.guard ?? {}), ...refusals?.hooks() })
     expiries?.watch(app)
     apps.push(app)
     return /** @type {import('node:net').AddressInfo} */ (app.server.address()).port // it listens on a port
@@ -90,7 +95,9 @@ const commands = {
   beats,
   /** @param {number} after milliseconds from now */
   expire: (after) => expiries?.expire(after) ?? 0,
-  lateness: () => expiries?.take() ?? []
+  lateness: () => expiries?.take() ?? refusals?.take() ?? [],
+  held: () => refusals?.held ?? 0,
+  refuse: () => refusals?.refuse()
 }
 
 answer(commands)

@@ -41,26 +41,43 @@ import { TimedBody } from './timed-body.js'
  */
 type BodyState = 'open' | 'observed' | 'passing' | 'failed' | 'abandoned' | 'done'
 
+const Is = {
+  /** Its route is known. */
+  routed: 1,
+  /** `bodyLimit` applies to its bytes. It doesn't until the route is known, because the route may allow more. */
+  limited: 2,
+  /** The body ended before its read began. It is judged once the route is known. */
+  endOwed: 4,
+  /** `afterOnRequest` will still call back, when the last `onRequest` hook has run. */
+  awaitingHooks: 8
+} as const
+
 /** One request body, from dispatch to its last byte. */
 export class BodyRead extends TimedBody implements RequestSink, FailedBody, RequestBody {
   reply: FastifyReply | undefined
   #state: BodyState = 'open'
-  #failure: FailedRead | undefined
-  #hasRoute = false
-  /** Whether `bodyLimit` applies to its bytes. It doesn't until the route is known, because the route may allow more. */
-  #isLimited = false
-  /** The body ended before its read began. It is judged once the route is known. */
-  #isEndOwed = false
-  /** Whether `afterOnRequest` will still call back, when the last `onRequest` hook has run. */
-  #awaitsHooks = false
-  /** The `limit` of `readRawBody()`; 0 if there is none. */
-  #askedLimit = 0
-  #restDeadline: AnswerDeadline | undefined
+  /** What holds of it, as a sum of `Is`. */
+  #is = 0
   /** The request's own async context (`AsyncLocalStorage`, tracing), once known: failures are noticed in that of a timer or a socket. */
   #context: AsyncResource | undefined
   constructor (guard: GuardContext, source: BodySource, readonly raw: GuardedRequest, public response: ServerResponse, policy: RoutePolicy) {
     super(guard, source, declaredLength(raw.headers), policy)
     hookRequest(raw, this, source)
+  }
+
+  private is (what: number): boolean {
+    return (this.#is & what) !== 0
+  }
+
+  private set (what: number, holds: boolean): void {
+    this.#is = holds ? this.#is | what : this.#is & ~what
+  }
+
+  /** From now on, whether the rest has taken too long is asked. */
+  private limitRest (): AnswerDeadline {
+    const unusual = this.need()
+    unusual.restDeadline ??= new AnswerDeadline(this.policy.limits.linger)
+    return unusual.restDeadline
   }
 
   get phase (): 'body' {
@@ -73,7 +90,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
 
   /** Why the read failed, if it did. */
   get error (): ReadError | undefined {
-    return this.#failure?.error
+    return this.unusual?.failure?.error
   }
 
   /** Whether a rule can still be broken. */
@@ -91,9 +108,8 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
 
   /** Applies the limits of the route from here on; `false` is a route that is not guarded. */
   setRoute (policy: RoutePolicy | false): void {
-    if (this.#hasRoute) return
-    this.#hasRoute = true
-    this.#isLimited = true
+    if (this.is(Is.routed)) return
+    this.#is |= Is.routed | Is.limited
     if (policy === false) {
       if (this.#state === 'open') this.#state = 'passing'
       this.apply(unguarded)
@@ -104,7 +120,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
 
   /** Applies the plugin's `bodyLimit` to a request that may never reach a route. */
   limitUnrouted (): void {
-    this.#isLimited = true
+    this.set(Is.limited, true)
   }
 
   /** Fastify has made the reply to the request, and hasn't run its hooks yet. */
@@ -115,8 +131,8 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     if (this.guard.journal.tellsContext) this.keepContext()
     this.setRoute(policy)
     this.takeWhole()
-    if (this.#isEndOwed) this.onEnd()
-    this.#isEndOwed = false
+    if (this.is(Is.endOwed)) this.onEnd()
+    this.set(Is.endOwed, false)
     if (this.isExpecting || this.error !== undefined || this.violation !== undefined) this.awaitHooks(reply.request)
   }
 
@@ -125,7 +141,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     const { wholeBytes } = this.source
     if (wholeBytes === undefined || this.violation !== undefined) return
     this.count(wholeBytes)
-    this.#isEndOwed = true
+    this.set(Is.endOwed, true)
   }
 
   /** The application is about to read the body: it is refused, or the client is told to send it. Returns why it is refused. */
@@ -141,26 +157,27 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
    * that hook is still to come.
    */
   private awaitHooks (request: FastifyRequest): boolean {
-    this.#awaitsHooks ||= afterOnRequest(request, () => {
-      this.#awaitsHooks = false
+    const waits = this.is(Is.awaitingHooks) || afterOnRequest(request, () => {
+      this.set(Is.awaitingHooks, false)
       return this.onHooksPassed()
     })
+    this.set(Is.awaitingHooks, waits)
     // A hook may read the body itself.
-    if (this.#awaitsHooks) onFirstRead(this.raw, () => this.onWanted())
-    return this.#awaitsHooks
+    if (waits) onFirstRead(this.raw, () => this.onWanted())
+    return waits
   }
 
   /** The body is wanted, possibly before the hooks are over. */
   onWanted (): void {
     const { violation } = this
-    if (violation !== undefined && this.#awaitsHooks && !this.fail(violation)) return
+    if (violation !== undefined && this.is(Is.awaitingHooks) && !this.fail(violation)) return
     this.sendContinue()
   }
 
   /** Whether the client is to get an answer instead of a `100 Continue`, as far as is known. */
   get isRefusalDue (): boolean {
     // Nothing shows that an answer is held up in a hook, except that its content type is set by then.
-    return this.error !== undefined || (this.#hasRoute && this.violation !== undefined) || this.reply?.hasHeader('content-type') === true
+    return this.error !== undefined || (this.is(Is.routed) && this.violation !== undefined) || this.reply?.hasHeader('content-type') === true
   }
 
   /** The rule that the body already breaks, by its declared length or by what came before its read began. */
@@ -174,7 +191,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
   /** Counts what came before the read began, so that the limits of the route apply to it. */
   catchUp (): void {
     this.count(this.raw.readableLength)
-    this.#isEndOwed = isAtEnd(this.raw)
+    this.set(Is.endOwed, isAtEnd(this.raw))
   }
 
   setPolicy (policy: RoutePolicy): void {
@@ -183,14 +200,14 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
     const { violation, request } = this
     if (violation === undefined) return
     // If the route is known but not yet the reply, `onRouted` will get the reply and refuse the body.
-    const isAwaited = request === undefined ? this.#hasRoute : this.awaitHooks(request)
+    const isAwaited = request === undefined ? this.is(Is.routed) : this.awaitHooks(request)
     if (!isAwaited) this.fail(violation)
   }
 
   /** The application asks for a limit in addition to those of the route. It is enforced even in `mode: 'observe'`. */
   askBodyLimit (bodyLimit: number): void {
     const { limits } = this.policy
-    this.#askedLimit = bodyLimit
+    this.need().askedLimit = bodyLimit
     if (Math.max(this.expected ?? 0, this.received) > bodyLimit) this.enforce({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
     else if (limits.bodyLimit === 0 || bodyLimit < limits.bodyLimit) this.setPolicy(Object.freeze({ ...this.policy, limits: Object.freeze({ ...limits, bodyLimit }) }))
   }
@@ -204,9 +221,10 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
       return false
     }
     const { expected, policy: { limits: { bodyLimit } } } = this
-    if (this.#askedLimit > 0 && received > this.#askedLimit) return this.enforce({ code: 'FST_READ_BODY_TOO_LARGE', limit: this.#askedLimit })
-    if (bodyLimit > 0 && received > bodyLimit && !this.#awaitsHooks) {
-      if (this.#isLimited) return this.fail({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
+    const askedLimit = this.unusual?.askedLimit ?? 0
+    if (askedLimit > 0 && received > askedLimit) return this.enforce({ code: 'FST_READ_BODY_TOO_LARGE', limit: askedLimit })
+    if (bodyLimit > 0 && received > bodyLimit && !this.is(Is.awaitingHooks)) {
+      if (this.is(Is.limited)) return this.fail({ code: 'FST_READ_BODY_TOO_LARGE', limit: bodyLimit })
       const limit = this.guard.mostBytes()
       // A hook is reading the body, and the request may never reach its route; but no route allows this many bytes.
       if (received > limit && hasConsumer(this.raw)) return this.fail({ code: 'FST_READ_BODY_TOO_LARGE', limit })
@@ -243,9 +261,9 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
   }
 
   look (now: number): number {
-    if (this.#isEndOwed) return Infinity
+    if (this.is(Is.endOwed)) return Infinity
     if (!this.abandonIfAnswerSent() && this.isLeftBehind(now)) this.abandon()
-    if (this.#state === 'failed' && (this.#restDeadline?.isPassed(0, now) === true || this.isLeftAlone)) this.source.cut()
+    if (this.#state === 'failed' && (this.unusual?.restDeadline?.isPassed(0, now) === true || this.isLeftAlone)) this.source.cut()
     if (this.source.declinesEarly && this.abandonIfAnswerBegun()) return Infinity
     return this.#state === 'open' || this.#state === 'abandoned' ? this.remaining(now) : Infinity
   }
@@ -346,12 +364,13 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
   private close (violation: Violation): FailedRead {
     // A body that ended while it was being refused stays `done`.
     if (this.isConsumed) this.#state = 'failed'
-    this.#failure = this.guard.recorder.fail(violation, this.facts(), this.origin, this.reply)
+    const failed = this.guard.recorder.fail(violation, this.facts(), this.origin, this.reply)
+    this.need().failure = failed
     // What the signal is told may destroy the request, which is still to be answered.
     keepConnection(this.raw)
-    failExchange(this.raw, this.#failure.error)
-    this.source.onReadFailed(this.#failure.error)
-    return this.#failure
+    failExchange(this.raw, failed.error)
+    this.source.onReadFailed(failed.error)
+    return failed
   }
 
   private observes (violation: Violation): boolean {
@@ -362,7 +381,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
   }
 
   private get origin (): ReadOrigin {
-    return { ...requestOrigin(this.raw, this.request, this.source.peer, this.guard.journal.log), sent: this.source.sentOf(this.response) }
+    return requestOrigin(this.raw, this.request, this.source.peer, this.guard.journal.log, this.source.sentOf(this.response))
   }
 
   protected get isClientServed (): boolean {
@@ -383,8 +402,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
   /** Whether the answer has left, and the consumer has read what it wanted and takes no more. */
   private isLeftBehind (now: number): boolean {
     if (!this.isConsumed || !this.source.isAnswerOut(this.response) || !this.source.isHeldBack()) return false
-    this.#restDeadline ??= new AnswerDeadline(this.policy.limits.linger)
-    return this.#restDeadline.isPassed(this.received - this.raw.readableLength, now)
+    return this.limitRest().isPassed(this.received - this.raw.readableLength, now)
   }
 
   /**
@@ -398,7 +416,7 @@ export class BodyRead extends TimedBody implements RequestSink, FailedBody, Requ
 
   /** Stops reading from a client that has sent too much, but not for long: a paused socket doesn't show that its client has gone. */
   private holdUntilAnswered (): void {
-    this.#restDeadline ??= new AnswerDeadline(this.policy.limits.linger)
+    this.limitRest()
     this.source.hold()
   }
 

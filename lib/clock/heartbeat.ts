@@ -161,6 +161,7 @@ export class Heartbeat {
     try {
       for (const watched of nominated.slice(from, until)) {
         next++
+        this.#list.wake(watched)
         watched.judge(now)
       }
     } finally {

@@ -19,23 +19,30 @@ export type Expiry = 'total' | 'idle' | 'rate'
 
 const RUNNING = -1
 
+interface Stops {
+  pausedAt: number
+  /** Since when idle and rate stand still, in the client's own time. */
+  stillSince: number
+}
+
 /**
  * Checks one read against its limits: bytes in, counted time in, verdict out. It has no timer and no socket, and never asks
  * what time it is: every `now` is given, in counted milliseconds (see `CountedTime`). Events must be given in order. The
  * verdict may be asked for a moment in the past: bytes that have come since then count for the client.
  *
- * Total, idle and rate are three ways to run out of time. A limit that is reached exactly has run out.
+ * Total, idle and rate are three ways to run out of time. A limit that is reached exactly has run out. Every body under way keeps
+ * one, hence few fields, and no `#` method (see `Connection`).
  */
 export class ReadClock {
   received = 0
   #limits: ClockLimits
-  readonly #started: number
-  readonly #lostBefore: number
-  #pausedTotal = 0
-  #pausedAt = RUNNING
+  /** Each pause moves it on by as much as it has lasted, so that no time of a pause counts. */
+  #started: number
+  /** What had been lost when the read began, less all pauses. */
+  #lostBefore: number
   #lastByte = 0
-  /** Since when idle and rate stand still, in the client's own time. */
-  #stillSince = RUNNING
+  /** It is only made when needed. */
+  #stops: Stops | undefined
   /** When the bucket will be empty, in the client's own time. */
   #emptyAt: number
 
@@ -47,14 +54,29 @@ export class ReadClock {
     this.#emptyAt = limits.minRate === false ? 0 : limits.minRate.gracePeriod
   }
 
+  private get pausedAt (): number {
+    return this.#stops?.pausedAt ?? RUNNING
+  }
+
+  private get stillSince (): number {
+    return this.#stops?.stillSince ?? RUNNING
+  }
+
+  private get stops (): Stops {
+    this.#stops ??= { pausedAt: RUNNING, stillSince: RUNNING }
+    return this.#stops
+  }
+
   /** The client's own time since the read began. */
   elapsed (now: number): number {
-    return (this.#pausedAt === RUNNING ? now : this.#pausedAt) - this.#started - this.#pausedTotal
+    const { pausedAt } = this
+    return (pausedAt === RUNNING ? now : pausedAt) - this.#started
   }
 
   /** Time since the read began in which the client could not be expected to send. */
   paused (now: number, lost: number): number {
-    return lost - this.#lostBefore + this.#pausedTotal + (this.#pausedAt === RUNNING ? 0 : now - this.#pausedAt)
+    const { pausedAt } = this
+    return lost - this.#lostBefore + (pausedAt === RUNNING ? 0 : now - pausedAt)
   }
 
   /** The client's own time since its last byte. */
@@ -64,21 +86,23 @@ export class ReadClock {
 
   /** The client may be waiting for us: idle and rate stand still, but the total goes on. `since` as in `pause()`. */
   standStill (since: number): void {
-    if (this.#stillSince === RUNNING) this.#stillSince = Math.max(this.elapsed(since), this.#lastByte)
+    if (this.stillSince === RUNNING) this.stops.stillSince = Math.max(this.elapsed(since), this.#lastByte)
   }
 
   /** Idle and rate go on. */
   goOn (now: number): void {
-    if (this.#stillSince === RUNNING) return
-    const stood = Math.max(this.elapsed(now) - this.#stillSince, 0)
+    const { stillSince } = this
+    if (stillSince === RUNNING) return
+    const stood = Math.max(this.elapsed(now) - stillSince, 0)
     this.#lastByte += stood
     this.#emptyAt += stood
-    this.#stillSince = RUNNING
+    this.stops.stillSince = RUNNING
   }
 
   /** The client's own time in which it was expected to send. */
-  #awaited (elapsed: number): number {
-    return this.#stillSince === RUNNING ? elapsed : Math.min(this.#stillSince, elapsed)
+  private awaited (elapsed: number): number {
+    const { stillSince } = this
+    return stillSince === RUNNING ? elapsed : Math.min(stillSince, elapsed)
   }
 
   arrive (bytes: number, now: number): void {
@@ -92,18 +116,21 @@ export class ReadClock {
   }
 
   get isPaused (): boolean {
-    return this.#pausedAt !== RUNNING
+    return this.pausedAt !== RUNNING
   }
 
   /** @param since may be in the past: bytes that have come since then still count */
   pause (since: number): void {
-    if (this.#pausedAt === RUNNING) this.#pausedAt = Math.max(since, this.#started + this.#pausedTotal + this.#lastByte)
+    if (this.pausedAt === RUNNING) this.stops.pausedAt = Math.max(since, this.#started + this.#lastByte)
   }
 
   resume (now: number): void {
-    if (this.#pausedAt === RUNNING) return
-    this.#pausedTotal += now - this.#pausedAt
-    this.#pausedAt = RUNNING
+    const { pausedAt } = this
+    if (pausedAt === RUNNING) return
+    const lasted = now - pausedAt
+    this.#started += lasted
+    this.#lostBefore -= lasted
+    this.stops.pausedAt = RUNNING
   }
 
   /** New limits for this read from now on; a changed rate starts with a full bucket. */
@@ -118,7 +145,7 @@ export class ReadClock {
   remaining (now: number): number {
     const { total, idle, minRate } = this.#limits
     const elapsed = this.elapsed(now)
-    const awaited = this.#awaited(elapsed)
+    const awaited = this.awaited(elapsed)
     let remaining = total > 0 ? total - elapsed : Infinity
     if (idle > 0) remaining = Math.min(remaining, idle - awaited + this.#lastByte)
     if (minRate !== false) remaining = Math.min(remaining, this.#emptyAt - awaited)
@@ -135,7 +162,7 @@ export class ReadClock {
       overdue = elapsed - total
       expiry = 'total'
     }
-    const awaited = this.#awaited(elapsed)
+    const awaited = this.awaited(elapsed)
     if (idle > 0 && awaited - this.#lastByte >= idle && awaited - this.#lastByte - idle > overdue) {
       overdue = awaited - this.#lastByte - idle
       expiry = 'idle'

@@ -83,11 +83,18 @@ export class WatchList {
     return this.lookedAt(index) + (this.#rest[index] ?? 0) < until
   }
 
-  /** @param remaining what `look` said */
+  /**
+   * With nothing left it rests until `wake()`, when its verdict is given: where thousands run out at once, that takes longer than
+   * a beat, and each beat would nominate them again.
+   *
+   * @param remaining what `look` said
+   */
   looked ({ index }: Watched, now: number, remaining: number): void {
     if (index === NOT_WATCHED) return
     this.#looked[index] = now
-    this.#rest[index] = remaining === Infinity || remaining <= 0 ? 0 : Math.min(remaining, LONGEST_REST - Math.floor(index / BLOCK) % 10 * STAGGER_MS)
+    if (remaining === Infinity) this.#rest[index] = 0
+    else if (remaining <= 0) this.#rest[index] = LONGEST_REST
+    else this.#rest[index] = Math.min(remaining, LONGEST_REST - Math.floor(index / BLOCK) % 10 * STAGGER_MS)
   }
 
   /** It may have less time left than it said, so it is due at the next beat. */

@@ -11,9 +11,9 @@ import { bytesBeingWritten, bytesHandedOver, bytesTaken, givenPeerName, headWatc
 import { isApplicationError, type ClientError } from '../node/client-error.js'
 import { forgetReply, keepReplies } from '../node/fastify-replies.js'
 import { hasBody } from '../node/request-kind.js'
-import { disown, holdClosing, own, ownerOf, packListeners, watchResume, type GuardedSocket, type SocketOwner } from '../node/socket-hooks.js'
+import { disown, holdClosing, own, ownerOf, watchResume, type GuardedSocket, type SocketOwner } from '../node/socket-hooks.js'
 import type { Peer } from '../record/abort-record.js'
-import { packAddress, unpackAddress, type PackedAddress } from '../record/peer-address.js'
+import { packPeer, PORT_BITS, unpackPeer, type PackedAddress } from '../record/peer-address.js'
 import type { ConnectionHost } from './connection-host.js'
 import { ForeignRead } from './foreign-read.js'
 import { FreshRead } from './fresh-read.js'
@@ -27,12 +27,15 @@ import { Outgoing } from './outgoing.js'
 const HEAD_SHARE = 20
 const KEEP_ALIVE_SHARE = 4
 
+/** Node's parser has begun a head without a read: the byte count doesn't show one in the packet of the previous request. */
+const IS_HEAD_PENDING = 1 << PORT_BITS
+
 /** Two stray bytes between requests may be the CRLF that RFC 9112 §2.2 has servers ignore: no head has begun. */
 const STRAY_CRLF = 2
 
 /**
  * One connection from accept to close. `read` is what is being read from it. Between two requests there is no read: an idle
- * connection costs only this object, and Node's own `keepAliveTimeout` limits it. Here and in the reads, methods are `private`
+ * connection costs only this object (of 9 fields, 8 bytes each), and Node's own `keepAliveTimeout` limits it. Here and in the reads, methods are `private`
  * instead of `#`, because `#` methods would put a mark of the class on every object.
  */
 export class Connection extends BodySource implements Watched, SocketOwner, ConnectionHost {
@@ -40,21 +43,19 @@ export class Connection extends BodySource implements Watched, SocketOwner, Conn
   #read: ConnectionRead | undefined
   bytes = 0
   written = 0
-  /** Node's parser has begun a head without a read: the byte count doesn't show one in the packet of the previous request. */
-  #isHeadPending = false
   /** What is known of the responses that are still owed. It is only made when needed. */
   #outgoing: Outgoing | undefined
   readonly #address: PackedAddress
-  readonly #port: number | undefined
+  /** The client's port, and `IS_HEAD_PENDING`. */
+  #port: number
 
   constructor (readonly guard: GuardContext, readonly socket: GuardedSocket) {
     super()
     own(socket, this)
     keepReplies(socket)
     // Kept from the start: once a connection has been reset, its peer is unknown.
-    const { address, family, port } = peerNameOf(socket)
-    this.#address = packAddress(address, family)
-    this.#port = port
+    const name = peerNameOf(socket)
+    ;[this.#address, this.#port] = packPeer(name, name.family)
   }
 
   /** What is being read; nothing between two requests. */
@@ -190,11 +191,12 @@ export class Connection extends BodySource implements Watched, SocketOwner, Conn
   }
 
   private lookAtRead (now: number): number {
-    if (forgetReply(this.socket)) packListeners(this.socket)
+    forgetReply(this.socket)
     if (this.#read !== undefined) return this.#read.look(now)
     if (this.isForeign) return Infinity
-    if (!this.headBegan && !this.#isHeadPending) return this.rests
-    const mayBeStray = !this.#isHeadPending
+    const isPending = (this.#port & IS_HEAD_PENDING) !== 0
+    if (!this.headBegan && !isPending) return this.rests
+    const mayBeStray = !isPending
     // If the head stalled for `keepAliveTimeout`, Node would close the connection without an error.
     keepAliveOver(this.socket)
     return this.beginHead(now, { mayBeStray }).look(now)
@@ -229,12 +231,12 @@ export class Connection extends BodySource implements Watched, SocketOwner, Conn
   /** A head that the byte count doesn't show is reported by Node's `headersTimeout` if the guard has set it, else by the parser. */
   private watchHeads (): void {
     const { headersTimeout, policy } = this.guard.options
-    this.#isHeadPending = false
+    this.#port &= ~IS_HEAD_PENDING
     if (policy.limits.mode === 'observe' || !hasBackstop(this.socket, headersTimeout)) watchHeads(this.socket)
   }
 
   onHeadBegun (): void {
-    this.#isHeadPending = true
+    this.#port |= IS_HEAD_PENDING
     this.wake()
   }
 
@@ -301,8 +303,9 @@ export class Connection extends BodySource implements Watched, SocketOwner, Conn
 
   get peer (): Peer {
     // By now a wrapper (PROXY protocol) has put the client's address on the socket.
-    const { address = unpackAddress(this.#address), port = this.#port } = givenPeerName(this.socket)
-    return { remoteAddress: address, remotePort: port, protocol: this.protocol, tls: 'encrypted' in this.socket }
+    const given = givenPeerName(this.socket)
+    const kept = unpackPeer(this.#address, this.#port)
+    return { remoteAddress: given?.address ?? kept.address, remotePort: given?.port ?? kept.port, protocol: this.protocol, tls: 'encrypted' in this.socket }
   }
 
   override get isHalfClosed (): boolean {

@@ -131,6 +131,8 @@ export function loggedUrl (request: FastifyRequest | IncomingMessage, log: objec
  * @param remoteAddress the address of the connection
  */
 export function clientAddress (request: FastifyRequest, remoteAddress: string | undefined): string | undefined {
+  // Fastify's own getter asks the connection, and Node the system, for what is known.
+  if (!trustsProxy(request) && !Object.hasOwn(request, 'ip')) return remoteAddress
   const { headers, socket } = request.raw
   const raw = { headers, socket: { remoteAddress } }
   try {

@@ -32,8 +32,8 @@ export function isEventStream (response: WithHeader): boolean {
 }
 
 /** Whether any of a response was given to its connection. One that waits for its turn has no connection, and holds it all. */
-export function hasBegun ({ headersSent, socket, writableLength }: ServerResponse): boolean {
-  return headersSent && (socket !== null || writableLength === 0)
+export function hasBegun (response: ServerResponse): boolean {
+  return response.headersSent && (response.socket !== null || response.writableLength === 0)
 }
 
 /**

@@ -45,11 +45,11 @@ export function peerNameOf (socket: Socket): PeerName {
   return name
 }
 
-/** The address that a wrapper of the server (PROXY protocol) has put on the socket in place of Node's own; empty if none. */
-export function givenPeerName (socket: Socket): PeerName {
-  if (!Object.hasOwn(socket, 'remoteAddress')) return {}
+/** The address that a wrapper of the server (PROXY protocol) has put on the socket in place of Node's own. */
+export function givenPeerName (socket: Socket): { readonly address: string | undefined, readonly port: number | undefined } | undefined {
+  if (!Object.hasOwn(socket, 'remoteAddress')) return undefined
   const { remoteAddress: address, remotePort: port } = socket
-  return { ...(address !== undefined && { address }), ...(port !== undefined && { port }) }
+  return { address, port }
 }
 
 /** Bytes that the kernel hasn't taken yet. The socket's own count misses those that an HTTP/2 session hands over. */

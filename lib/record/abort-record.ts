@@ -86,20 +86,25 @@ export function peerOf (socket: Socket | undefined, protocol: AbortRecord['proto
 }
 
 /**
- * The origin of a read whose headers are complete.
+ * The origin of a read whose headers are complete. It is written out, because objects that are spread took a tenth of a verdict.
  *
  * @param request Fastify's, if it has been made already
  * @param log the application's
+ * @param sent see `AbortRecord`
  */
-export function requestOrigin (raw: IncomingMessage, request: FastifyRequest | undefined, peer: Peer, log: FastifyBaseLogger): ReadOrigin {
+export function requestOrigin (raw: IncomingMessage, request: FastifyRequest | undefined, peer: Peer, log: FastifyBaseLogger, sent?: number): ReadOrigin {
+  const { remoteAddress, remotePort, protocol, tls } = peer
   return {
-    ...unrouted,
+    sent,
     method: raw.method,
     url: loggedUrl(request ?? raw, request?.log ?? log),
     route: request?.routeOptions.url,
     reqId: request?.id,
-    ip: request === undefined ? undefined : clientAddress(request, peer.remoteAddress),
-    ...peer
+    ip: request === undefined ? undefined : clientAddress(request, remoteAddress),
+    remoteAddress,
+    remotePort,
+    protocol,
+    tls
   }
 }
 

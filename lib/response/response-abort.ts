@@ -77,7 +77,7 @@ function fail (owed: OwedResponse, violation: Violation): void {
   const { guard, response, peer, sent } = owed
   const { req: raw } = response
   const reply = replyOf(raw)
-  const origin = { ...requestOrigin(raw, reply?.request, peer, guard.journal.log), sent }
+  const origin = requestOrigin(raw, reply?.request, peer, guard.journal.log, sent)
   const failed = guard.recorder.fail(violation, factsOf(owed), origin, reply)
   tellStatus(response, failed.error)
   if (reply !== undefined) {
@@ -94,7 +94,7 @@ function fail (owed: OwedResponse, violation: Violation): void {
 export function observeResponse (owed: OwedResponse, violation: Violation): void {
   const { guard, response, peer, sent } = owed
   const reply = replyOf(response.req)
-  const origin = { ...requestOrigin(response.req, reply?.request, peer, guard.journal.log), sent }
+  const origin = requestOrigin(response.req, reply?.request, peer, guard.journal.log, sent)
   inOwnContext(owed, () => guard.recorder.observe(violation, factsOf(owed), origin, reply))
 }
 

@@ -223,6 +223,29 @@ t.test('many verdicts are given a few at a time, each once', async (t) => {
   t.equal(new Set(probes.flatMap(({ told }) => told.filter(({ what }) => what === 'judge').map(({ now }) => now))).size, 1, 'all for the same moment')
 })
 
+t.test('what waits for its verdict is not nominated again by the beats meanwhile', async (t) => {
+  const heartbeat = new Heartbeat(RESOLUTION)
+  /** Each verdict takes so long that several beats come before the last. */
+  class Slow extends Probe {
+    override judge (now: number): void {
+      super.judge(now)
+      if (this.index % 100 === 0) block(RESOLUTION / 2)
+    }
+  }
+  const probes = Array.from({ length: 1_000 }, () => {
+    const probe: Slow = new Slow(() => probe.count('judge') === 0 ? 0 : Infinity)
+    return probe
+  })
+  for (const probe of probes) heartbeat.add(probe)
+  await until(() => probes.every(probe => probe.count('judge') > 0), 'all verdicts')
+  unwatch(heartbeat, ...probes)
+  const first = Math.min(...probes.flatMap(({ told }) => told.filter(({ what }) => what === 'judge').map(({ at }) => at)))
+  const last = Math.max(...probes.flatMap(({ told }) => told.filter(({ what }) => what === 'judge').map(({ at }) => at)))
+  t.ok(last - first > 2 * RESOLUTION, 'beats came meanwhile')
+  t.ok(probes.every(probe => probe.count('judge') === 1))
+  t.ok(probes.every(({ told }) => told.findIndex(({ what }) => what === 'judge') === 1), 'after one look each')
+})
+
 t.test('the verdict comes after what lies in the kernel has been read', async (t) => {
   const heartbeat = new Heartbeat(RESOLUTION)
   const server = net.createServer().listen(0, '127.0.0.1')
