@@ -11,7 +11,7 @@ import { bytesBeingWritten, bytesHandedOver, bytesTaken, givenPeerName, headWatc
 import { isApplicationError, type ClientError } from '../node/client-error.js'
 import { forgetReply, keepReplies } from '../node/fastify-replies.js'
 import { hasBody } from '../node/request-kind.js'
-import { disown, holdClosing, own, ownerOf, watchResume, type GuardedSocket, type SocketOwner } from '../node/socket-hooks.js'
+import { disown, holdClosing, own, ownerOf, packListeners, watchResume, type GuardedSocket, type SocketOwner } from '../node/socket-hooks.js'
 import type { Peer } from '../record/abort-record.js'
 import { packPeer, PORT_BITS, unpackPeer, type PackedAddress } from '../record/peer-address.js'
 import type { ConnectionHost } from './connection-host.js'
@@ -191,7 +191,7 @@ export class Connection extends BodySource implements Watched, SocketOwner, Conn
   }
 
   private lookAtRead (now: number): number {
-    forgetReply(this.socket)
+    if (forgetReply(this.socket)) packListeners(this.socket)
     if (this.#read !== undefined) return this.#read.look(now)
     if (this.isForeign) return Infinity
     const isPending = (this.#port & IS_HEAD_PENDING) !== 0

@@ -18,9 +18,12 @@ export interface SocketOwner {
 
 const kOwner = Symbol('fastify-read-guard.socket-owner')
 
+type Listeners = Record<string, unknown>
+
 export interface GuardedSocket extends Socket {
   [kOwner]?: SocketOwner | undefined
-  readonly _handle?: object | null
+  /** Where an EventEmitter keeps its listeners: an array if an event has more than one. */
+  readonly _events?: Listeners
 }
 
 function tellEnd (this: GuardedSocket): void {
@@ -31,46 +34,28 @@ function tellClose (this: GuardedSocket): void {
   this[kOwner]?.onClose()
 }
 
-/** The `emit` of the socket's class, as it is without our override. */
-function emitOf (socket: Socket): Socket['emit'] {
-  return (Object.getPrototypeOf(socket) as Socket).emit
-}
-
-/** Tells the owner of 'close' before any listener is called, and of 'end' behind all of them. */
-function emitAndTell (this: GuardedSocket, ...given: [event: string | symbol, ...rest: unknown[]]): boolean {
-  const event = given[0]
-  if (event === 'close') tellClose.call(this)
-  const hasListeners = Reflect.apply(emitOf(this), this, given) as boolean // what every `emit` returns
-  if (event === 'end') tellEnd.call(this)
-  return hasListeners
-}
-
-/** Whether Node's parser takes bytes from the handle, past the events of the socket: no request emits anything then. */
-function isReadPastEvents (socket: GuardedSocket): boolean {
-  return socket._handle != null
-}
-
-/**
- * Tells `owner` of the socket's events. All connections share the functions: a closure for each would take more memory than all
- * else that is kept for it. So would listeners: an array of two in place of one takes 64 bytes, and 200 once Node has added
- * those of a response. They are for duplexes that emit all that they read, and for sockets whose `emit` a wrapper of the server
- * (PROXY protocol) has replaced, as it puts back later what it has found.
- */
+/** All connections share one function: a closure for each would take more memory than all else that is kept for it. */
 export function own (socket: GuardedSocket, owner: SocketOwner): void {
   socket[kOwner] = owner
-  if (socket.emit === emitAndTell) return
-  if (isReadPastEvents(socket) && socket.emit === emitOf(socket)) {
-    socket.emit = emitAndTell
-    return
-  }
   socket.on('end', tellEnd)
+  pack(socket, 'end')
+  // Prepended, so that the guard comes before Node tells the requests and responses: their listeners find the final state.
   socket.prependListener('close', tellClose)
+}
+
+/** Trims the listeners: an array that grew keeps room for 16 more, which is more than all else kept for an idle connection. */
+function pack ({ _events: listeners }: GuardedSocket, event: string): void {
+  const several = listeners?.[event]
+  if (listeners !== undefined && Array.isArray(several)) listeners[event] = several.slice()
+}
+
+/** Called after a response, for which Node has added listeners as well. */
+export function packListeners (socket: GuardedSocket): void {
+  pack(socket, 'close')
 }
 
 export function disown (socket: GuardedSocket): void {
   socket[kOwner] = undefined
-  // A property that is deleted would make the socket slower.
-  if (socket.emit === emitAndTell) socket.emit = emitOf(socket)
   socket.off('end', tellEnd)
   socket.off('close', tellClose)
 }
