@@ -1,7 +1,6 @@
 import type { ReadErrorCode } from './record/errors.js'
 import type { AbortCounts } from './record/journal.js'
-import type { GuardContext } from './guard.js'
-import type { ConnectionPhase } from './clock/watch-list.js'
+import type { ConnectionPhase, Watched } from './clock/watch-list.js'
 
 /** The result of `app.readGuard.stats()`. */
 export interface ReadGuardStats extends AbortCounts {
@@ -19,7 +18,14 @@ export interface ReadGuardStats extends AbortCounts {
   readonly reading: Readonly<Record<ConnectionPhase, number>>
 }
 
-export function statsOf (guard: GuardContext, since: string): ReadGuardStats {
+/** What is counted of a guard. Its own type would have the declarations of all that it consists of published. */
+export interface CountedGuard {
+  readonly heartbeat: { watched (): Iterable<Watched> }
+  readonly journal: { counts (): AbortCounts }
+  readonly lingered: number
+}
+
+export function statsOf (guard: CountedGuard, since: string): ReadGuardStats {
   const reading: Record<ConnectionPhase, number> = { handshake: 0, headers: 0, body: 0, response: 0, lingering: 0 }
   for (const watched of guard.heartbeat.watched()) {
     const { phase, responding = 0 } = watched

@@ -3,13 +3,7 @@ import getRawBody from 'raw-body'
 import type { BodyRead } from './body-read.js'
 import { BodyConsumedError, clientGone, readError, untimedFacts, type Violation } from '../record/errors.js'
 import { bytes, givenIn, refuseUnknown } from '../limits/rules.js'
-
-export interface RawBodyOptions {
-  /** Encoding to decode the body with, as `iconv-lite` names it; `true` is UTF-8. Without it the result is a `Buffer`. */
-  readonly encoding?: string | true
-  /** Largest body in bytes, in addition to the route's `bodyLimit`; `0` is no limit. Enforced even in `mode: 'observe'`. */
-  readonly limit?: number
-}
+import type { RawBodyOptions } from './raw-body-options.js'
 
 const NO_FACTS = untimedFacts('body', undefined, 0)
 
