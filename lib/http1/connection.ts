@@ -35,8 +35,8 @@ const STRAY_CRLF = 2
 
 /**
  * One connection from accept to close. `read` is what is being read from it. Between two requests there is no read: an idle
- * connection costs only this object (of 9 fields, 8 bytes each), and Node's own `keepAliveTimeout` limits it. Here and in the reads, methods are `private`
- * instead of `#`, because `#` methods would put a mark of the class on every object.
+ * connection costs only this object (9 fields of 8 bytes), and Node's own `keepAliveTimeout` limits it. Here and in the reads,
+ * methods are `private` instead of `#`, because `#` methods would put a mark of the class on every object.
  */
 export class Connection extends BodySource implements Watched, SocketOwner, ConnectionHost {
   index = NOT_WATCHED

@@ -86,7 +86,7 @@ export function peerOf (socket: Socket | undefined, protocol: AbortRecord['proto
 }
 
 /**
- * The origin of a read whose headers are complete. It is written out, because objects that are spread took a tenth of a verdict.
+ * The origin of a read whose headers are complete. It is written out: spreading objects would take a tenth of what a verdict costs.
  *
  * @param request Fastify's, if it has been made already
  * @param log the application's
