@@ -26,10 +26,13 @@ export interface StreamSink {
 
 const kOwner = Symbol('fastify-read-guard.stream-owner')
 const kSink = Symbol('fastify-read-guard.stream-sink')
+const kEmit = Symbol('fastify-read-guard.stream-emit')
 
 interface GuardedStream extends ServerHttp2Stream {
   [kOwner]?: StreamOwner
   [kSink]?: StreamSink
+  /** The `emit` that was found, if it is not Node's: another package (tracing, `domain`) has put its own there. */
+  [kEmit]?: ServerHttp2Stream['emit']
 }
 
 const { push } = Readable.prototype
@@ -48,7 +51,7 @@ function tellingEmit (this: GuardedStream, event: string | symbol): boolean {
       this[kSink]?.onAborted()
   }
   // eslint-disable-next-line prefer-rest-params -- an array of the rest would be made for every event
-  const isHeard = emit.apply(this, arguments as unknown as [string])
+  const isHeard = (this[kEmit] ?? emit).apply(this, arguments as unknown as [string])
   if (event === 'end') this[kOwner]?.onEnd()
   return isHeard
 }
@@ -59,18 +62,25 @@ function tellingPush (this: GuardedStream, chunk: unknown, encoding?: BufferEnco
   return push.call(this, chunk, encoding)
 }
 
+function hook (stream: GuardedStream): void {
+  if (stream[kOwner] !== undefined || stream[kSink] !== undefined) return
+  if (stream.emit !== emit) stream[kEmit] = stream.emit
+  stream.emit = tellingEmit
+}
+
 /** Tells the owner of the end of a stream. */
 export function ownStream (stream: GuardedStream, owner: StreamOwner): void {
+  hook(stream)
   stream[kOwner] = owner
-  stream.emit = tellingEmit
 }
 
 export function ownerOfStream (stream: GuardedStream): StreamOwner | undefined {
   return stream[kOwner]
 }
 
-/** Tells the sink what happens to a stream that has an owner. */
+/** Tells the sink what happens to a stream. If the guard doesn't know the session, the stream has no owner. */
 export function watchStream (stream: GuardedStream, sink: StreamSink): void {
+  hook(stream)
   stream[kSink] = sink
   stream.push = tellingPush
 }
